@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# make          builds build/whichhop
+# make demo     installs what is missing, builds, analyses samples/, shows the verdict
+# make check    installs what is missing, builds, runs the tests
+# make lab      runs the test network (root) and scores whichhop over its captures
+# make score    scores whichhop over captures with truth: SETS="FOLDER ..."
+# make install  PREFIX=/usr/local
+
+STAGES := base read decode track match align follow detect blame report plot
+
+PACKAGES_BUILD := gcc make libc6-dev libpcap-dev libtrace3-dev libplot-dev zlib1g-dev libpng-dev liblzma-dev libbz2-dev libjson-c-dev \
+	libxxhash-dev
+PACKAGES_CHECK := libcmocka-dev python3-minimal libpython3-stdlib tshark clang clang-tidy
+
+PREFIX  ?= /usr/local
+CFLAGS  ?= -O2 -g
+WERROR  ?= $(if $(wildcard .git),-Werror)
+WARN    := -Wall -Wextra $(WERROR)
+ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -Iinclude -Ianalyzer -MMD -MP
+LIBS    := -ltrace -lpcap -lz -ljson-c -lxxhash -lplot -lpng -llzma -lbz2 -lm
+ASAN    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+SOURCES := $(foreach s,$(STAGES),$(sort $(wildcard analyzer/$(s)/*.c))) $(sort $(wildcard analyzer/*.c))
+OBJECTS := $(SOURCES:analyzer/%.c=build/%.o)
+TESTS   := $(sort $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c)))
+
+# Stages up to and including $(1): what a unit test of $(1) may link.
+upto     = $(if $(filter $(1),$(STAGES)),$(call before,$(1),$(STAGES)) $(1))
+before   = $(if $(filter $(1),$(firstword $(2))),,$(firstword $(2)) $(call before,$(1),$(wordlist 2,99,$(2))))
+stage_of = $(firstword $(subst _, ,$(1)))
+objects_of = $(foreach s,$(call upto,$(call stage_of,$(1))),\
+	$(patsubst analyzer/%.c,build/asan/%.o,$(sort $(wildcard analyzer/$(s)/*.c))))
+
+.PHONY: all demo check unit cases score lab install clean tools-build tools-check tidy format
+all: build/whichhop
+
+build/whichhop: $(OBJECTS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+build/%.o: analyzer/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+build/asan/%.o: analyzer/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CFLAGS) $(ASAN) -c -o $@ $<
+
+build/asan/whichhop: $(SOURCES:analyzer/%.c=build/asan/%.o)
+	@$(CC) $(ASAN) -o $@ $^ $(LIBS)
+
+define unit_rule
+build/unit/test_$(1): tests/unit/test_$(1).c $(call objects_of,$(1))
+	@mkdir -p build/unit
+	@$$(CC) $$(ALL_CFLAGS) $$(ASAN) -Itests/unit -o $$@ $$< $(call objects_of,$(1)) -lcmocka $$(LIBS)
+endef
+$(foreach t,$(TESTS),$(eval $(call unit_rule,$(t))))
+
+tools-build:
+	@tests/install $(PACKAGES_BUILD)
+
+tools-check:
+	@tests/install $(PACKAGES_BUILD) $(PACKAGES_CHECK)
+
+demo: tools-build
+	@$(MAKE) --no-print-directory all
+	@samples/demo build/whichhop
+
+unit: $(TESTS:%=build/unit/test_%)
+	@tests/run-units $^
+
+cases: build/asan/whichhop
+	@tests/cases.py build/asan/whichhop
+
+check: tools-check
+	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory cases
+
+score: all
+	@tests/score.py build/whichhop $(SETS)
+
+lab: all
+	@tests/lab/lab.py all --out build/lab
+	@tests/score.py build/whichhop build/lab
+
+tidy:
+	@clang-tidy --quiet --warnings-as-errors='*' $(SOURCES) -- -std=gnu11 -Iinclude -Ianalyzer
+
+format:
+	@clang-format -i $(SOURCES) $(wildcard analyzer/*.h analyzer/*/*.h include/*.h tests/unit/*.[ch])
+
+install: all
+	install -D build/whichhop $(DESTDIR)$(PREFIX)/bin/whichhop
+
+clean:
+	rm -rf build
+
+-include $(OBJECTS:.o=.d) $(SOURCES:analyzer/%.c=build/asan/%.d)

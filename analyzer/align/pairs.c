@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A packet's identity without its time: sender, sequence and acknowledgement number, timestamps,
+ * IP ID, and for datagrams the payload's hash. Its length is left out: a merged frame begins with
+ * its first segment.
+ */
+#include "align/pairs.h"
+
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+struct pair_slot {
+    uint64_t hash;
+    uint32_t pkt[2]; /* index + 1 at A and at B, 0: not seen */
+    bool twice;
+};
+
+static uint64_t identity(const struct pkt *pkt)
+{
+    uint64_t numbers[5] = {(uint64_t)pkt->seq, (uint64_t)pkt->ack,
+                           (uint64_t)pkt->tsval << 32 | pkt->tsecr,
+                           (uint64_t)pkt->ip_id << 32 | (uint64_t)pkt->hash << 16 | pkt_side(pkt),
+                           pkt->flags & (PKT_SYN | PKT_FIN | PKT_RST)};
+    return XXH3_64bits(numbers, sizeof numbers) | 1;
+}
+
+static bool sampled(const struct pkt *pkt, uint64_t hash, unsigned thin)
+{
+    return !(pkt->flags & PKT_DUPLICATE) && (hash >> 8 & ((1u << thin) - 1)) == 0;
+}
+
+/* Empties the part of the table that is wanted now: many flows are small, few are large. */
+static bool make_table(struct pairs *pairs, uint32_t packets)
+{
+    uint32_t size = 64;
+    while (size < packets && size < 1u << 28)
+        size *= 2;
+    size *= 2;
+    if (size > pairs->table_room) {
+        free(pairs->table);
+        pairs->table = malloc(size * sizeof *pairs->table);
+        pairs->table_room = pairs->table ? size : 0;
+    }
+    if (!pairs->table)
+        return false;
+    memset(pairs->table, 0, size * sizeof *pairs->table);
+    pairs->table_size = size;
+    return true;
+}
+
+static void put(struct pairs *pairs, const struct track_flow *flow, unsigned which, unsigned thin,
+                uint32_t limit)
+{
+    for (uint32_t i = 0, used = 0; i < flow->pkt_count && used < limit; i++) {
+        uint64_t hash = identity(&flow->pkts[i]);
+        if (!sampled(&flow->pkts[i], hash, thin))
+            continue;
+        used++;
+        uint32_t at = (uint32_t)(hash >> 32) & (pairs->table_size - 1);
+        while (pairs->table[at].hash && pairs->table[at].hash != hash)
+            at = (at + 1) & (pairs->table_size - 1);
+        struct pair_slot *slot = &pairs->table[at];
+        slot->hash = hash;
+        slot->twice |= slot->pkt[which] != 0;
+        slot->pkt[which] = i + 1;
+    }
+}
+
+bool pairs_collect(const struct track_flow *a, const struct track_flow *b, unsigned thin,
+                   struct pairs *pairs)
+{
+    /* The table holds what sampling leaves of both views, with room to spare. */
+    uint64_t expected = ((uint64_t)a->pkt_count + b->pkt_count) >> thin;
+    uint32_t limit = (uint32_t)(expected < 1u << 27 ? expected + expected / 4 + 32 : 1u << 27);
+    if (!make_table(pairs, 2 * limit))
+        return false;
+    put(pairs, a, 0, thin, limit);
+    put(pairs, b, 1, thin, limit);
+    for (uint32_t at = 0; at < pairs->table_size; at++) {
+        const struct pair_slot *slot = &pairs->table[at];
+        if (!slot->pkt[0] || !slot->pkt[1] || slot->twice)
+            continue;
+        struct pair *pair = ARRAY_PUSH(pairs->items, pairs->count, pairs->capacity);
+        if (!pair)
+            return false;
+        const struct pkt *from = &a->pkts[slot->pkt[0] - 1], *to = &b->pkts[slot->pkt[1] - 1];
+        *pair = (struct pair){from->time, to->time.ns - from->time.ns, (uint8_t)pkt_side(from)};
+    }
+    return true;
+}
+
+void pairs_free(struct pairs *pairs)
+{
+    free(pairs->items);
+    free(pairs->table);
+    *pairs = (struct pairs){0};
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What one analysis holds while it runs, and the stages in their order. Only the files beside this
+ * one know it; the stages in the folders know their own headers and those of earlier ones.
+ */
+#ifndef WHICHHOP_ANALYSIS_H
+#define WHICHHOP_ANALYSIS_H
+
+#include "align/align.h"
+#include "blame/blame.h"
+#include "detect/detect.h"
+#include "follow/follow.h"
+#include "match/match.h"
+#include "read/read.h"
+#include "track/track.h"
+#include "whichhop.h"
+
+struct capture_file {
+    const char *path;
+    const char *format;
+    const char *damaged;
+    uint64_t packets;
+    struct point_time first; /* of its first packet, for the order of files; INT64_MAX: none */
+};
+
+/* One point: its files, and all that came out of them. */
+struct capture {
+    const char *name;
+    unsigned given; /* how many points were named before it */
+    struct capture_file *files;
+    uint32_t file_count, file_capacity;
+    bool clock_fixed;
+    int64_t clock_offset_ns;
+    struct track track;
+    struct capture_span span; /* first and last packet; first.ns INT64_MAX without any */
+    uint64_t packets, bytes, not_ip, truncated, malformed, fragments, dropped;
+    uint64_t missed; /* packets that passed and are not in the file */
+    uint32_t snaplen;
+    const char *link_type;
+    uint64_t events[WH_EVENT_KINDS];
+};
+
+/* What passed one segment in one direction: delays in a histogram, as there are millions. */
+#define DELAY_STEPS 32u /* a power of two: a median is right within 1/32 */
+struct traffic {
+    uint64_t packets, lost;
+    int64_t delay_min_ns, delay_max_ns;
+    uint64_t delays[64 * DELAY_STEPS];
+};
+
+struct wh_analysis {
+    struct wh_options options;
+    struct arena arena;
+    struct capture *captures; /* by name, once they run */
+    uint32_t capture_count, capture_capacity;
+    struct flows flows;
+    struct alignment alignment;
+    struct findings findings;
+    struct traffic (*traffic)[2]; /* by segment and direction (enum wh_direction) */
+    struct wh_event *events;
+    uint32_t event_count, event_capacity;
+    uint64_t events_dropped;
+    struct flow_totals {
+        uint64_t events[WH_EVENT_KINDS];
+        int64_t rtt_ns;
+    } *totals; /* by flow */
+    const char **warnings;
+    uint32_t warning_count, warning_capacity;
+    struct path_time epoch;
+    bool done;
+    struct wh_result result;
+};
+
+/* Adds a sentence to the result's warnings; without memory it goes unsaid. */
+__attribute__((format(printf, 2, 3))) void analysis_warn(struct wh_analysis *analysis,
+                                                         const char *format, ...);
+
+/* capture.c: read, decode and track one point. */
+int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh_error *error);
+void capture_free(struct capture *capture);
+
+/* per_flow.c: follow, detect and blame, flow by flow. */
+int per_flow_run(struct wh_analysis *analysis, struct wh_error *error);
+
+/* result.c: what people and scripts get to see. */
+int result_make(struct wh_analysis *analysis, struct wh_error *error);
+
+/* pictures.c: what the plots show. */
+struct report_folder;
+int pictures_draw(void *analysis, struct report_folder *folder, struct wh_error *error);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Memory with the life of the analysis: handed out in pieces, given back all at once. And the one
+ * growing array, whose sizes are checked before anything is multiplied.
+ */
+#ifndef WHICHHOP_BASE_ARENA_H
+#define WHICHHOP_BASE_ARENA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+struct arena_block;
+struct arena {
+    struct arena_block *blocks;
+};
+
+/* `count` zeroed elements of `size` bytes, aligned for any type; NULL when memory is out. Owned by
+ * the arena. */
+void *arena_alloc(struct arena *arena, size_t count, size_t size);
+
+/* Copies of strings into the arena; NULL when memory is out. */
+char *arena_strdup(struct arena *arena, const char *text);
+__attribute__((format(printf, 2, 3))) char *arena_printf(struct arena *arena, const char *format,
+                                                         ...);
+void arena_free(struct arena *arena);
+
+/* Makes room for element number `count` in a malloc'ed array of `*capacity` elements: grows by
+ * half (large arrays move by remapping pages, not by copying). Returns false when memory is out;
+ * the array is then as it was. */
+bool array_grow(void **array, uint32_t count, uint32_t *capacity, size_t size);
+
+#define ARRAY_PUSH(array, count, capacity)                                                         \
+    ((count) < (capacity) || array_grow((void **)&(array), (count), &(capacity), sizeof *(array))  \
+         ? &(array)[(count)++]                                                                     \
+         : NULL)
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The stalls of one flow. Each direction's progress is walked from step to step; where the next
+ * one is long in coming, the case is laid before the rules, in their order, and the first that
+ * knows the cause decides. Stalls of both directions that overlap are one.
+ */
+#include "blame/blame.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "blame/case.h"
+
+/* Bytes are outstanding: asked in this order. */
+static const case_rule rules_outstanding[] = {
+    rule_window_closed, rule_not_sent_on, rule_beyond_receiver, rule_held, rule_lost, rule_unknown,
+};
+
+/* Nothing is outstanding that a capture saw: when no rule knows a cause, it is no stall. */
+static const case_rule rules_silent[] = {
+    rule_window_shut,       rule_acks_on_path,      rule_acks_beyond_sender,
+    rule_held_before_first, rule_lost_before_first, rule_sender_idle,
+};
+
+/* What examining one direction needs. */
+struct inquiry {
+    const struct flow *flow;
+    uint32_t flow_index;
+    const struct blame_options *options;
+    struct arena *arena;
+    struct findings *findings;
+};
+
+static int64_t threshold_ns(const struct inquiry *inquiry, const struct timeline *timeline,
+                            int64_t start_ns)
+{
+    int64_t twice_ns = 2 * timeline_srtt(timeline, start_ns);
+    return twice_ns > inquiry->options->min_stall_ns ? twice_ns : inquiry->options->min_stall_ns;
+}
+
+static bool ask(struct stall_case *item, const case_rule *rules, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rules[i](item))
+            return true;
+    return false;
+}
+
+/* Lays the case before the rules; keeps the finding when there is one. */
+static int judge(const struct inquiry *inquiry, struct stall_case *item, const case_rule *rules,
+                 size_t count, struct wh_error *error)
+{
+    struct finding finding = {.flow = inquiry->flow_index,
+                              .start_ns = item->start_ns,
+                              .end_ns = item->end_ns,
+                              .resumed = item->resumed};
+    item->finding = &finding;
+    if (!ask(item, rules, count)) {
+        free(finding.evidence);
+        return WH_OK;
+    }
+    int64_t sent = steps_level(&item->timeline->sent, item->start_ns, item->level);
+    finding.bytes_waiting = sent > item->level ? (uint64_t)(sent - item->level) : 0;
+    struct findings *findings = inquiry->findings;
+    struct finding *kept = ARRAY_PUSH(findings->items, findings->count, findings->capacity);
+    if (!kept) {
+        free(finding.evidence);
+        return error_memory(error, "stalls");
+    }
+    *kept = finding;
+    return WH_OK;
+}
+
+/* Last progress of the opposite direction before a time. */
+static int64_t other_progress(const struct stall_case *item, int64_t before_ns)
+{
+    const struct step *step =
+        item->other->sender ? steps_at(&item->other->progress, before_ns) : NULL;
+    return step ? step->time_ns : INT64_MIN;
+}
+
+/* The time between two steps of progress: a case for the rules, or an idle flow. */
+static int examine(const struct inquiry *inquiry, struct stall_case *item, struct wh_error *error)
+{
+    const struct timeline *timeline = item->timeline;
+    int64_t from_ns = item->progress_ns == NEVER ? INT64_MIN : item->progress_ns;
+    item->sent_ns = steps_above(&timeline->sent, item->level);
+    if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
+        item->start_ns = item->sent_ns > from_ns ? item->sent_ns : from_ns;
+        if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns))
+            return judge(inquiry, item, rules_outstanding,
+                         sizeof rules_outstanding / sizeof *rules_outstanding, error);
+    }
+    if (from_ns == INT64_MIN || (item->sent_ns != NEVER && item->sent_ns <= from_ns))
+        return WH_OK;
+    item->start_ns = from_ns;
+    int64_t until_ns = item->sent_ns < item->end_ns ? item->sent_ns : item->end_ns;
+    int64_t other_ns = other_progress(item, until_ns);
+    item->start_ns = other_ns > from_ns ? other_ns : from_ns;
+    if (case_duration(item) <= threshold_ns(inquiry, timeline, item->start_ns))
+        return WH_OK;
+    return judge(inquiry, item, rules_silent, sizeof rules_silent / sizeof *rules_silent, error);
+}
+
+/* Where a flow or its capture ends: a reset, else the end of the captures at its two ends. */
+static int64_t end_of(const struct timeline *timeline, int64_t after_ns)
+{
+    int64_t sender_ns = timeline->sender->last.ns, receiver_ns = timeline->receiver->last.ns;
+    int64_t end_ns = sender_ns < receiver_ns ? sender_ns : receiver_ns;
+    const struct hop *ends[2] = {timeline->sender, timeline->receiver};
+    for (unsigned e = 0; e < 2; e++)
+        for (uint32_t i = view_from(ends[e], after_ns); i < ends[e]->view->pkt_count; i++)
+            if ((ends[e]->view->pkts[i].flags & PKT_RST) && view_time(ends[e], i) < end_ns)
+                end_ns = view_time(ends[e], i);
+    return end_ns;
+}
+
+/* A step below one segment while the window stays below one is no progress: an answered probe. */
+static bool is_remnant(const struct timeline *timeline, const struct step *step, int64_t level)
+{
+    if (timeline->by_arrival || step->level - level >= timeline->mss)
+        return false;
+    const struct pkt *pkt = &timeline->receiver->view->pkts[step->pkt];
+    return !(pkt->flags & PKT_SYN) && level > 0 &&
+           track_window(timeline->receiver->view, pkt) < timeline->mss;
+}
+
+static int examine_direction(const struct inquiry *inquiry, const struct timeline *timeline,
+                             const struct timeline *other, struct wh_error *error)
+{
+    const struct steps *progress = &timeline->progress;
+    struct stall_case item = {.timeline = timeline,
+                              .other = other,
+                              .flow = inquiry->flow,
+                              .options = inquiry->options,
+                              .arena = inquiry->arena,
+                              .progress_ns = NEVER,
+                              .progress_pkt = COPY_NONE};
+    uint32_t next = 0;
+    if (!timeline->sender->view->stream[timeline->side].base_known && progress->count) {
+        item.level = progress->items[0].level; /* begun before the capture: no start is known */
+        item.progress_ns = progress->items[0].time_ns;
+        next = 1;
+    }
+    for (; next <= progress->count; next++) {
+        const struct step *step = next < progress->count ? &progress->items[next] : NULL;
+        if (step && is_remnant(timeline, step, item.level))
+            continue;
+        item.resumed = step != NULL;
+        item.resume_pkt = step ? step->pkt : COPY_NONE;
+        int64_t after_ns = item.progress_ns == NEVER ? INT64_MIN : item.progress_ns;
+        item.end_ns = step ? step->time_ns : end_of(timeline, after_ns);
+        bool long_enough = after_ns == INT64_MIN ||
+                           item.end_ns - after_ns > inquiry->options->min_stall_ns;
+        if (long_enough && examine(inquiry, &item, error))
+            return WH_ERROR;
+        if (step) {
+            item.level = step->level;
+            item.progress_ns = step->time_ns;
+            item.progress_pkt = step->pkt;
+        }
+    }
+    return WH_OK;
+}
+
+/* ---- one stall at a time --------------------------------------------------------------------------------- */
+
+static int compare_findings(const void *left, const void *right)
+{
+    const struct finding *a = left, *b = right;
+    if (a->start_ns != b->start_ns)
+        return a->start_ns < b->start_ns ? -1 : 1;
+    return a->end_ns > b->end_ns ? -1 : a->end_ns < b->end_ns;
+}
+
+static bool same_case(const struct finding *a, const struct finding *b)
+{
+    return a->cause == b->cause && a->place.first == b->place.first && a->place.span == b->place.span;
+}
+
+static void absorb(struct finding *into, struct finding *from)
+{
+    if (from->direction != into->direction)
+        into->direction = WH_BOTH;
+    into->end_ns = from->end_ns > into->end_ns ? from->end_ns : into->end_ns;
+    into->resumed |= from->resumed;
+    into->bytes_waiting += from->bytes_waiting;
+    into->confidence = from->confidence > into->confidence ? from->confidence : into->confidence;
+}
+
+/* The stalls of a flow's two directions, from `first` on: overlapping ones of the same kind become
+ * one; of others that overlap for more than half, the longer one stays. */
+static void merge(struct findings *findings, uint32_t first)
+{
+    uint32_t count = findings->count - first, kept = 0;
+    struct finding *items = findings->items + first;
+    if (count == 0)
+        return;
+    qsort(items, count, sizeof *items, compare_findings);
+    for (uint32_t i = 0; i < count; i++) {
+        struct finding *last = kept ? &items[kept - 1] : NULL;
+        if (!last || items[i].start_ns >= last->end_ns) {
+            items[kept++] = items[i];
+            continue;
+        }
+        bool longer = items[i].end_ns - items[i].start_ns > last->end_ns - last->start_ns;
+        if (same_case(last, &items[i])) {
+            absorb(last, &items[i]);
+            free(items[i].evidence);
+        } else if ((longer && items[i].cause != WH_CAUSE_UNKNOWN) ||
+                   last->cause == WH_CAUSE_UNKNOWN) {
+            free(last->evidence);
+            *last = items[i];
+        } else {
+            free(items[i].evidence);
+        }
+    }
+    findings->count = first + kept;
+}
+
+int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_index,
+               const struct followed *followed, const struct blame_options *options,
+               struct arena *arena, struct findings *findings, struct wh_error *error)
+{
+    struct inquiry inquiry = {flow, flow_index, options, arena, findings};
+    uint32_t first = findings->count;
+    if (flow->protocol != IPPROTO_TCP)
+        return WH_OK;
+    for (unsigned side = 0; side < 2; side++)
+        if (!timeline_make(followed, side, &blamer->timeline[side]))
+            return error_memory(error, "timelines");
+    for (unsigned side = 0; side < 2; side++)
+        if (blamer->timeline[side].sender &&
+            examine_direction(&inquiry, &blamer->timeline[side], &blamer->timeline[!side], error))
+            return WH_ERROR;
+    merge(findings, first);
+    return WH_OK;
+}
+
+void blamer_free(struct blamer *blamer)
+{
+    timeline_free(&blamer->timeline[0]);
+    timeline_free(&blamer->timeline[1]);
+}

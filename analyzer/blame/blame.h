@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stage 8, blame: when does a flow stand still, what was it waiting for, where was that, and why.
+ */
+#ifndef WHICHHOP_BLAME_BLAME_H
+#define WHICHHOP_BLAME_BLAME_H
+
+#include "blame/timeline.h"
+#include "follow/follow.h"
+
+/* A stretch of the path: `span` segments from segment number `first` on; segment i lies between
+ * the places i - 1 and i, so that 0 is servers..P0. */
+struct place {
+    unsigned first, span;
+};
+
+/* One stall of one flow: what the verdict is made of. Times are the path's. */
+struct finding {
+    uint32_t flow;
+    int64_t start_ns, end_ns;
+    bool resumed;
+    struct place place;
+    enum wh_cause cause;
+    enum wh_direction direction;
+    enum wh_scope scope;
+    double confidence;
+    uint64_t bytes_waiting;
+    struct wh_evidence *evidence; /* malloc'ed; texts and frames in the arena, points as added */
+    uint32_t evidence_count, evidence_capacity;
+};
+
+struct findings {
+    struct finding *items;
+    uint32_t count, capacity;
+};
+
+struct blame_options {
+    int64_t min_stall_ns;
+    int64_t epoch_ns;          /* evidence tells times since it */
+    unsigned point_count;
+    const char *const *names;  /* of the points, as numbered in struct hop */
+};
+
+/* Scratch of one thread, kept from flow to flow; zero it first. */
+struct blamer {
+    struct timeline timeline[2];
+};
+
+/* Appends the stalls of one followed flow, in time order and without overlap. Evidence and texts
+ * come from `arena`. Fails only when memory is out. */
+int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_index,
+               const struct followed *followed, const struct blame_options *options,
+               struct arena *arena, struct findings *findings, struct wh_error *error);
+
+void blamer_free(struct blamer *blamer);
+
+#endif

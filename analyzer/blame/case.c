@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Questions that several rules ask, and the writing down of what they found. */
+#include "blame/case.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define IDS_LOOKED_AT 400u
+#define IDS_ENOUGH 8u
+
+/* ---- places ------------------------------------------------------------------------------------------ */
+
+struct place place_between(const struct hop *a, const struct hop *b)
+{
+    unsigned low = a->place < b->place ? a->place : b->place;
+    unsigned high = a->place < b->place ? b->place : a->place;
+    return (struct place){low + 1, high - low};
+}
+
+/* Does the trail run from the servers' side to the clients'? */
+static bool runs_up(const struct stall_case *item, const struct trail *trail)
+{
+    bool from_server = (item->timeline->side == 1) == (trail == item->timeline->data);
+    return from_server != item->flow->reversed;
+}
+
+static struct place beyond(const struct stall_case *item, unsigned place, bool up)
+{
+    unsigned count = item->options->point_count;
+    struct place outer = {up ? place + 1 : place, 1};
+    /* Which of several flows it is on the other side is not known: neither is where it ends. */
+    if (item->flow->ambiguous)
+        outer = up ? (struct place){place + 1, count - place} : (struct place){0, place + 1};
+    return outer;
+}
+
+struct place place_before(const struct stall_case *item, const struct trail *trail)
+{
+    return beyond(item, trail->hops[0].place, !runs_up(item, trail));
+}
+
+struct place place_after(const struct stall_case *item, const struct trail *trail)
+{
+    return beyond(item, trail->hops[trail->hop_count - 1].place, runs_up(item, trail));
+}
+
+/* ---- delays ------------------------------------------------------------------------------------------- */
+
+struct held held_in(const struct trail *trail, unsigned k, int64_t from_ns, int64_t to_ns,
+                    int64_t least_ns)
+{
+    struct held held = {.left_ns = NEVER};
+    const struct hop *hop = &trail->hops[k];
+    for (uint32_t i = copies_from(hop, from_ns); i < hop->count && hop_time(hop, i) <= to_ns; i++) {
+        if (hop->copies[i].next == COPY_NONE || hop_delay(hop, i) - hop->base_delay_ns < least_ns)
+            continue;
+        int64_t left_ns = hop_time(hop, i) + hop_delay(hop, i);
+        if (held.count++ == 0) {
+            held.first = i;
+            held.entered_ns = hop_time(hop, i);
+        }
+        held.last = i;
+        held.left_ns = left_ns < held.left_ns ? left_ns : held.left_ns;
+    }
+    return held;
+}
+
+/* ---- IP IDs --------------------------------------------------------------------------------------------- */
+
+/* What a packet adds to a counter of packets: a merged frame stands for several. */
+static unsigned id_step(const struct timeline *timeline, const struct pkt *pkt)
+{
+    return pkt->len > timeline->mss ? (unsigned)((pkt->len + timeline->mss - 1) / timeline->mss) : 1;
+}
+
+static uint16_t id_gap(const struct timeline *timeline, const struct pkt *a, const struct pkt *b)
+{
+    return (uint16_t)(b->ip_id - a->ip_id - id_step(timeline, a));
+}
+
+int ids_skipped(const struct timeline *timeline, const struct hop *hop, uint32_t before,
+                uint32_t after)
+{
+    unsigned steady = 0, looked = 0;
+    const struct pkt *a = hop_pkt(hop, before), *b = hop_pkt(hop, after);
+    if (a->ip_id == 0 || b->ip_id == 0)
+        return -1;
+    /* Linux counts up by one for each packet of a connection: does this sender? */
+    uint32_t from = before > IDS_LOOKED_AT / 2 ? before - IDS_LOOKED_AT / 2 : 1;
+    for (uint32_t i = from ? from : 1; i < hop->count && looked < IDS_LOOKED_AT; i++) {
+        if (i == after || hop_pkt(hop, i)->ip_id == 0 || hop_pkt(hop, i - 1)->ip_id == 0)
+            continue;
+        looked++;
+        steady += id_gap(timeline, hop_pkt(hop, i - 1), hop_pkt(hop, i)) == 0;
+    }
+    if (looked < IDS_ENOUGH || steady * 10 < looked * 8)
+        return -1;
+    uint16_t gap = id_gap(timeline, a, b);
+    return gap < 0x8000 ? gap : -1;
+}
+
+/* ---- writing down ----------------------------------------------------------------------------------------- */
+
+void conclude(struct stall_case *item, enum wh_cause cause, struct place place, bool with_data,
+              double confidence)
+{
+    struct finding *finding = item->finding;
+    bool from_server = (item->timeline->side == 1) == with_data;
+    finding->cause = cause;
+    finding->place = place;
+    finding->direction = from_server ? WH_TO_CLIENT : WH_TO_SERVER;
+    finding->confidence = confidence;
+}
+
+double seconds_of(const struct stall_case *item, int64_t time_ns)
+{
+    return (double)(time_ns - item->options->epoch_ns) / 1e9;
+}
+
+const char *name_of(const struct stall_case *item, const struct hop *hop)
+{
+    return item->options->names[hop->point];
+}
+
+static void add_frame(struct wh_frame *frames, uint32_t *count, const struct hop *hop, uint32_t pkt)
+{
+    if (!hop || !hop->view || pkt == COPY_NONE)
+        return;
+    frames[(*count)++] = (struct wh_frame){(uint16_t)hop->point, hop->view->pkts[pkt].file,
+                                           hop->view->pkts[pkt].frame};
+}
+
+void testify(struct stall_case *item, const struct hop *hop_a, uint32_t pkt_a,
+             const struct hop *hop_b, uint32_t pkt_b, const char *format, ...)
+{
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+
+    struct finding *finding = item->finding;
+    struct wh_evidence *evidence =
+        ARRAY_PUSH(finding->evidence, finding->evidence_count, finding->evidence_capacity);
+    struct wh_frame *frames = arena_alloc(item->arena, 2, sizeof *frames);
+    if (!evidence)
+        return;
+    *evidence = (struct wh_evidence){.text = arena_strdup(item->arena, text), .frames = frames};
+    if (!frames || !evidence->text) {
+        finding->evidence_count--; /* without memory for it, a stall goes without this sentence */
+        return;
+    }
+    add_frame(frames, &evidence->frame_count, hop_a, pkt_a);
+    add_frame(frames, &evidence->frame_count, hop_b, pkt_b);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Causes beyond the outermost captures, told by what the packets themselves remember: the
+ * sender's timestamp clock says when a packet was made, its IP IDs how many were made in between,
+ * TSecr and DSACK which copy was answered (RFC 7323, RFC 2883).
+ */
+#include "blame/case.h"
+
+#define CONFIDENCE_HOLE 0.95
+#define CONFIDENCE_IDS 0.93
+#define CONFIDENCE_AGE 0.93
+#define CONFIDENCE_ECHO 0.92
+#define CONFIDENCE_GUESS 0.7
+#define CONFIDENCE_IDLE 0.9
+#define IDLE_BYTES 65536 /* sent since the peer's last byte: the middle of a transfer */
+#define DSACK_WAIT_NS (300 * NS_PER_MS)
+
+static bool covers(const struct pkt *pkt, int64_t level)
+{
+    return pkt_span(pkt) && pkt->seq <= level && level < pkt_end(pkt);
+}
+
+/* ---- before the first capture: data outstanding ------------------------------------------------------ */
+
+/* Bytes above the one waited for passed the first capture, and it did not until late. */
+bool rule_not_sent_on(struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->sender;
+    int64_t from_ns = (item->sent_ns < item->start_ns ? item->sent_ns : item->start_ns) - NS_PER_MS;
+    uint32_t above = COPY_NONE, copy = COPY_NONE;
+    for (uint32_t i = copies_from(hop, from_ns);
+         i < hop->count && hop_time(hop, i) <= item->end_ns && copy == COPY_NONE; i++) {
+        const struct pkt *pkt = hop_pkt(hop, i);
+        if (covers(pkt, item->level))
+            copy = i;
+        else if (pkt_span(pkt) && pkt->seq > item->level && above == COPY_NONE)
+            above = i;
+    }
+    bool late = copy == COPY_NONE || hop_time(hop, copy) - item->start_ns > case_duration(item) / 2;
+    if (!late || above == COPY_NONE)
+        return false;
+    conclude(item, WH_CAUSE_LOSS, place_before(item, item->timeline->data), true, CONFIDENCE_HOLE);
+    testify(item, hop, hop->copies[above].pkt, NULL, 0,
+            "a hole at %s: bytes from %lld on passed at %.3f s, byte %lld did not: it was lost before",
+            name_of(item, hop), (long long)hop_pkt(hop, above)->seq,
+            seconds_of(item, hop_time(hop, above)), (long long)item->level);
+    if (copy != COPY_NONE)
+        testify(item, hop, hop->copies[copy].pkt, NULL, 0, "it came at %.3f s",
+                seconds_of(item, hop_time(hop, copy)));
+    return true;
+}
+
+/* ---- behind the last capture ---------------------------------------------------------------------------- */
+
+/* Packets of the receiver that did not reach its capture, around what ended the case. */
+static int receiver_skipped(const struct stall_case *item)
+{
+    const struct trail *acks = item->timeline->acks;
+    const struct hop *hop = &acks->hops[0];
+    if (item->resume_pkt == COPY_NONE || !hop->view || hop->view != item->timeline->receiver->view)
+        return -1;
+    for (uint32_t i = copies_from(hop, item->start_ns); i < hop->count; i++)
+        if (hop->copies[i].pkt == item->resume_pkt)
+            return i ? ids_skipped(item->timeline, hop, i - 1, i) : -1;
+    return -1;
+}
+
+/* Did the receiver report the byte as received twice, at the end or soon after? */
+static bool reported_twice(const struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->receiver;
+    const struct track_flow *view = hop->view;
+    for (uint32_t s = 0; s < view->sack_count; s++) {
+        const struct sack_block *block = &view->sacks[s];
+        int64_t at_ns = view_time(hop, block->pkt);
+        const struct pkt *pkt = &view->pkts[block->pkt];
+        if (at_ns < item->end_ns || at_ns > item->end_ns + DSACK_WAIT_NS ||
+            pkt_side(pkt) == item->timeline->side)
+            continue;
+        if (block->right <= pkt->ack && block->left <= item->level && item->level < block->right)
+            return true;
+    }
+    return false;
+}
+
+/* Copies of the byte that passed the receiver's capture before the case ended. */
+struct passed {
+    unsigned count;
+    uint32_t first, last;
+};
+
+static struct passed copies_passed(const struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->receiver;
+    struct passed passed = {0};
+    int64_t from_ns = item->sent_ns < item->start_ns ? item->sent_ns : item->start_ns;
+    for (uint32_t i = copies_from(hop, from_ns - NS_PER_MS);
+         i < hop->count && hop_time(hop, i) < item->end_ns; i++)
+        if (covers(hop_pkt(hop, i), item->level)) {
+            passed.first = passed.count++ ? passed.first : i;
+            passed.last = i;
+        }
+    return passed;
+}
+
+/* Does what ended the case echo the first copy's timestamp and not the last one's? */
+static bool echoes_first(const struct stall_case *item, const struct passed *passed)
+{
+    const struct hop *hop = item->timeline->receiver;
+    const struct pkt *first = hop_pkt(hop, passed->first), *last = hop_pkt(hop, passed->last);
+    const struct pkt *answer = &hop->view->pkts[item->resume_pkt];
+    return (first->flags & last->flags & answer->flags & PKT_TIMESTAMPS) &&
+           answer->tsecr == first->tsval && first->tsval != last->tsval;
+}
+
+bool rule_beyond_receiver(struct stall_case *item)
+{
+    const struct timeline *timeline = item->timeline;
+    const struct hop *hop = timeline->receiver;
+    if (timeline->receiver_hop + 1 < timeline->data->hop_count || timeline->by_arrival)
+        return false;
+    struct passed passed = copies_passed(item);
+    if (passed.count == 0 ||
+        hop_time(hop, passed.first) - item->start_ns > case_duration(item) / 2)
+        return false;
+    struct place place = place_after(item, timeline->data);
+    uint32_t pkt = hop->copies[passed.first].pkt;
+    testify(item, hop, pkt, NULL, 0, "byte %lld passed %s at %.3f s, %u time%s in all",
+            (long long)item->level, name_of(item, hop),
+            seconds_of(item, hop_time(hop, passed.first)), passed.count,
+            passed.count == 1 ? "" : "s");
+    if (item->resume_pkt == COPY_NONE) {
+        conclude(item, WH_CAUSE_UNKNOWN, place, true, CONFIDENCE_GUESS);
+        testify(item, NULL, 0, NULL, 0, "nothing came back before the capture ended");
+        return true;
+    }
+    int skipped = receiver_skipped(item);
+    bool arrived = echoes_first(item, &passed) || (passed.count > 1 && reported_twice(item));
+    if (skipped > 0) {
+        conclude(item, WH_CAUSE_ACK_LOSS, place, false, CONFIDENCE_IDS);
+        testify(item, hop, item->resume_pkt, NULL, 0,
+                "by its IP IDs the receiver sent %d packets that never came to %s", skipped,
+                name_of(item, hop));
+    } else if (arrived || passed.count == 1) {
+        conclude(item, WH_CAUSE_FREEZE, place, true, arrived ? CONFIDENCE_ECHO : CONFIDENCE_GUESS);
+        testify(item, hop, item->resume_pkt, NULL, 0,
+                arrived ? "the answer at %.3f s is to the first copy: it was held, not lost"
+                        : "the answer came only at %.3f s, without a second copy",
+                seconds_of(item, item->end_ns));
+    } else {
+        conclude(item, WH_CAUSE_LOSS, place, true,
+                 skipped == 0 ? CONFIDENCE_IDS : CONFIDENCE_GUESS);
+        testify(item, hop, hop->copies[passed.last].pkt, hop, item->resume_pkt,
+                "only the copy that passed at %.3f s was answered, at %.3f s%s",
+                seconds_of(item, hop_time(hop, passed.last)), seconds_of(item, item->end_ns),
+                skipped == 0 ? "; by its IP IDs the receiver had sent nothing in between" : "");
+    }
+    return true;
+}
+
+/* ---- before the first capture: nothing outstanding that a capture saw ------------------------------------- */
+
+/* The sender's first copy of the byte, at its hop; COPY_NONE. */
+static uint32_t first_new(const struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->sender;
+    if (item->sent_ns == NEVER)
+        return COPY_NONE;
+    for (uint32_t i = copies_from(hop, item->sent_ns); i < hop->count; i++)
+        if (pkt_span(hop_pkt(hop, i)) && pkt_end(hop_pkt(hop, i)) > item->level)
+            return i;
+    return COPY_NONE;
+}
+
+/* When the acknowledgement that the sender answers with this packet passed, by TSecr; NEVER. */
+static int64_t answered_ack_ns(const struct stall_case *item, const struct pkt *pkt)
+{
+    const struct hop *hop = item->timeline->sender;
+    for (uint32_t i = view_from(hop, item->start_ns - NS_PER_S);
+         i < hop->view->pkt_count && view_time(hop, i) < item->sent_ns; i++) {
+        const struct pkt *ack = &hop->view->pkts[i];
+        if (pkt_side(ack) != item->timeline->side && (ack->flags & PKT_TIMESTAMPS) &&
+            ack->tsval == pkt->tsecr)
+            return view_time(hop, i);
+    }
+    return NEVER;
+}
+
+/* The acknowledgements passed the first capture and did not reach the sender in time: it sent
+ * again what they cover, or answered them late. */
+bool rule_acks_beyond_sender(struct stall_case *item)
+{
+    const struct timeline *timeline = item->timeline;
+    const struct hop *hop = timeline->sender;
+    uint32_t fresh = first_new(item), again = COPY_NONE, copies = 0;
+    int64_t passed_ns = steps_reach(&timeline->acked, item->level);
+    int64_t until_ns = item->sent_ns == NEVER ? item->end_ns : item->sent_ns;
+    if (passed_ns == NEVER)
+        return false;
+    int64_t grace_ns = timeline_srtt(timeline, passed_ns) / 2;
+    for (uint32_t i = copies_from(hop, passed_ns + grace_ns);
+         i < hop->count && hop_time(hop, i) < until_ns; i++)
+        if (hop_pkt(hop, i)->len > 1 && pkt_end(hop_pkt(hop, i)) <= item->level) {
+            again = copies++ ? again : i;
+        }
+    struct place place = place_before(item, timeline->data);
+    int64_t answered_ns = NEVER;
+    if (fresh != COPY_NONE && (hop_pkt(hop, fresh)->flags & PKT_TIMESTAMPS))
+        answered_ns = answered_ack_ns(item, hop_pkt(hop, fresh));
+    bool answers_late =
+        answered_ns != NEVER && item->sent_ns - answered_ns > case_duration(item) / 2 &&
+        timeline_age(timeline, hop_pkt(hop, fresh), item->sent_ns) < case_duration(item) / 4;
+    if (copies == 0)
+        return false;
+    conclude(item, answers_late ? WH_CAUSE_FREEZE : WH_CAUSE_ACK_LOSS, place, false,
+             answers_late ? CONFIDENCE_ECHO : CONFIDENCE_HOLE);
+    testify(item, hop, hop->copies[again].pkt, NULL, 0,
+            "the acknowledgement of byte %lld passed %s at %.3f s; at %.3f s the sender still sent "
+            "older bytes again",
+            (long long)item->level - 1, name_of(item, hop), seconds_of(item, passed_ns),
+            seconds_of(item, hop_time(hop, again)));
+    if (answers_late)
+        testify(item, hop, hop->copies[fresh].pkt, NULL, 0,
+                "what it sent at %.3f s answers (TSecr) an acknowledgement that passed at %.3f s",
+                seconds_of(item, item->sent_ns), seconds_of(item, answered_ns));
+    return true;
+}
+
+/* The packet that ends the silence was made long before it passed the first capture. */
+bool rule_held_before_first(struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->sender;
+    uint32_t fresh = first_new(item);
+    if (fresh == COPY_NONE)
+        return false;
+    int64_t age_ns = timeline_age(item->timeline, hop_pkt(hop, fresh), hop_time(hop, fresh));
+    if (age_ns * 2 < case_duration(item))
+        return false;
+    conclude(item, WH_CAUSE_FREEZE, place_before(item, item->timeline->data), true,
+             CONFIDENCE_AGE);
+    testify(item, hop, hop->copies[fresh].pkt, NULL, 0,
+            "by its timestamp the packet that passed %s at %.3f s was made %.3f s earlier",
+            name_of(item, hop), seconds_of(item, hop_time(hop, fresh)), (double)age_ns / 1e9);
+    return true;
+}
+
+/* By its IP IDs the sender made packets in the silence that never came to the first capture. */
+bool rule_lost_before_first(struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->sender;
+    uint32_t fresh = first_new(item);
+    if (fresh == COPY_NONE || fresh == 0)
+        return false;
+    int64_t silence_ns = hop_time(hop, fresh) - hop_time(hop, fresh - 1);
+    int skipped = ids_skipped(item->timeline, hop, fresh - 1, fresh);
+    if (silence_ns * 2 < case_duration(item) || skipped <= 0)
+        return false;
+    conclude(item, WH_CAUSE_LOSS, place_before(item, item->timeline->data), true, CONFIDENCE_IDS);
+    testify(item, hop, hop->copies[fresh - 1].pkt, hop, hop->copies[fresh].pkt,
+            "by its IP IDs the sender made %d packets between %.3f s and %.3f s that never came to "
+            "%s",
+            skipped, seconds_of(item, hop_time(hop, fresh - 1)),
+            seconds_of(item, hop_time(hop, fresh)), name_of(item, hop));
+    return true;
+}
+
+/* Everything sent is acknowledged, the window is open, and the sender pauses in mid-transfer. */
+bool rule_sender_idle(struct stall_case *item)
+{
+    const struct timeline *timeline = item->timeline, *other = item->other;
+    const struct hop *hop = timeline->sender;
+    uint32_t fresh = first_new(item);
+    if (fresh == COPY_NONE || hop_pkt(hop, fresh)->len == 0)
+        return false;
+    int64_t peer_ns = INT64_MIN, peer_after_ns = NEVER;
+    if (other->sender) {
+        const struct step *last = steps_at(&other->sent, item->sent_ns);
+        peer_ns = last ? last->time_ns : INT64_MIN;
+        peer_after_ns = peer_ns > item->progress_ns ? peer_ns : NEVER;
+    }
+    int64_t first_level = timeline->sent.count ? timeline->sent.items[0].level : 0;
+    int64_t sent_bytes = steps_level(&timeline->sent, item->sent_ns - 1, first_level) -
+                         steps_level(&timeline->sent, peer_ns, first_level);
+    if (peer_after_ns != NEVER || sent_bytes < IDLE_BYTES)
+        return false;
+    conclude(item, WH_CAUSE_SENDER_IDLE, place_before(item, timeline->data), true,
+             CONFIDENCE_IDLE);
+    testify(item, hop, hop->copies[fresh].pkt, NULL, 0,
+            "all %lld bytes sent were acknowledged by %.3f s and the window was open; the sender "
+            "went on by itself at %.3f s",
+            (long long)sent_bytes, seconds_of(item, item->progress_ns),
+            seconds_of(item, item->sent_ns));
+    return true;
+}

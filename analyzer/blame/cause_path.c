@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Causes that lie between two captures, and the closed window. All of them take a case to be
+ * decided when what they see accounts for at least half of its time.
+ */
+#include <stdlib.h>
+
+#include "blame/case.h"
+
+#define CONFIDENCE_HELD 0.98
+#define CONFIDENCE_HELD_FEW 0.9
+#define CONFIDENCE_LOST 0.97
+#define CONFIDENCE_OVERFLOW 0.9
+#define CONFIDENCE_ACK_LOST 0.95
+#define CONFIDENCE_WINDOW 0.97
+#define CONFIDENCE_BLACKHOLE 0.9
+#define CONFIDENCE_UNKNOWN 0.5
+
+/* ---- the receiver has no room ------------------------------------------------------------------------ */
+
+struct window_watch {
+    int64_t closed_ns;     /* for how long within the case */
+    int64_t opened_ns;     /* when it last opened; NEVER */
+    uint32_t closed_pkt;   /* the first that closed it, COPY_NONE */
+    uint32_t opened_pkt;
+    int64_t edge;          /* highest byte the receiver ever allowed */
+};
+
+static bool tells_window(const struct stall_case *item, const struct pkt *pkt)
+{
+    return pkt_side(pkt) != item->timeline->side && pkt->ack != ACK_NONE &&
+           !(pkt->flags & (PKT_SYN | PKT_RST | PKT_DUPLICATE));
+}
+
+/* How long was the window below one segment (RFC 9293, 3.8.6.2.2 calls that silly)? */
+static struct window_watch watch_window(const struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->receiver;
+    struct window_watch watch = {
+        .opened_ns = NEVER, .closed_pkt = COPY_NONE, .opened_pkt = COPY_NONE};
+    uint32_t first = view_from(hop, item->start_ns + 1), i = first;
+    while (i > 0 && first - i < 256 && !tells_window(item, &hop->view->pkts[i - 1]))
+        i--;
+    i -= i > 0;
+    int64_t since_ns = NEVER;
+    for (; i < hop->view->pkt_count && view_time(hop, i) <= item->end_ns; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
+        if (!tells_window(item, pkt))
+            continue;
+        int64_t at_ns = view_time(hop, i) > item->start_ns ? view_time(hop, i) : item->start_ns;
+        int64_t room = track_window(hop->view, pkt);
+        watch.edge = pkt->ack + room > watch.edge ? pkt->ack + room : watch.edge;
+        if (room < item->timeline->mss && since_ns == NEVER) {
+            since_ns = at_ns;
+            watch.closed_pkt = watch.closed_pkt == COPY_NONE ? i : watch.closed_pkt;
+        } else if (room >= item->timeline->mss && since_ns != NEVER) {
+            watch.closed_ns += at_ns - since_ns;
+            watch.opened_ns = at_ns;
+            watch.opened_pkt = i;
+            since_ns = NEVER;
+        }
+    }
+    if (since_ns != NEVER)
+        watch.closed_ns += item->end_ns - since_ns;
+    return watch;
+}
+
+static bool conclude_window(struct stall_case *item, const struct window_watch *watch)
+{
+    const struct hop *hop = item->timeline->receiver;
+    const struct pkt *closed = &hop->view->pkts[watch->closed_pkt];
+    conclude(item, WH_CAUSE_ZERO_WINDOW, place_after(item, item->timeline->data), true,
+             CONFIDENCE_WINDOW);
+    testify(item, hop, watch->closed_pkt, NULL, 0,
+            "the receiver announced a window of %u bytes at %.3f s, as %s saw it",
+            (unsigned)track_window(hop->view, closed),
+            seconds_of(item, view_time(hop, watch->closed_pkt)), name_of(item, hop));
+    if (watch->opened_pkt != COPY_NONE)
+        testify(item, hop, watch->opened_pkt, NULL, 0,
+                "it opened again at %.3f s, with room for %u bytes",
+                seconds_of(item, view_time(hop, watch->opened_pkt)),
+                (unsigned)track_window(hop->view, &hop->view->pkts[watch->opened_pkt]));
+    return true;
+}
+
+bool rule_window_closed(struct stall_case *item)
+{
+    struct window_watch watch = watch_window(item);
+    if (item->timeline->by_arrival || watch.closed_ns * 2 < case_duration(item))
+        return false;
+    return conclude_window(item, &watch);
+}
+
+/* With nothing outstanding, a closed window counts only if the sender had more to say: it filled
+ * the window, probed it, or went on as soon as it opened. */
+bool rule_window_shut(struct stall_case *item)
+{
+    const struct timeline *timeline = item->timeline;
+    struct window_watch watch = watch_window(item);
+    if (timeline->by_arrival || watch.closed_ns * 2 < case_duration(item))
+        return false;
+    bool filled = steps_level(&timeline->sent, item->start_ns, 0) + timeline->mss > watch.edge;
+    bool probed = false;
+    const struct hop *hop = timeline->sender;
+    for (uint32_t i = copies_from(hop, item->start_ns + NS_PER_MS * 100);
+         i < hop->count && hop_time(hop, i) < item->end_ns && !probed; i++)
+        probed = hop_pkt(hop, i)->seq < item->level && hop_pkt(hop, i)->len <= 1;
+    int64_t soon_ns = 2 * timeline_srtt(timeline, item->start_ns) + 50 * NS_PER_MS;
+    bool went_on = watch.opened_ns != NEVER && item->sent_ns != NEVER &&
+                   item->sent_ns - watch.opened_ns < soon_ns;
+    return (filled || probed || went_on) && conclude_window(item, &watch);
+}
+
+/* ---- copies of the byte that is waited for ------------------------------------------------------------- */
+
+static bool covers(const struct pkt *pkt, int64_t level)
+{
+    return pkt_span(pkt) && pkt->seq <= level && level < pkt_end(pkt);
+}
+
+/* From when on copies of the byte are looked for. */
+static int64_t search_from(const struct stall_case *item)
+{
+    int64_t from_ns = item->sent_ns < item->start_ns ? item->sent_ns : item->start_ns;
+    return from_ns - NS_PER_MS;
+}
+
+/* The first copy of the byte at a hop, from copy i on and up to `until_ns`; COPY_NONE. */
+static uint32_t next_copy(const struct stall_case *item, const struct hop *hop, uint32_t i,
+                          int64_t until_ns)
+{
+    for (; i < hop->count && hop_time(hop, i) <= until_ns; i++)
+        if (covers(hop_pkt(hop, i), item->level))
+            return i;
+    return COPY_NONE;
+}
+
+/* ---- held, and let out together -------------------------------------------------------------------------- */
+
+/* Nothing came out of the segment behind hop k for `least_ns` before `left_ns`. */
+static bool silent_before(const struct trail *trail, unsigned k, int64_t left_ns, int64_t least_ns)
+{
+    const struct hop *next = &trail->hops[k + 1];
+    for (uint32_t j = copies_from(next, left_ns - least_ns + NS_PER_MS); j < next->count; j++) {
+        int64_t at_ns = hop_time(next, j);
+        if (at_ns >= left_ns)
+            return true;
+        /* what entered in the silence and came out in it was not held */
+        if (next->copies[j].previous < COPY_SKIPPED)
+            return false;
+    }
+    return true;
+}
+
+/* Both trails' view of one segment: was it frozen during the case? */
+struct freeze {
+    const struct trail *trail;
+    unsigned hop;
+    struct held held;
+};
+
+static bool find_freeze(const struct trail *trail, struct place place, int64_t from_ns,
+                        int64_t to_ns, int64_t least_ns, struct freeze *freeze)
+{
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        struct place here = place_between(&trail->hops[k], &trail->hops[k + 1]);
+        if (here.first != place.first || here.span != place.span || !trail->hops[k].view)
+            continue;
+        struct held held = held_in(trail, k, from_ns, to_ns, least_ns);
+        if (held.count == 0 || held.left_ns > to_ns + least_ns ||
+            !silent_before(trail, k, held.left_ns, least_ns))
+            continue;
+        *freeze = (struct freeze){trail, k, held};
+        return true;
+    }
+    return false;
+}
+
+static void tell_freeze(struct stall_case *item, const struct freeze *freeze)
+{
+    const struct hop *hop = &freeze->trail->hops[freeze->hop], *next = hop + 1;
+    uint32_t first = freeze->held.first, out = hop->copies[first].next;
+    uint32_t last = freeze->held.last, last_out = hop->copies[last].next;
+    testify(item, hop, hop->copies[first].pkt, next, next->copies[out].pkt,
+            "a packet of %u bytes seen at %s at %.3f s reached %s at %.3f s, %.3f s later (usually "
+            "%.1f ms)",
+            (unsigned)hop_pkt(hop, first)->len, name_of(item, hop),
+            seconds_of(item, hop_time(hop, first)), name_of(item, next),
+            seconds_of(item, hop_time(next, out)), (double)hop_delay(hop, first) / 1e9,
+            (double)hop->base_delay_ns / 1e6);
+    if (freeze->held.count > 1)
+        testify(item, hop, hop->copies[last].pkt, next, next->copies[last_out].pkt,
+                "%u packets that entered from %.3f s on waited with it; the last of them came out "
+                "at %.3f s",
+                (unsigned)freeze->held.count, seconds_of(item, freeze->held.entered_ns),
+                seconds_of(item, hop_time(next, last_out)));
+}
+
+/* Concludes a freeze of the segment, with what both directions show of it. */
+static bool conclude_freeze(struct stall_case *item, struct place place, double confidence)
+{
+    struct freeze forth, back;
+    int64_t slack_ns = case_duration(item) / 4, least_ns = case_duration(item) * 3 / 10;
+    int64_t from_ns = search_from(item), to_ns = item->end_ns;
+    bool with = find_freeze(item->timeline->data, place, from_ns, to_ns, least_ns, &forth);
+    bool against =
+        find_freeze(item->timeline->acks, place, from_ns - slack_ns, to_ns, least_ns, &back);
+    if (!with && !against)
+        return false;
+    uint32_t count = (with ? forth.held.count : 0) + (against ? back.held.count : 0);
+    conclude(item, WH_CAUSE_FREEZE, place, with,
+             count < 3 && confidence > CONFIDENCE_HELD_FEW ? CONFIDENCE_HELD_FEW : confidence);
+    if (with && against)
+        item->finding->direction = WH_BOTH;
+    if (with)
+        tell_freeze(item, &forth);
+    if (against)
+        tell_freeze(item, &back);
+    return true;
+}
+
+/* The copy of the byte that reached the receiver's point: where did it spend its time? */
+bool rule_held(struct stall_case *item)
+{
+    const struct trail *trail = item->timeline->data;
+    const struct hop *hop = item->timeline->receiver;
+    uint32_t copy = next_copy(item, hop, copies_from(hop, search_from(item)), item->end_ns);
+    unsigned worst = 0;
+    int64_t worst_ns = 0;
+    for (unsigned k = item->timeline->receiver_hop; copy != COPY_NONE && k-- > 0;) {
+        copy = trail->hops[k + 1].copies[copy].previous;
+        if (copy >= COPY_SKIPPED)
+            break;
+        int64_t entered_ns = hop_time(&trail->hops[k], copy);
+        int64_t left_ns = entered_ns + hop_delay(&trail->hops[k], copy);
+        entered_ns = entered_ns > item->start_ns ? entered_ns : item->start_ns;
+        int64_t held_ns = left_ns - entered_ns - trail->hops[k].base_delay_ns;
+        if (held_ns > worst_ns) {
+            worst_ns = held_ns;
+            worst = k;
+        }
+    }
+    if (worst_ns * 2 < case_duration(item))
+        return false;
+    return conclude_freeze(item, place_between(&trail->hops[worst], &trail->hops[worst + 1]),
+                           CONFIDENCE_HELD);
+}
+
+/* ---- lost -------------------------------------------------------------------------------------------------- */
+
+static bool byte_is_lost(const struct trail *trail, unsigned k, uint32_t copy, int64_t level)
+{
+    uint8_t fate = trail->hops[k].copies[copy].fate;
+    if (fate != FATE_PARTLY)
+        return fate == FATE_LOST;
+    for (uint32_t i = 0; i < trail->lost_count; i++) {
+        const struct lost_range *range = &trail->lost[i];
+        if (range->hop == k && range->copy == copy && level >= range->seq &&
+            level < range->seq + range->length)
+            return true;
+    }
+    return false;
+}
+
+/* Copies of the byte lost behind one hop. */
+struct losses {
+    unsigned hop, count;
+    uint32_t first, last;
+    int64_t waited_ns; /* from each to the next copy, or to the end */
+};
+
+static struct losses losses_behind(const struct stall_case *item, unsigned k)
+{
+    const struct trail *trail = item->timeline->data;
+    const struct hop *hop = &trail->hops[k];
+    struct losses losses = {.hop = k};
+    if (!hop->view)
+        return losses;
+    uint32_t copy = next_copy(item, hop, copies_from(hop, search_from(item)), item->end_ns);
+    while (copy != COPY_NONE) {
+        uint32_t next = next_copy(item, hop, copy + 1, item->end_ns);
+        if (byte_is_lost(trail, k, copy, item->level)) {
+            int64_t since_ns = hop_time(hop, copy);
+            losses.waited_ns += (next == COPY_NONE ? item->end_ns : hop_time(hop, next)) - since_ns;
+            losses.first = losses.count++ ? losses.first : copy;
+            losses.last = copy;
+        }
+        copy = next;
+    }
+    return losses;
+}
+
+/* Do only packets above some size vanish behind this hop, again and again, while smaller ones
+ * pass? */
+static bool only_large_vanish(const struct trail *trail, unsigned k, uint32_t *size)
+{
+    const struct hop *hop = &trail->hops[k];
+    uint32_t passed_max = 0, lost_min = UINT32_MAX, lost = 0, passed = 0;
+    for (uint32_t i = 0; i < hop->count; i++) {
+        uint32_t len = hop_pkt(hop, i)->len;
+        bool gone = hop->copies[i].fate == FATE_LOST;
+        if (gone && len) {
+            lost++;
+            lost_min = len < lost_min ? len : lost_min;
+        } else if (hop->copies[i].fate == FATE_ARRIVED || hop->copies[i].fate == FATE_PARTLY) {
+            passed++;
+            passed_max = len > passed_max ? len : passed_max;
+        }
+    }
+    *size = lost_min;
+    return lost >= 3 && passed >= 2 && lost_min > passed_max;
+}
+
+bool rule_lost(struct stall_case *item)
+{
+    const struct trail *trail = item->timeline->data;
+    struct losses worst = {0};
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        struct losses losses = losses_behind(item, k);
+        if (losses.waited_ns > worst.waited_ns)
+            worst = losses;
+    }
+    if (worst.count == 0 || worst.waited_ns * 4 < case_duration(item))
+        return false;
+    const struct hop *hop = &trail->hops[worst.hop], *next = hop + 1;
+    struct place place = place_between(hop, next);
+    uint32_t size;
+    if (conclude_freeze(item, place, CONFIDENCE_OVERFLOW)) {
+        testify(item, hop, hop->copies[worst.first].pkt, NULL, 0,
+                "the byte waited for was dropped meanwhile, as the queue was full");
+        return true;
+    }
+    if (worst.count > 1 && only_large_vanish(trail, worst.hop, &size)) {
+        conclude(item, WH_CAUSE_MTU_BLACKHOLE, place, true, CONFIDENCE_BLACKHOLE);
+        testify(item, hop, hop->copies[worst.first].pkt, hop, hop->copies[worst.last].pkt,
+                "packets of %u payload bytes and more were seen at %s and never at %s, while smaller "
+                "ones passed",
+                (unsigned)size, name_of(item, hop), name_of(item, next));
+        return true;
+    }
+    conclude(item, WH_CAUSE_LOSS, place, true, CONFIDENCE_LOST);
+    testify(item, hop, hop->copies[worst.first].pkt, NULL, 0,
+            "byte %lld was seen at %s at %.3f s and never came to %s: %u cop%s lost there",
+            (long long)item->level, name_of(item, hop),
+            seconds_of(item, hop_time(hop, worst.first)), name_of(item, next), worst.count,
+            worst.count == 1 ? "y was" : "ies were");
+    if (item->resumed && item->resume_pkt != COPY_NONE)
+        testify(item, item->timeline->receiver, item->resume_pkt, NULL, 0,
+                "a later copy arrived: the receiver acknowledged it at %.3f s",
+                seconds_of(item, item->end_ns));
+    return true;
+}
+
+/* ---- acknowledgements between the captures ----------------------------------------------------------------- */
+
+/* The first acknowledgement of everything below the level, at a hop of the way back. */
+static uint32_t ack_copy(const struct stall_case *item, const struct hop *hop)
+{
+    for (uint32_t i = copies_from(hop, item->progress_ns - NS_PER_S); i < hop->count; i++)
+        if (hop_pkt(hop, i)->ack != ACK_NONE && hop_pkt(hop, i)->ack >= item->level &&
+            !(hop_pkt(hop, i)->flags & PKT_RST))
+            return i;
+    return COPY_NONE;
+}
+
+bool rule_acks_on_path(struct stall_case *item)
+{
+    const struct trail *trail = item->timeline->acks;
+    unsigned worst = 0;
+    int64_t worst_ns = 0;
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        const struct hop *hop = &trail->hops[k], *next = hop + 1;
+        uint32_t here = ack_copy(item, hop), there = ack_copy(item, next);
+        if (here == COPY_NONE)
+            continue;
+        int64_t came_ns = there == COPY_NONE ? item->end_ns : hop_time(next, there);
+        came_ns = came_ns < item->end_ns ? came_ns : item->end_ns;
+        if (came_ns - hop_time(hop, here) > worst_ns) {
+            worst_ns = came_ns - hop_time(hop, here);
+            worst = k;
+        }
+    }
+    if (worst_ns * 2 < case_duration(item))
+        return false;
+    const struct hop *hop = &trail->hops[worst], *next = hop + 1;
+    struct place place = place_between(hop, next);
+    uint32_t copy = ack_copy(item, hop), lost = 0;
+    if (conclude_freeze(item, place, CONFIDENCE_HELD))
+        return true;
+    for (uint32_t i = copy; i < hop->count && hop_time(hop, i) <= item->end_ns; i++)
+        lost += hop->copies[i].fate == FATE_LOST;
+    if (hop->copies[copy].fate != FATE_LOST)
+        return false;
+    conclude(item, WH_CAUSE_ACK_LOSS, place, false, CONFIDENCE_ACK_LOST);
+    testify(item, hop, hop->copies[copy].pkt, NULL, 0,
+            "the acknowledgement of all bytes below %lld was seen at %s at %.3f s and never came to "
+            "%s; %u acknowledgements were lost there",
+            (long long)item->level, name_of(item, hop), seconds_of(item, hop_time(hop, copy)),
+            name_of(item, next), (unsigned)lost);
+    return true;
+}
+
+/* ---- none of these ------------------------------------------------------------------------------------------- */
+
+/* Everything from the last point that saw the byte in time to the receiver. */
+bool rule_unknown(struct stall_case *item)
+{
+    const struct trail *trail = item->timeline->data;
+    struct place last = place_after(item, trail), first = place_before(item, trail);
+    for (unsigned k = 0; k < trail->hop_count; k++) {
+        const struct hop *hop = &trail->hops[k];
+        uint32_t copy = COPY_NONE;
+        if (hop->view)
+            copy = next_copy(item, hop, copies_from(hop, search_from(item)), item->end_ns);
+        if (copy == COPY_NONE || hop_time(hop, copy) - item->start_ns > case_duration(item) / 2)
+            break;
+        first = k + 1 < trail->hop_count ? place_between(hop, hop + 1) : last;
+    }
+    unsigned low = first.first < last.first ? first.first : last.first;
+    unsigned end_first = first.first + first.span, end_last = last.first + last.span;
+    unsigned high = end_first > end_last ? end_first : end_last;
+    conclude(item, WH_CAUSE_UNKNOWN, (struct place){low, high - low}, true, CONFIDENCE_UNKNOWN);
+    testify(item, NULL, 0, NULL, 0,
+            "byte %lld was sent and not acknowledged; no capture shows what became of it",
+            (long long)item->level);
+    return true;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Levels over time, round trips, and the sender's timestamp clock. */
+#include "blame/timeline.h"
+
+#include <stdlib.h>
+
+#define TICKS_LEAST_NS (300 * NS_PER_MS) /* a shorter flow does not tell the tick */
+
+/* ---- steps ------------------------------------------------------------------------------------------- */
+
+static bool add_step(struct steps *steps, int64_t time_ns, int64_t level, uint32_t pkt)
+{
+    if (steps->count && level <= steps->items[steps->count - 1].level)
+        return true;
+    struct step *step = ARRAY_PUSH(steps->items, steps->count, steps->capacity);
+    if (step)
+        *step = (struct step){time_ns, level, pkt};
+    return step != NULL;
+}
+
+int64_t steps_reach(const struct steps *steps, int64_t level)
+{
+    uint32_t low = 0, high = steps->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (steps->items[middle].level < level)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < steps->count ? steps->items[low].time_ns : NEVER;
+}
+
+int64_t steps_above(const struct steps *steps, int64_t level)
+{
+    return steps_reach(steps, level + 1);
+}
+
+const struct step *steps_at(const struct steps *steps, int64_t time_ns)
+{
+    uint32_t low = 0, high = steps->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (steps->items[middle].time_ns <= time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? &steps->items[low - 1] : NULL;
+}
+
+int64_t steps_level(const struct steps *steps, int64_t time_ns, int64_t before)
+{
+    const struct step *step = steps_at(steps, time_ns);
+    return step ? step->level : before;
+}
+
+/* ---- packets by time --------------------------------------------------------------------------------- */
+
+uint32_t view_from(const struct hop *hop, int64_t time_ns)
+{
+    uint32_t low = 0, high = hop->view->pkt_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (view_time(hop, middle) < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t copies_from(const struct hop *hop, int64_t time_ns)
+{
+    uint32_t low = 0, high = hop->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (hop_time(hop, middle) < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* ---- the sender's timestamp clock ---------------------------------------------------------------------- */
+
+/* Ticks a second that stacks use; a measured rate is rounded to the nearest of them. */
+static int64_t usual_tick_ns(double per_second)
+{
+    static const double rates[] = {1, 2, 10, 64, 100, 128, 200, 250, 300, 500, 512, 1000, 1024};
+    double best = 0, distance = 0.15;
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        double off = per_second > rates[i] ? per_second / rates[i] - 1 : rates[i] / per_second - 1;
+        if (off < distance) {
+            distance = off;
+            best = rates[i];
+        }
+    }
+    return best > 0 ? (int64_t)(NS_PER_S / best) : 0;
+}
+
+static struct tick_clock fit_ticks(const struct hop *hop)
+{
+    struct tick_clock ticks = {0};
+    uint32_t first = COPY_NONE, last = COPY_NONE;
+    for (uint32_t i = 0; i < hop->count; i++)
+        if (hop_pkt(hop, i)->flags & PKT_TIMESTAMPS) {
+            first = first == COPY_NONE ? i : first;
+            last = i;
+        }
+    if (first == COPY_NONE || hop_time(hop, last) - hop_time(hop, first) < TICKS_LEAST_NS)
+        return ticks;
+    ticks.first = hop_pkt(hop, first)->tsval;
+    double seconds = (double)(hop_time(hop, last) - hop_time(hop, first)) / 1e9;
+    int32_t passed = (int32_t)(hop_pkt(hop, last)->tsval - ticks.first);
+    if (passed > 0)
+        ticks.tick_ns = usual_tick_ns(passed / seconds);
+    ticks.base_ns = NEVER;
+    for (uint32_t i = first; ticks.tick_ns && i < hop->count; i++) {
+        const struct pkt *pkt = hop_pkt(hop, i);
+        if (!(pkt->flags & PKT_TIMESTAMPS))
+            continue;
+        int64_t base = hop_time(hop, i) - (int32_t)(pkt->tsval - ticks.first) * ticks.tick_ns;
+        ticks.base_ns = base < ticks.base_ns ? base : ticks.base_ns;
+    }
+    return ticks;
+}
+
+int64_t timeline_age(const struct timeline *timeline, const struct pkt *pkt, int64_t time_ns)
+{
+    const struct tick_clock *ticks = &timeline->ticks;
+    if (!ticks->tick_ns || !(pkt->flags & PKT_TIMESTAMPS))
+        return 0;
+    int64_t made_ns = ticks->base_ns + (int32_t)(pkt->tsval - ticks->first) * ticks->tick_ns;
+    return time_ns > made_ns + ticks->tick_ns ? time_ns - made_ns - ticks->tick_ns : 0;
+}
+
+/* ---- round trips ----------------------------------------------------------------------------------------- */
+
+/* From the sender's hop to the sender and back, from the handshake: what the sender answered at
+ * once. 0 when no handshake was seen. */
+static int64_t sender_rtt_ns(const struct timeline *timeline)
+{
+    const struct hop *hop = timeline->sender;
+    int64_t asked_ns = NEVER;
+    for (uint32_t i = 0; i < hop->view->pkt_count && i < 16; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
+        bool syn = pkt->flags & PKT_SYN;
+        if (pkt_side(pkt) != timeline->side)
+            asked_ns = syn ? view_time(hop, i) : asked_ns;
+        else if (asked_ns != NEVER && (pkt->flags & PKT_ACK))
+            return view_time(hop, i) - asked_ns;
+    }
+    return 0;
+}
+
+static bool add_rtt(struct timeline *timeline, int64_t time_ns, int64_t rtt_ns)
+{
+    struct rtt_sample *sample =
+        ARRAY_PUSH(timeline->rtts, timeline->rtt_count, timeline->rtt_capacity);
+    if (sample)
+        *sample = (struct rtt_sample){time_ns, rtt_ns};
+    return sample != NULL;
+}
+
+/* From the sender's hop on: a new segment's passing to the ACK that covers it, one at a time, not
+ * over retransmissions (Karn). The way behind the hop is added: as long as in the handshake, plus
+ * what timestamps tell of a queue there. */
+static bool sample_rtts(struct timeline *timeline)
+{
+    const struct hop *hop = timeline->sender;
+    int64_t behind_ns = sender_rtt_ns(timeline);
+    int64_t timed_end = 0, timed_ns = NEVER, timed_age_ns = 0, high = INT64_MIN;
+    for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
+        int64_t now_ns = view_time(hop, i);
+        if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
+            continue;
+        if (pkt_side(pkt) == timeline->side) {
+            if (pkt_span(pkt) == 0)
+                continue;
+            if (pkt->seq < high) {
+                timed_ns = NEVER; /* sent again: an ACK would not tell which copy it answers */
+            } else if (timed_ns == NEVER) {
+                timed_ns = now_ns;
+                timed_end = pkt_end(pkt);
+                timed_age_ns = timeline_age(timeline, pkt, now_ns);
+            }
+            high = pkt_end(pkt) > high ? pkt_end(pkt) : high;
+        } else if (timed_ns != NEVER && pkt->ack != ACK_NONE && pkt->ack >= timed_end) {
+            if (!add_rtt(timeline, now_ns, now_ns - timed_ns + behind_ns + timed_age_ns))
+                return false;
+            timed_ns = NEVER;
+        }
+    }
+    return true;
+}
+
+int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns)
+{
+    int64_t srtt_ns = 0;
+    uint32_t low = 0, high = timeline->rtt_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (timeline->rtts[middle].time_ns <= time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    /* Older samples weigh less than a thousandth after 64 more. */
+    for (uint32_t i = low > 64 ? low - 64 : 0; i < low; i++) {
+        int64_t rtt_ns = timeline->rtts[i].rtt_ns;
+        srtt_ns = srtt_ns ? srtt_ns + (rtt_ns - srtt_ns) / 8 : rtt_ns;
+    }
+    return srtt_ns;
+}
+
+/* ---- making it ------------------------------------------------------------------------------------------- */
+
+static const struct hop *outermost(const struct trail *trail, bool last, unsigned *index)
+{
+    for (unsigned i = 0; i < trail->hop_count; i++) {
+        unsigned at = last ? trail->hop_count - 1 - i : i;
+        if (trail->hops[at].view) {
+            *index = at;
+            return &trail->hops[at];
+        }
+    }
+    return NULL;
+}
+
+static bool is_ack(const struct pkt *pkt, unsigned side)
+{
+    return pkt_side(pkt) != side && pkt->ack != ACK_NONE &&
+           !(pkt->flags & (PKT_DUPLICATE | PKT_RST));
+}
+
+/* Cumulative acknowledgements of what `side` sent, as a hop saw them. */
+static bool collect_acks(const struct hop *hop, unsigned side, struct steps *steps)
+{
+    for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
+        if (is_ack(pkt, side) && !add_step(steps, view_time(hop, i), pkt->ack, i))
+            return false;
+    }
+    return true;
+}
+
+static bool collect_sent(const struct hop *hop, unsigned side, struct steps *steps)
+{
+    for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
+        bool counts = pkt_side(pkt) == side && pkt_span(pkt) &&
+                      !(pkt->flags & (PKT_DUPLICATE | PKT_RST));
+        if (counts && !add_step(steps, view_time(hop, i), pkt_end(pkt), i))
+            return false;
+    }
+    return true;
+}
+
+/* A full segment's bytes: the largest that was sent, frames that a host or a card merged set
+ * aside; what the receiver announced where only small ones were sent. */
+static int64_t segment_bytes(const struct timeline *timeline)
+{
+    const struct track_flow *view = timeline->sender->view;
+    int64_t announced = view->stream[!timeline->side].mss;
+    int64_t limit = announced ? announced : 1460, largest = INT64_MAX;
+    for (unsigned i = 0; i < timeline->data->hop_count; i++) {
+        view = timeline->data->hops[i].view;
+        int64_t bytes = view ? view->stream[timeline->side].payload_max_bytes : 0;
+        largest = bytes && bytes < largest ? bytes : largest;
+    }
+    return largest >= 536 && largest < limit ? largest : limit;
+}
+
+bool timeline_make(const struct followed *followed, unsigned side, struct timeline *timeline)
+{
+    unsigned first = 0, last = 0;
+    timeline->side = side;
+    timeline->data = &followed->trail[side];
+    timeline->acks = &followed->trail[!side];
+    timeline->sender = outermost(timeline->data, false, &first);
+    timeline->receiver = outermost(timeline->data, true, &last);
+    timeline->receiver_hop = last;
+    timeline->progress.count = timeline->acked.count = timeline->sent.count = 0;
+    timeline->rtt_count = 0;
+    if (!timeline->sender)
+        return true;
+    timeline->mss = segment_bytes(timeline);
+    timeline->ticks = fit_ticks(timeline->sender);
+    if (!collect_acks(timeline->receiver, side, &timeline->progress) ||
+        !collect_acks(timeline->sender, side, &timeline->acked) ||
+        !collect_sent(timeline->sender, side, &timeline->sent))
+        return false;
+    timeline->by_arrival = timeline->progress.count == 0;
+    if (timeline->by_arrival && !collect_sent(timeline->receiver, side, &timeline->progress))
+        return false;
+    return sample_rtts(timeline);
+}
+
+void timeline_free(struct timeline *timeline)
+{
+    free(timeline->progress.items);
+    free(timeline->acked.items);
+    free(timeline->sent.items);
+    free(timeline->rtts);
+    *timeline = (struct timeline){0};
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One direction of a flow over time: what was sent, what arrived, what was acknowledged, and how
+ * long a round trip took - each as steps of a rising level.
+ */
+#ifndef WHICHHOP_BLAME_TIMELINE_H
+#define WHICHHOP_BLAME_TIMELINE_H
+
+#include "follow/follow.h"
+
+#define NEVER INT64_MAX
+
+/* From `time_ns` on, the level (a stream offset) is at least `level`. */
+struct step {
+    int64_t time_ns;
+    int64_t level;
+    uint32_t pkt; /* that raised it, in the hop's view */
+};
+
+struct steps {
+    struct step *items;
+    uint32_t count, capacity;
+};
+
+/* The timestamp clock of a sender as one point reads it (RFC 7323, 5.4): the time of a packet's
+ * making is base_ns + tsval * tick_ns, give or take a tick. */
+struct tick_clock {
+    int64_t tick_ns; /* 0: not known */
+    int64_t base_ns; /* of the packet that was quickest */
+    uint32_t first;  /* TSval that ticks are counted from */
+};
+
+struct rtt_sample {
+    int64_t time_ns;
+    int64_t rtt_ns;
+};
+
+struct timeline {
+    unsigned side;             /* who sends the data: 0 client, 1 server */
+    const struct trail *data;  /* from the sender to the receiver */
+    const struct trail *acks;  /* back */
+    const struct hop *sender;   /* the hop nearest to the sender, with a view */
+    const struct hop *receiver; /* the hop nearest to the receiver, with a view */
+    unsigned receiver_hop;      /* its index in data->hops */
+    struct steps progress;     /* cumulative ACK at the receiver's hop; arrival where there is none */
+    struct steps acked;        /* cumulative ACK at the sender's hop */
+    struct steps sent;         /* highest offset sent, at the sender's hop */
+    struct rtt_sample *rtts;   /* end to end, by time */
+    uint32_t rtt_count, rtt_capacity;
+    struct tick_clock ticks;   /* the sender's, at the sender's hop */
+    int64_t mss;               /* a full segment's bytes */
+    bool by_arrival;           /* no ACK was seen: progress is in-order arrival */
+};
+
+/* Makes the timeline of what `side` sends. `timeline` keeps its arrays between calls; zero it
+ * before the first. False when memory is out. A direction that no point saw has sender NULL. */
+bool timeline_make(const struct followed *followed, unsigned side, struct timeline *timeline);
+void timeline_free(struct timeline *timeline);
+
+/* When the level first rose above / reached `level`; NEVER. */
+int64_t steps_above(const struct steps *steps, int64_t level);
+int64_t steps_reach(const struct steps *steps, int64_t level);
+/* The level at a time; `before` when no step was made yet. */
+int64_t steps_level(const struct steps *steps, int64_t time_ns, int64_t before);
+/* The last step at or before a time; NULL. */
+const struct step *steps_at(const struct steps *steps, int64_t time_ns);
+
+/* Smoothed round-trip time before `time_ns`, end to end (RFC 6298, 2: 1/8 of each new sample);
+ * 0 when none is known. */
+int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns);
+
+/* How much later than the quickest one a packet passed the sender's hop, by its timestamp. */
+int64_t timeline_age(const struct timeline *timeline, const struct pkt *pkt, int64_t time_ns);
+
+/* First packet of a view at or after a time (by the hop's clock); pkt_count when none. */
+uint32_t view_from(const struct hop *hop, int64_t time_ns);
+/* First copy of a hop at or after a time; count when none. */
+uint32_t copies_from(const struct hop *hop, int64_t time_ns);
+
+static inline int64_t view_time(const struct hop *hop, uint32_t pkt)
+{
+    return clock_to_path(hop->clock, hop->view->pkts[pkt].time).ns;
+}
+
+#endif

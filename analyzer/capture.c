@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The first three stages for one point: its files, one after the other, become flows. */
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis.h"
+#include "base/error.h"
+
+#define PROGRESS_PACKETS 65536u
+
+/* What reading one file needs. */
+struct reading {
+    struct wh_analysis *analysis;
+    struct capture *capture;
+    uint16_t file;
+    struct reader *reader;
+    struct filter *filter;
+    int64_t from_ns, to_ns;
+};
+
+static void count_unfollowed(struct capture *capture, enum decode_status status)
+{
+    switch (status) {
+    case DECODE_TRUNCATED:
+        capture->truncated++;
+        break;
+    case DECODE_MALFORMED:
+        capture->malformed++;
+        break;
+    case DECODE_UNSUPPORTED:
+        capture->not_ip++;
+        break;
+    case DECODE_FRAGMENT:
+        capture->fragments++;
+        break;
+    case DECODE_OK:
+        break;
+    }
+}
+
+static int take_record(struct reading *reading, const struct record *record,
+                       struct wh_error *error)
+{
+    struct capture *capture = reading->capture;
+    struct decoded decoded;
+    if (reading->filter) {
+        int passes = filter_match(reading->filter, record, error);
+        if (passes <= 0)
+            return passes;
+    }
+    if (record->time.ns < reading->from_ns || record->time.ns > reading->to_ns)
+        return WH_OK;
+    capture->packets++;
+    capture->bytes += record->wirelen;
+    capture->span.first.ns =
+        record->time.ns < capture->span.first.ns ? record->time.ns : capture->span.first.ns;
+    capture->span.last.ns =
+        record->time.ns > capture->span.last.ns ? record->time.ns : capture->span.last.ns;
+    enum decode_status status = decode_frame(record->dlt, record->data, record->caplen,
+                                             record->wirelen, true, &decoded);
+    if (status != DECODE_OK) {
+        count_unfollowed(capture, status);
+        return WH_OK;
+    }
+    if (record->flags & RECORD_CHECKSUM_NOT_READY)
+        decoded.checksum = CHECKSUM_UNKNOWN;
+    return track_add(&capture->track, &decoded, record->time, record->frame, reading->file, error);
+}
+
+static void report_progress(const struct reading *reading, uint32_t frame)
+{
+    const struct wh_options *options = &reading->analysis->options;
+    if (options->progress && frame % PROGRESS_PACKETS == 0) {
+        double files = (double)reading->capture->file_count;
+        options->progress(options->progress_context, reading->capture->name,
+                          (reading->file + read_progress(reading->reader)) / files);
+    }
+}
+
+static void note_interfaces(struct reading *reading)
+{
+    struct capture *capture = reading->capture;
+    for (uint32_t i = 0; i < read_interface_count(reading->reader); i++) {
+        const struct interface_info *info = read_interface(reading->reader, i);
+        if (!info)
+            continue;
+        const char *type = pcap_datalink_val_to_name(info->dlt);
+        capture->dropped += info->dropped;
+        capture->snaplen = info->snaplen > capture->snaplen ? info->snaplen : capture->snaplen;
+        if (!capture->link_type && type)
+            capture->link_type = arena_strdup(&reading->analysis->arena, type);
+    }
+}
+
+/* A file that ends in the middle is analysed as far as it goes. */
+static int read_records(struct reading *reading, struct wh_error *error)
+{
+    struct capture_file *file = &reading->capture->files[reading->file];
+    struct record record;
+    struct wh_error damage;
+    int status;
+    while ((status = read_next(reading->reader, &record, &damage)) == 1) {
+        file->packets++;
+        if (take_record(reading, &record, error) < 0)
+            return WH_ERROR;
+        report_progress(reading, record.frame);
+    }
+    if (status < 0) {
+        file->damaged = arena_strdup(&reading->analysis->arena, damage.text);
+        analysis_warn(reading->analysis, "%s", damage.text);
+    }
+    return WH_OK;
+}
+
+static int read_file(struct wh_analysis *analysis, struct capture *capture, uint16_t index,
+                     struct wh_error *error)
+{
+    struct capture_file *file = &capture->files[index];
+    struct reading reading = {.analysis = analysis,
+                              .capture = capture,
+                              .file = index,
+                              .from_ns = INT64_MIN,
+                              .to_ns = INT64_MAX};
+    int status = WH_ERROR;
+    if (analysis->options.time_set) {
+        reading.from_ns = analysis->epoch.ns + analysis->options.time_from_ns;
+        reading.to_ns = analysis->epoch.ns + analysis->options.time_to_ns;
+    }
+    if (read_open(&reading.reader, file->path, error))
+        return WH_ERROR;
+    if (analysis->options.filter &&
+        filter_open(&reading.filter, analysis->options.filter, error))
+        goto cleanup;
+    status = read_records(&reading, error);
+    file->format = arena_strdup(&analysis->arena, read_format(reading.reader));
+    note_interfaces(&reading);
+cleanup:
+    if (reading.filter)
+        filter_close(reading.filter);
+    read_close(reading.reader);
+    return status;
+}
+
+static int compare_files(const void *left, const void *right)
+{
+    const struct capture_file *a = left, *b = right;
+    if (a->first.ns != b->first.ns)
+        return a->first.ns < b->first.ns ? -1 : 1;
+    return strcmp(a->path, b->path);
+}
+
+/* Ring-buffer files come in any order: their first packets tell the right one. */
+static void order_files(struct capture *capture)
+{
+    for (uint32_t i = 0; i < capture->file_count; i++)
+        capture->files[i].first.ns = INT64_MAX;
+    if (capture->file_count < 2)
+        return;
+    for (uint32_t i = 0; i < capture->file_count; i++) {
+        struct wh_error ignored; /* a file that can't be read is told about when its turn comes */
+        if (read_first_time(capture->files[i].path, &capture->files[i].first, &ignored) != 1)
+            capture->files[i].first.ns = INT64_MAX;
+    }
+    qsort(capture->files, capture->file_count, sizeof *capture->files, compare_files);
+}
+
+/* Files that cannot be read are left out as long as one of the point's can. */
+int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh_error *error)
+{
+    uint32_t read = 0;
+    track_init(&capture->track);
+    capture->span = (struct capture_span){{INT64_MAX}, {INT64_MIN}};
+    order_files(capture);
+    for (uint32_t i = 0; i < capture->file_count; i++) {
+        struct wh_error problem;
+        if (read_file(analysis, capture, (uint16_t)i, &problem)) {
+            capture->files[i].damaged = arena_strdup(&analysis->arena, problem.text);
+            capture->files[i].format = "unknown";
+            analysis_warn(analysis, "%s", problem.text);
+            if (error)
+                *error = problem;
+        } else {
+            read++;
+        }
+    }
+    if (read == 0)
+        return WH_ERROR;
+    return track_finish(&capture->track, error);
+}
+
+void capture_free(struct capture *capture)
+{
+    track_free(&capture->track);
+    free(capture->files);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stage 2, decode: the bytes of one frame as addresses, ports and transport fields. Pure: no
+ * state, no allocation, no output; one bounded cursor touches the bytes. Lengths of payloads come
+ * from the IP header, so that a short snap length loses bytes and not lengths.
+ */
+#ifndef WHICHHOP_DECODE_DECODE_H
+#define WHICHHOP_DECODE_DECODE_H
+
+#include "whichhop.h"
+
+enum decode_status {
+    DECODE_OK,          /* a transport header was read: TCP, UDP, or an ICMP error about one */
+    DECODE_TRUNCATED,   /* the capture cut it before the fields that matter */
+    DECODE_MALFORMED,   /* its lengths contradict each other */
+    DECODE_UNSUPPORTED, /* a protocol that whichhop does not follow (ARP, IGMP, ...) */
+    DECODE_FRAGMENT,    /* a later IP fragment: no transport header in it */
+};
+
+enum tcp_flag {
+    TCP_FIN = 1,
+    TCP_SYN = 2,
+    TCP_RST = 4,
+    TCP_PSH = 8,
+    TCP_ACK = 16,
+    TCP_URG = 32,
+};
+
+enum checksum_state {
+    CHECKSUM_UNKNOWN, /* not all bytes captured, or none sent (UDP over IPv4, 0) */
+    CHECKSUM_RIGHT,
+    CHECKSUM_WRONG,
+    CHECKSUM_PARTIAL, /* just the pseudo-header's sum: left for the device to finish */
+};
+
+#define SACK_BLOCKS_MAX 4
+
+/* An end point: IPv4 addresses stand in the last four bytes, the others are those of
+ * ::ffff:0:0/96 (RFC 4291, 2.5.5.2), so that one comparison serves both. */
+struct endpoint {
+    uint8_t address[16];
+    uint16_t port; /* host order */
+};
+
+/* The packet an ICMP error quotes. */
+struct icmp_quote {
+    struct endpoint source, destination;
+    uint32_t seq;       /* of the quoted TCP header */
+    uint32_t mtu;       /* "too big" only, else 0 */
+    uint16_t ip_bytes;  /* length the quoted packet had */
+    uint8_t protocol;
+    uint8_t type, code; /* of the ICMP message */
+    bool too_big;       /* ICMPv4 3/4 (RFC 792, 1191), ICMPv6 2 (RFC 4443) */
+};
+
+struct decoded {
+    struct endpoint source, destination;
+    uint8_t protocol;  /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 */
+    uint8_t ip_version;
+    uint8_t ttl;       /* or hop limit */
+    uint8_t tcp_flags; /* enum tcp_flag */
+    uint16_t ip_id;    /* IPv4 only, else 0 */
+    uint16_t window;   /* as sent, not scaled */
+    uint32_t network;  /* a hash of the VLAN numbers and tunnels around it: the same addresses on
+                          two networks are two flows. 0: none */
+    uint32_t seq, ack;
+    uint32_t tsval, tsecr; /* RFC 7323, valid with has_timestamps */
+    uint32_t payload_bytes;          /* as sent */
+    uint32_t payload_captured_bytes; /* as captured */
+    const uint8_t *payload;          /* borrowed from the frame */
+    uint16_t mss;          /* 0: no such option */
+    uint8_t window_scale;  /* valid with has_window_scale */
+    uint8_t sack_count;
+    uint32_t sack[SACK_BLOCKS_MAX][2]; /* left, right edges (RFC 2018) */
+    enum checksum_state checksum;
+    bool has_timestamps, has_window_scale, sack_permitted;
+    bool dont_fragment;
+    bool first_fragment; /* more fragments follow it */
+    struct icmp_quote quote; /* with protocol ICMP and ICMPv6 */
+};
+
+/* Decodes a frame of `caplen` bytes, `wirelen` on the wire, of link type `dlt` (libpcap's DLT_).
+ * `verify`: compute the transport checksum where every byte was captured (else it is UNKNOWN).
+ * `out` is valid only with DECODE_OK. An IP total length of 0 (segmentation offload) takes the
+ * wire's length. IPv4 total length above what the frame carries: MALFORMED only when the wire
+ * length contradicts it. */
+enum decode_status decode_frame(uint16_t dlt, const uint8_t *data, uint32_t caplen,
+                                uint32_t wirelen, bool verify, struct decoded *out);
+
+/* Text for an end point: "192.0.2.1:80", "[2001:db8::1]:80". Returns `buffer`. */
+const char *decode_endpoint_text(const struct endpoint *endpoint, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stage 7, detect. Goes once through a flow's packets: asks every rule about each (rules.c), writes
+ * down what they found, then moves on what is remembered of the two sides. Packets captured twice
+ * are named and otherwise passed over. Checksums do not matter to the rules: a packet whose
+ * checksum is wrong was sent all the same.
+ */
+#include "detect/detect.h"
+
+#include <netinet/in.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "detect/rules.h"
+
+#define SCALE_MAX 14 /* RFC 7323, 2.3 */
+
+struct state {
+    const struct track_flow *flow;
+    struct side side[2];
+    struct pace pace;
+    bool syn_passed;
+    struct point_time syn_time; /* of the last SYN without ACK */
+    int64_t first_rtt_ns;
+};
+
+static void state_init(struct state *state, const struct track_flow *flow)
+{
+    *state = (struct state){.flow = flow};
+    for (unsigned i = 0; i < 2; i++) {
+        state->side[i].last_ack = ACK_NONE;
+        state->side[i].last_window = -1;
+        state->side[i].scale = SCALE_UNKNOWN;
+    }
+    pace_init(&state->pace);
+}
+
+static int event_add(struct detect_events *events, uint32_t pkt, enum wh_event_kind kind,
+                     uint32_t value, struct wh_error *error)
+{
+    struct detect_event *event = ARRAY_PUSH(events->items, events->count, events->capacity);
+    if (event == NULL)
+        return error_memory(error, "the list of events");
+    *event = (struct detect_event){.pkt = pkt, .value = value, .kind = (uint8_t)kind};
+    return WH_OK;
+}
+
+/* A SYN sent again, with the number it had before, starts the count anew: an RST in between may
+ * have carried a number of the other stream. */
+static void side_begin(struct side *from, const struct pkt *pkt)
+{
+    if ((pkt->flags & (PKT_SYN | PKT_ACK)) == PKT_SYN && from->seen)
+        from->next = from->gapless;
+}
+
+/* An RST takes no room in the stream, whatever other flags stand beside it. */
+static void side_count_bytes(struct side *from, const struct pkt *pkt, uint32_t found)
+{
+    if (found & EVENT_BIT(ZERO_WINDOW_PROBE))
+        return;
+    bool first = !from->seen;
+    int64_t end = (pkt->flags & PKT_RST) ? pkt->seq + pkt->len : pkt_end(pkt);
+    if (first || end > from->next) {
+        from->next = end;
+        from->next_time = pkt->time;
+        from->seen = true;
+    }
+    if (first || pkt->seq == from->gapless)
+        from->gapless = from->next;
+}
+
+static void side_count_repeats(struct side *from, const struct pkt *pkt, uint32_t found)
+{
+    if (found & EVENT_BIT(DUPLICATE_ACK))
+        from->repeats = from->repeats == REPEATS_UNKNOWN ? 1 : from->repeats + 1;
+    if (pkt->ack != from->last_ack)
+        from->repeats = 0;
+}
+
+/* Windows are scaled only when both SYNs say so (RFC 7323, 2.2); one SYN without the option
+ * settles it for both sides. */
+static void state_note_scale(struct state *state, const struct pkt *pkt)
+{
+    unsigned side = pkt_side(pkt);
+    struct side *from = &state->side[side], *to = &state->side[!side];
+    const struct stream *stream = &state->flow->stream[side];
+    if (!stream->window_scale_known) {
+        from->scale = SCALE_NONE;
+        to->scale = SCALE_NONE;
+    } else if ((pkt->flags & PKT_ACK) && to->scale == SCALE_NONE) {
+        from->scale = SCALE_NONE;
+    } else {
+        uint8_t shift = stream->window_scale;
+        from->scale = (int8_t)(shift > SCALE_MAX ? SCALE_MAX : shift);
+    }
+}
+
+/* The handshake's round trip: from the last SYN to the first ACK that is none, whoever sent it. */
+static void state_note_handshake(struct state *state, const struct pkt *pkt)
+{
+    if (pkt->flags & PKT_SYN) {
+        state_note_scale(state, pkt);
+        if (!(pkt->flags & PKT_ACK)) {
+            state->syn_passed = true;
+            state->syn_time = pkt->time;
+        }
+    } else if ((pkt->flags & PKT_ACK) && state->syn_passed && state->first_rtt_ns == 0) {
+        state->first_rtt_ns = pkt->time.ns - state->syn_time.ns;
+    }
+}
+
+static void state_move(struct state *state, const struct view *view)
+{
+    const struct pkt *pkt = view->pkt;
+    struct side *from = &state->side[pkt_side(pkt)], *to = &state->side[!pkt_side(pkt)];
+    const uint32_t again = EVENT_BIT(SPURIOUS_RETRANSMISSION) | EVENT_BIT(FAST_RETRANSMISSION) |
+                           EVENT_BIT(RETRANSMISSION) | EVENT_BIT(OUT_OF_ORDER);
+    enum reach reach = rule_reach(view);
+    side_count_repeats(from, pkt, view->found);
+    if (reach == REACH_HOLE)
+        to->gapless = to->next;
+    else if (reach == REACH_BEYOND)
+        to->repeats = REPEATS_UNKNOWN;
+    side_count_bytes(from, pkt, view->found);
+    from->last_window = pkt->window;
+    if (pkt->flags & (PKT_SYN | PKT_ACK))
+        from->window_unscaled = (pkt->flags & PKT_SYN) != 0;
+    from->last_ack = pkt->ack;
+    from->last_time = pkt->time;
+    from->last_found = view->found;
+    state_note_handshake(state, pkt);
+    pace_move(&state->pace, pkt, (view->found & again) != 0);
+}
+
+static int state_examine(struct state *state, uint32_t index, bool first,
+                         struct detect_events *events, struct wh_error *error)
+{
+    const struct pkt *pkt = &state->flow->pkts[index];
+    unsigned side = pkt_side(pkt);
+    side_begin(&state->side[side], pkt);
+    struct view view = {.pkt = pkt,
+                        .from = &state->side[side],
+                        .to = &state->side[!side],
+                        .pace = &state->pace,
+                        .first_rtt_ns = state->first_rtt_ns,
+                        .first_of_reused = first && state->flow->reused};
+    for (size_t i = 0; i < detect_rule_count; i++) {
+        const struct rule *rule = &detect_rules[i];
+        uint32_t value = 0;
+        if ((view.found & rule->unless) || !rule->test(&view, &value))
+            continue;
+        view.found |= 1u << rule->kind;
+        if (event_add(events, index, rule->kind, value, error))
+            return WH_ERROR;
+    }
+    state_move(state, &view);
+    return WH_OK;
+}
+
+int detect_flow(const struct track_flow *flow, struct detect_events *events, struct wh_error *error)
+{
+    struct state state;
+    state_init(&state, flow);
+    bool first = true;
+    for (uint32_t i = 0; i < flow->pkt_count; i++) {
+        const struct pkt *pkt = &flow->pkts[i];
+        if (pkt->flags & PKT_DUPLICATE) {
+            if (event_add(events, i, WH_EVENT_DUPLICATE_PACKET, 0, error))
+                return WH_ERROR;
+            continue;
+        }
+        if ((pkt->flags & PKT_BAD_CHECKSUM) &&
+            event_add(events, i, WH_EVENT_BAD_CHECKSUM, 0, error))
+            return WH_ERROR;
+        if (flow->protocol == IPPROTO_TCP && state_examine(&state, i, first, events, error))
+            return WH_ERROR;
+        first = false;
+    }
+    return WH_OK;
+}

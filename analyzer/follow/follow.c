@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The hops of both directions of a flow, and what became of each packet between them.
+ *
+ * What did not come out of a segment was lost there only if nothing speaks against it: no point
+ * farther on saw it, the receiver did not acknowledge it, the next capture was running, and what
+ * was sent later has overtaken it or it had time enough to come.
+ */
+#include "follow/follow.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "follow/meet.h"
+
+#define GIVE_UP_NS NS_PER_S /* what has not come by then, with the capture running, will not */
+
+/* ---- hops ------------------------------------------------------------------------------------------ */
+
+static bool fill_copies(struct arena *arena, struct hop *hop, unsigned side)
+{
+    const struct track_flow *view = hop->view;
+    hop->copies = arena_alloc(arena, view->stream[side].packets + 1, sizeof *hop->copies);
+    if (!hop->copies)
+        return false;
+    for (uint32_t i = 0; i < view->pkt_count; i++) {
+        const struct pkt *pkt = &view->pkts[i];
+        if (pkt_side(pkt) == side && !(pkt->flags & PKT_DUPLICATE))
+            hop->copies[hop->count++] = (struct copy){
+                .pkt = i, .next = COPY_NONE, .previous = COPY_NONE, .fate = FATE_LOST};
+    }
+    return true;
+}
+
+static bool add_hop(struct followed *followed, unsigned side, const struct flow *flow,
+                    const struct alignment *alignment, const struct capture_span *spans,
+                    unsigned place)
+{
+    struct trail *trail = &followed->trail[side];
+    unsigned point = alignment->order[place];
+    struct hop *hop = &trail->hops[trail->hop_count++];
+    *hop = (struct hop){.point = point,
+                        .place = place,
+                        .view = flow->at[point],
+                        .clock = &alignment->clock[point]};
+    hop->first = clock_to_path(hop->clock, spans[point].first);
+    hop->last = clock_to_path(hop->clock, spans[point].last);
+    return !hop->view || fill_copies(&followed->arena, hop, side);
+}
+
+/* The first and last place of the path where the flow was seen. */
+static bool seen_range(const struct flow *flow, const struct alignment *alignment, unsigned count,
+                       unsigned *first, unsigned *last)
+{
+    bool seen = false;
+    for (unsigned place = 0; place < count; place++)
+        if (flow->at[alignment->order[place]]) {
+            *first = seen ? *first : place;
+            *last = place;
+            seen = true;
+        }
+    return seen;
+}
+
+/* Where packets of `side` go on beyond the last point that saw the flow: if nobody ever answered,
+ * the next point should have seen them, and what is missing there was lost. An answer without
+ * them shows that the flow ends between the two points. */
+static bool unanswered(const struct flow *flow, const struct alignment *alignment, unsigned last,
+                       unsigned side)
+{
+    const struct track_flow *view = flow->at[alignment->order[last]];
+    return !flow->ambiguous && view->stream[!side].packets == 0;
+}
+
+static bool make_trail(struct followed *followed, unsigned side, const struct flow *flow,
+                       const struct alignment *alignment, const struct capture_span *spans,
+                       unsigned point_count)
+{
+    struct trail *trail = &followed->trail[side];
+    unsigned first = 0, last = 0;
+    bool upwards = (side == 1) != flow->reversed; /* from the servers' side to the clients' */
+    trail->hops = arena_alloc(&followed->arena, point_count, sizeof *trail->hops);
+    trail->missed = arena_alloc(&followed->arena, point_count, sizeof *trail->missed);
+    if (!trail->hops || !trail->missed)
+        return false;
+    if (!seen_range(flow, alignment, point_count, &first, &last))
+        return true;
+    if (upwards && last + 1 < point_count && unanswered(flow, alignment, last, side))
+        last++;
+    if (!upwards && first > 0 && unanswered(flow, alignment, first, side))
+        first--;
+    for (unsigned i = first; i <= last; i++)
+        if (!add_hop(followed, side, flow, alignment, spans, upwards ? i : first + last - i))
+            return false;
+    return true;
+}
+
+/* ---- fates ------------------------------------------------------------------------------------------- */
+
+/* A hop whose capture has nothing of the flow, though its neighbours do: all were missed. */
+static void pass_unseen_hops(struct trail *trail)
+{
+    for (unsigned k = 0; k < trail->hop_count; k++)
+        for (uint32_t i = 0; i < trail->hops[k].count; i++)
+            if (k + 1 == trail->hop_count)
+                trail->hops[k].copies[i].fate = FATE_END;
+}
+
+static void settle_met(struct hop *hop)
+{
+    for (uint32_t i = 0; i < hop->count; i++) {
+        struct copy *copy = &hop->copies[i];
+        uint32_t span = pkt_span(hop_pkt(hop, i));
+        if (copy->fate != FATE_LOST || copy->met_bytes == 0)
+            continue;
+        copy->fate = copy->met_bytes >= span ? FATE_ARRIVED : FATE_PARTLY;
+    }
+}
+
+/* When the latest packet entered that is known to have come out, from copy i on. */
+static int64_t *overtaken_after(const struct hop *hop)
+{
+    int64_t *after = malloc(((size_t)hop->count + 1) * sizeof *after);
+    if (!after)
+        return NULL;
+    after[hop->count] = INT64_MIN;
+    for (uint32_t i = hop->count; i-- > 0;) {
+        bool out = hop->copies[i].fate == FATE_ARRIVED || hop->copies[i].fate == FATE_PARTLY ||
+                   hop->copies[i].fate == FATE_MISSED;
+        after[i] = out ? hop_time(hop, i) : after[i + 1];
+    }
+    return after;
+}
+
+/* What may still be on its way, or came when nobody looked, is not called lost. */
+static bool settle_unseen(struct hop *from, const struct hop *to)
+{
+    int64_t *after = overtaken_after(from);
+    if (!after)
+        return false;
+    int64_t slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns;
+    for (uint32_t i = 0; i < from->count; i++) {
+        struct copy *copy = &from->copies[i];
+        int64_t sent_ns = hop_time(from, i);
+        if (copy->fate != FATE_LOST)
+            continue;
+        bool overtaken = after[i] != INT64_MIN;
+        bool running = sent_ns >= to->first.ns - slack_ns && sent_ns <= to->last.ns + slack_ns;
+        if (!running || (!overtaken && sent_ns + GIVE_UP_NS > to->last.ns))
+            copy->fate = FATE_UNSEEN;
+    }
+    free(after);
+    return true;
+}
+
+/* ---- bytes that the receiver acknowledged though the last capture did not see them ----------------- */
+
+/* Marks copies at `from` of [start, end), sent before `by_ns`, as missed by the next capture:
+ * the earliest of each byte, as one of them must have arrived. */
+static void mark_missed(struct hop *from, int64_t start, int64_t end, int64_t by_ns)
+{
+    for (uint32_t i = 0; i < from->count && start < end; i++) {
+        struct copy *copy = &from->copies[i];
+        const struct pkt *pkt = hop_pkt(from, i);
+        if (copy->fate != FATE_LOST || pkt_end(pkt) <= start || pkt->seq >= end)
+            continue;
+        if (hop_time(from, i) > by_ns)
+            break;
+        copy->fate = FATE_MISSED;
+        if (pkt->seq <= start)
+            start = pkt_end(pkt);
+    }
+}
+
+/* Bytes seen at the receiver's point out of order: few at a time. */
+#define ISLANDS_MAX 64
+struct seen_bytes {
+    int64_t next; /* all below was seen */
+    int64_t left[ISLANDS_MAX], right[ISLANDS_MAX];
+    unsigned islands;
+    bool begun, full;
+};
+
+static void drop_island(struct seen_bytes *seen, unsigned at)
+{
+    seen->islands--;
+    for (unsigned i = at; i < seen->islands; i++) {
+        seen->left[i] = seen->left[i + 1];
+        seen->right[i] = seen->right[i + 1];
+    }
+}
+
+static void see_bytes(struct seen_bytes *seen, int64_t left, int64_t right)
+{
+    for (unsigned i = 0; i < seen->islands;) { /* one island for all that touch */
+        if (seen->left[i] <= right && left <= seen->right[i]) {
+            left = seen->left[i] < left ? seen->left[i] : left;
+            right = seen->right[i] > right ? seen->right[i] : right;
+            drop_island(seen, i);
+        } else {
+            i++;
+        }
+    }
+    if (left <= seen->next) {
+        seen->next = right > seen->next ? right : seen->next;
+    } else if (seen->islands < ISLANDS_MAX) {
+        unsigned at = seen->islands++;
+        for (; at > 0 && seen->left[at - 1] > left; at--) {
+            seen->left[at] = seen->left[at - 1];
+            seen->right[at] = seen->right[at - 1];
+        }
+        seen->left[at] = left;
+        seen->right[at] = right;
+    } else {
+        seen->full = true; /* from here on it would be a guess */
+    }
+}
+
+/* Everything below `ack` arrived: what was not seen is a hole of this capture. */
+static void settle_ack(struct seen_bytes *seen, struct hop *before, int64_t ack, int64_t at_ns)
+{
+    while (seen->next < ack) {
+        int64_t until = ack;
+        if (seen->islands && seen->left[0] < until)
+            until = seen->left[0];
+        if (until > seen->next)
+            mark_missed(before, seen->next, until, at_ns);
+        seen->next = until;
+        while (seen->islands && seen->left[0] <= seen->next) {
+            seen->next = seen->right[0] > seen->next ? seen->right[0] : seen->next;
+            drop_island(seen, 0);
+        }
+    }
+}
+
+static void settle_acknowledged(struct trail *trail, unsigned side)
+{
+    if (trail->hop_count < 2)
+        return;
+    struct hop *last = &trail->hops[trail->hop_count - 1];
+    struct hop *before = &trail->hops[trail->hop_count - 2];
+    struct seen_bytes seen = {0};
+    if (!last->view || !before->view)
+        return;
+    for (uint32_t i = 0; i < last->view->pkt_count && !seen.full; i++) {
+        const struct pkt *pkt = &last->view->pkts[i];
+        if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
+            continue;
+        if (!seen.begun) {
+            seen.begun = pkt_side(pkt) == side || pkt->ack != ACK_NONE;
+            seen.next = pkt_side(pkt) == side ? pkt->seq : pkt->ack;
+        }
+        if (pkt_side(pkt) == side) {
+            if (pkt_span(pkt))
+                see_bytes(&seen, pkt->seq, pkt_end(pkt));
+        } else if (pkt->ack != ACK_NONE) {
+            settle_ack(&seen, before, pkt->ack, clock_to_path(last->clock, pkt->time).ns);
+        }
+    }
+}
+
+/* ---- lost ranges --------------------------------------------------------------------------------------- */
+
+static bool add_lost(struct trail *trail, unsigned hop, uint32_t copy, int64_t seq, int64_t end)
+{
+    struct lost_range *range = ARRAY_PUSH(trail->lost, trail->lost_count, trail->lost_capacity);
+    if (range)
+        *range = (struct lost_range){hop, copy, seq, (uint32_t)(end - seq)};
+    return range != NULL;
+}
+
+static int compare_pieces(const void *left, const void *right)
+{
+    const struct piece *a = left, *b = right;
+    if (a->copy != b->copy)
+        return a->copy < b->copy ? -1 : 1;
+    return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+/* The holes between the pieces of one partly met copy. */
+static bool add_holes(struct trail *trail, unsigned hop, uint32_t copy, const struct piece *pieces,
+                      uint32_t count)
+{
+    const struct pkt *pkt = hop_pkt(&trail->hops[hop], copy);
+    int64_t reached = pkt->seq;
+    for (uint32_t i = 0; i < count; i++) {
+        if (pieces[i].seq > reached && !add_lost(trail, hop, copy, reached, pieces[i].seq))
+            return false;
+        int64_t end = pieces[i].seq + pieces[i].length;
+        reached = end > reached ? end : reached;
+    }
+    return reached >= pkt_end(pkt) || add_lost(trail, hop, copy, reached, pkt_end(pkt));
+}
+
+static bool collect_lost(struct trail *trail, unsigned k, struct pieces *pieces)
+{
+    const struct hop *hop = &trail->hops[k];
+    if (pieces->count)
+        qsort(pieces->items, pieces->count, sizeof *pieces->items, compare_pieces);
+    uint32_t p = 0;
+    for (uint32_t i = 0; i < hop->count; i++) {
+        while (p < pieces->count && pieces->items[p].copy < i)
+            p++;
+        uint32_t first = p;
+        while (p < pieces->count && pieces->items[p].copy == i)
+            p++;
+        const struct pkt *pkt = hop_pkt(hop, i);
+        bool ok = true;
+        if (hop->copies[i].fate == FATE_LOST)
+            ok = add_lost(trail, k, i, pkt->seq, pkt_end(pkt));
+        else if (hop->copies[i].fate == FATE_PARTLY)
+            ok = add_holes(trail, k, i, pieces->items + first, p - first);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static void count_missed(struct trail *trail)
+{
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        const struct hop *hop = &trail->hops[k], *next = &trail->hops[k + 1];
+        for (uint32_t i = 0; i < hop->count; i++)
+            trail->missed[k + 1] += hop->copies[i].fate == FATE_MISSED;
+        for (uint32_t j = 0; j < next->count; j++) {
+            bool running = hop_time(next, j) >= hop->first.ns && hop_time(next, j) <= hop->last.ns;
+            trail->missed[k] += next->copies[j].previous == COPY_NONE && running &&
+                                !(hop_pkt(next, j)->flags & PKT_RST) && hop->view;
+        }
+    }
+}
+
+static void note_base_delay(struct hop *hop)
+{
+    int64_t least_ns = INT64_MAX;
+    for (uint32_t i = 0; i < hop->count; i++)
+        if (hop->copies[i].next != COPY_NONE && hop_delay(hop, i) < least_ns)
+            least_ns = hop_delay(hop, i);
+    hop->base_delay_ns = least_ns == INT64_MAX ? 0 : least_ns;
+}
+
+/* ---- one direction ------------------------------------------------------------------------------------- */
+
+static bool follow_trail(struct trail *trail, unsigned side)
+{
+    struct pieces *pieces = calloc(trail->hop_count + 1, sizeof *pieces);
+    bool ok = pieces != NULL;
+    for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
+        ok = meet_hops(&trail->hops[k], &trail->hops[k + 1], true, &pieces[k]);
+    for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
+        settle_met(&trail->hops[k]);
+    for (unsigned k = 0; ok && k + 2 < trail->hop_count; k++)
+        for (unsigned m = k + 2; ok && m < trail->hop_count; m++)
+            ok = meet_hops(&trail->hops[k], &trail->hops[m], false, NULL);
+    pass_unseen_hops(trail);
+    if (ok)
+        settle_acknowledged(trail, side);
+    for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
+        ok = settle_unseen(&trail->hops[k], &trail->hops[k + 1]) &&
+             collect_lost(trail, k, &pieces[k]);
+    count_missed(trail);
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++)
+        note_base_delay(&trail->hops[k]);
+    for (unsigned k = 0; pieces && k < trail->hop_count; k++)
+        free(pieces[k].items);
+    free(pieces);
+    return ok;
+}
+
+int follow_flow(const struct flow *flow, const struct alignment *alignment,
+                const struct capture_span *spans, unsigned point_count, struct followed *followed,
+                struct wh_error *error)
+{
+    arena_free(&followed->arena);
+    for (unsigned side = 0; side < 2; side++) {
+        struct trail *trail = &followed->trail[side];
+        trail->hop_count = 0;
+        trail->lost_count = 0;
+        if (!make_trail(followed, side, flow, alignment, spans, point_count) ||
+            !follow_trail(trail, side))
+            return error_memory(error, "following a flow");
+    }
+    return WH_OK;
+}
+
+void followed_free(struct followed *followed)
+{
+    arena_free(&followed->arena);
+    free(followed->trail[0].lost);
+    free(followed->trail[1].lost);
+    *followed = (struct followed){0};
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stage 6, follow: every copy of every byte, and every acknowledgement, from point to point: when
+ * it was where, between which two it was lost, or which capture missed it.
+ *
+ * By ranges of bytes, not by packets: one point may show 64 KiB frames where the next shows
+ * segments of 1448 bytes.
+ */
+#ifndef WHICHHOP_FOLLOW_FOLLOW_H
+#define WHICHHOP_FOLLOW_FOLLOW_H
+
+#include "align/align.h"
+#include "match/match.h"
+
+#define COPY_NONE UINT32_MAX
+#define COPY_SKIPPED (UINT32_MAX - 1) /* `previous` only: it came, and the hop before missed it */
+
+enum fate {
+    FATE_END,     /* seen at the last point of its direction */
+    FATE_ARRIVED, /* all its bytes reached the next point */
+    FATE_LOST,    /* none of them did */
+    FATE_PARTLY,  /* some did: a merged frame of which the network lost a part */
+    FATE_MISSED,  /* it passed the next point, whose capture missed it */
+    FATE_UNSEEN,  /* the next point's capture had not begun, or was over */
+};
+
+/* One packet of a direction at one point. */
+struct copy {
+    uint32_t pkt;       /* index into the hop's view->pkts */
+    uint32_t next;      /* copy that carried its first byte on, at the next hop; COPY_NONE */
+    uint32_t previous;  /* copy at the hop before that carried its first byte; COPY_NONE */
+    uint32_t met_bytes; /* of its sequence space, at the next hop */
+    uint8_t fate;       /* enum fate */
+};
+
+/* One point on the way of one direction of a flow. */
+struct hop {
+    unsigned point;
+    unsigned place; /* of the point on the path, 0 nearest to the servers */
+    const struct track_flow *view; /* NULL: nothing of the flow came here, though it should have */
+    const struct clock_fit *clock;
+    struct copy *copies; /* by time as captured */
+    uint32_t count;
+    int64_t base_delay_ns; /* the least delay to the next hop; 0 when none is known */
+    struct path_time first, last; /* of the point's whole capture */
+};
+
+/* Bytes that entered and did not come out: a whole copy or a part of one. */
+struct lost_range {
+    unsigned hop; /* lost between this hop and the next */
+    uint32_t copy;
+    int64_t seq;
+    uint32_t length; /* 0: a packet without sequence space, an ACK */
+};
+
+/* One direction of a flow, from its sender to its receiver. */
+struct trail {
+    struct hop *hops;
+    unsigned hop_count;
+    struct lost_range *lost; /* by hop, then time */
+    uint32_t lost_count, lost_capacity;
+    uint64_t *missed; /* by hop: packets that passed it and its capture does not have */
+};
+
+struct followed {
+    struct trail trail[2]; /* by sender: 0 client, 1 server */
+    struct arena arena;    /* everything above but `lost` */
+};
+
+/* What follow needs to know of the captures as a whole; arrays by point. */
+struct capture_span {
+    struct point_time first, last;
+};
+
+/* Follows one flow. `followed` must be zeroed before its first use; it may be used again for the
+ * next flow after followed_reset. Fails only when memory is out. */
+int follow_flow(const struct flow *flow, const struct alignment *alignment,
+                const struct capture_span *spans, unsigned point_count, struct followed *followed,
+                struct wh_error *error);
+
+void followed_free(struct followed *followed);
+
+static inline const struct pkt *hop_pkt(const struct hop *hop, uint32_t copy)
+{
+    return &hop->view->pkts[hop->copies[copy].pkt];
+}
+
+static inline int64_t hop_time(const struct hop *hop, uint32_t copy)
+{
+    return clock_to_path(hop->clock, hop_pkt(hop, copy)->time).ns;
+}
+
+/* Delay of a copy that has a `next`, from hop to hop + 1. */
+static inline int64_t hop_delay(const struct hop *hop, uint32_t copy)
+{
+    return hop_time(hop + 1, hop->copies[copy].next) - hop_time(hop, copy);
+}
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Both lists are walked once, in time. A packet that comes out is first sought among what entered
+ * after the one that came out last, as links keep order; only then among what was passed over. So
+ * a look-up costs one step where nothing is lost. Copies of the same bytes are told apart by their
+ * timestamp value, by their IP ID where the path keeps it, and by that order.
+ */
+#include "follow/meet.h"
+
+#include <string.h>
+
+#define FORWARD_STEPS 20000u /* of a look-up that meets nothing: a full queue */
+#define PENDING_STEPS 2048u
+#define ID_TRIALS 64u
+
+struct walk {
+    struct hop *from, *to;
+    uint32_t cursor;   /* first copy not yet reached */
+    uint32_t *pending; /* copies passed over, a stack */
+    uint32_t pending_count;
+    int64_t slack_ns;
+    bool ids_kept; /* the path leaves IP IDs alone */
+    bool direct;
+    struct pieces *pieces;
+};
+
+static bool same_timestamp(const struct pkt *a, const struct pkt *b)
+{
+    return !(a->flags & b->flags & PKT_TIMESTAMPS) || a->tsval == b->tsval;
+}
+
+/* A packet without sequence space: an ACK, a reset, a datagram. It passes whole or not at all. */
+static bool same_packet(const struct pkt *a, const struct pkt *b)
+{
+    const unsigned kind = PKT_RST | PKT_ACK | PKT_SYN | PKT_FIN;
+    return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->window == b->window &&
+           a->tsecr == b->tsecr && (a->flags & kind) == (b->flags & kind) &&
+           (a->hash == b->hash || !a->hash || !b->hash);
+}
+
+static bool is_open(const struct copy *copy, const struct pkt *pkt)
+{
+    uint32_t span = pkt_span(pkt);
+    return span ? copy->met_bytes < span : copy->met_bytes == 0;
+}
+
+/* Could this copy be what was seen there, from offset `seq` on? */
+static bool fits(const struct walk *walk, uint32_t index, const struct pkt *there, int64_t seq)
+{
+    const struct copy *copy = &walk->from->copies[index];
+    const struct pkt *here = &walk->from->view->pkts[copy->pkt];
+    if (!is_open(copy, here) || !same_timestamp(here, there))
+        return false;
+    bool ids_speak = walk->ids_kept && here->ip_id && there->ip_id && here->len == there->len;
+    if (ids_speak && here->ip_id != there->ip_id)
+        return false;
+    if (pkt_span(there) == 0 || pkt_span(here) == 0)
+        return same_packet(here, there);
+    return seq >= here->seq && seq < pkt_end(here);
+}
+
+/* Do IP IDs survive the way? Asked of packets that are the same beyond doubt. */
+static bool ids_survive(const struct hop *from, const struct hop *to)
+{
+    unsigned equal = 0, other = 0;
+    for (uint32_t i = 0, j = 0; i < from->count && equal + other < ID_TRIALS; i++) {
+        const struct pkt *here = hop_pkt(from, i);
+        for (uint32_t k = j; k < to->count && k < j + 32; k++) {
+            const struct pkt *there = hop_pkt(to, k);
+            if (here->seq != there->seq || here->len != there->len || here->ack != there->ack ||
+                here->tsval != there->tsval || here->tsecr != there->tsecr)
+                continue;
+            equal += here->ip_id == there->ip_id;
+            other += here->ip_id != there->ip_id;
+            j = k + 1;
+            break;
+        }
+    }
+    return equal > 4 * other;
+}
+
+static void pass_over(struct walk *walk, uint32_t until)
+{
+    for (; walk->cursor < until; walk->cursor++) {
+        const struct copy *copy = &walk->from->copies[walk->cursor];
+        if (is_open(copy, &walk->from->view->pkts[copy->pkt]))
+            walk->pending[walk->pending_count++] = walk->cursor;
+    }
+}
+
+static uint32_t find_ahead(struct walk *walk, const struct pkt *there, int64_t seq, int64_t by_ns)
+{
+    uint32_t stop = walk->from->count;
+    if (stop - walk->cursor > FORWARD_STEPS)
+        stop = walk->cursor + FORWARD_STEPS;
+    for (uint32_t i = walk->cursor; i < stop && hop_time(walk->from, i) <= by_ns; i++) {
+        if (!fits(walk, i, there, seq))
+            continue;
+        pass_over(walk, i);
+        return i;
+    }
+    return COPY_NONE;
+}
+
+static uint32_t find_pending(struct walk *walk, const struct pkt *there, int64_t seq)
+{
+    uint32_t stop = walk->pending_count > PENDING_STEPS ? walk->pending_count - PENDING_STEPS : 0;
+    for (uint32_t n = walk->pending_count; n-- > stop;) {
+        uint32_t index = walk->pending[n];
+        if (!fits(walk, index, there, seq))
+            continue;
+        return index;
+    }
+    return COPY_NONE;
+}
+
+static void drop_met(struct walk *walk, uint32_t index)
+{
+    for (uint32_t n = walk->pending_count; n-- > 0;)
+        if (walk->pending[n] == index) {
+            memmove(&walk->pending[n], &walk->pending[n + 1],
+                    (walk->pending_count - n - 1) * sizeof *walk->pending);
+            walk->pending_count--;
+            return;
+        }
+}
+
+/* Links one copy with what was seen of it from `seq` on; returns the bytes it accounts for. */
+static bool link_copies(struct walk *walk, uint32_t index, uint32_t there_index, int64_t seq,
+                        uint32_t *bytes)
+{
+    struct copy *here_copy = &walk->from->copies[index];
+    struct copy *there_copy = &walk->to->copies[there_index];
+    const struct pkt *here = hop_pkt(walk->from, index), *there = hop_pkt(walk->to, there_index);
+    uint32_t span = pkt_span(here);
+    int64_t end = pkt_end(here) < pkt_end(there) ? pkt_end(here) : pkt_end(there);
+    *bytes = span ? (uint32_t)(end - seq) : 0;
+    if (*bytes < span && walk->pieces) {
+        struct piece *piece =
+            ARRAY_PUSH(walk->pieces->items, walk->pieces->count, walk->pieces->capacity);
+        if (!piece)
+            return false;
+        *piece = (struct piece){index, seq, *bytes};
+    }
+    here_copy->met_bytes += span ? *bytes : 1;
+    if (walk->direct) {
+        if (here_copy->next == COPY_NONE || seq == here->seq)
+            here_copy->next = there_index;
+        if (there_copy->previous == COPY_NONE)
+            there_copy->previous = index;
+    } else {
+        here_copy->fate = FATE_MISSED;
+        there_copy->previous = COPY_SKIPPED;
+    }
+    return true;
+}
+
+static bool meet_one(struct walk *walk, uint32_t there_index)
+{
+    const struct pkt *there = hop_pkt(walk->to, there_index);
+    int64_t by_ns = hop_time(walk->to, there_index) + walk->slack_ns;
+    int64_t seq = there->seq, end = pkt_end(there);
+    do {
+        uint32_t bytes;
+        uint32_t index = find_ahead(walk, there, seq, by_ns);
+        bool ahead = index != COPY_NONE;
+        if (!ahead)
+            index = find_pending(walk, there, seq);
+        if (index == COPY_NONE)
+            return true;
+        if (!link_copies(walk, index, there_index, seq, &bytes))
+            return false;
+        const struct copy *copy = &walk->from->copies[index];
+        bool open = is_open(copy, &walk->from->view->pkts[copy->pkt]);
+        if (ahead && !open)
+            walk->cursor = index + 1;
+        else if (!ahead && !open)
+            drop_met(walk, index);
+        seq += bytes;
+    } while (seq < end);
+    return true;
+}
+
+bool meet_hops(struct hop *from, struct hop *to, bool direct, struct pieces *pieces)
+{
+    if (!from->view || !to->view || !from->count || !to->count)
+        return true;
+    struct walk walk = {.from = from, .to = to, .direct = direct, .pieces = pieces};
+    walk.pending = malloc(from->count * sizeof *walk.pending);
+    if (!walk.pending)
+        return false;
+    walk.slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns;
+    walk.ids_kept = ids_survive(from, to);
+    bool ok = true;
+    for (uint32_t j = 0; ok && j < to->count; j++)
+        if (to->copies[j].previous == COPY_NONE)
+            ok = meet_one(&walk, j);
+    free(walk.pending);
+    return ok;
+}

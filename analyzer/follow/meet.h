@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Two neighbouring points of one direction: which packet there is which packet here? */
+#ifndef WHICHHOP_FOLLOW_MEET_H
+#define WHICHHOP_FOLLOW_MEET_H
+
+#include "follow/follow.h"
+
+/* A part of a copy that was met, where not all of it was met at once. */
+struct piece {
+    uint32_t copy;
+    int64_t seq;
+    uint32_t length;
+};
+
+struct pieces {
+    struct piece *items;
+    uint32_t count, capacity;
+};
+
+/* Meets the copies at `to` that have no `previous` with those at `from` that are not wholly met,
+ * in time order, and fills in both sides' links and `met_bytes`. `direct`: the two are neighbours;
+ * else only what lies between their outsides is left, and the links say that it passed.
+ * Fails only when memory is out. */
+bool meet_hops(struct hop *from, struct hop *to, bool direct, struct pieces *pieces);
+
+#endif

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Point by point: the flows of a new point are assigned to those known so far. Candidates come
+ * from equal tokens (the pair of initial sequence numbers; for what is left, the client's alone,
+ * addresses, packets in common), are scored, and assigned from the best down, one to one.
+ */
+#include "match/match.h"
+
+#include <math.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "match/score.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define ACCEPT_BITS 40.0       /* one chance in 10^12 */
+#define ACCEPT_TUPLE_BITS 24.0 /* both end points equal, nothing contradicts */
+#define MARGIN_BITS 6.0        /* a second candidate this near makes it ambiguous */
+#define CANDIDATES_MAX 64u     /* with the same token */
+#define TOKENS_MAX (4u + SKETCH_SAMPLES)
+
+struct token {
+    uint64_t value;
+    uint32_t owner;
+};
+
+struct tokens {
+    struct token *items;
+    uint32_t count, capacity;
+};
+
+struct candidate {
+    struct score score;
+    uint32_t flow, newcomer;
+};
+
+/* Everything one newcomer point needs while it is matched. */
+struct round {
+    struct flows *flows;
+    struct track *track; /* the newcomer */
+    unsigned point;
+    struct sketch *old_sketches, *new_sketches; /* of flows and of the newcomer's; phase two */
+    uint32_t *assigned;                          /* newcomer -> flow + 1, 0: none yet */
+    bool *ambiguous;
+    struct candidate *candidates;
+    uint32_t candidate_count, candidate_capacity;
+};
+
+static int compare_tokens(const void *left, const void *right)
+{
+    const struct token *a = left, *b = right;
+    if (a->value != b->value)
+        return a->value < b->value ? -1 : 1;
+    return a->owner < b->owner ? -1 : a->owner > b->owner;
+}
+
+static int compare_candidates(const void *left, const void *right)
+{
+    const struct candidate *a = left, *b = right;
+    if (a->score.bits != b->score.bits)
+        return a->score.bits > b->score.bits ? -1 : 1;
+    if (a->newcomer != b->newcomer)
+        return a->newcomer < b->newcomer ? -1 : 1;
+    return a->flow < b->flow ? -1 : a->flow > b->flow;
+}
+
+static bool add_token(struct tokens *tokens, uint64_t value, uint32_t owner)
+{
+    struct token *token = ARRAY_PUSH(tokens->items, tokens->count, tokens->capacity);
+    if (token)
+        *token = (struct token){value, owner};
+    return token != NULL;
+}
+
+/* The track flow that stands for a flow: the one that knows most of it. */
+static struct track_flow *best_view(const struct flow *flow, unsigned point_count)
+{
+    struct track_flow *best = NULL;
+    for (unsigned p = 0; p < point_count; p++) {
+        struct track_flow *view = flow->at[p];
+        if (view && (!best || view->stream[0].base_known + view->stream[1].base_known >
+                                  best->stream[0].base_known + best->stream[1].base_known))
+            best = view;
+    }
+    return best;
+}
+
+/* ---- phase one: both initial sequence numbers, where they are one of a kind -------------------- */
+
+static bool handshake_token(const struct track_flow *flow, uint64_t *value)
+{
+    if (flow->protocol != IPPROTO_TCP || !flow->stream[0].base_known || !flow->stream[1].base_known)
+        return false;
+    *value = (uint64_t)flow->stream[0].base << 32 | flow->stream[1].base;
+    return true;
+}
+
+static bool unique(const struct tokens *tokens, uint32_t at)
+{
+    return (at == 0 || tokens->items[at - 1].value != tokens->items[at].value) &&
+           (at + 1 == tokens->count || tokens->items[at + 1].value != tokens->items[at].value);
+}
+
+static bool timestamps_agree(const struct track_flow *a, const struct track_flow *b)
+{
+    return a->pkt_count && b->pkt_count && (a->pkts[0].flags & PKT_TIMESTAMPS) &&
+           (b->pkts[0].flags & PKT_TIMESTAMPS) && a->pkts[0].tsval == b->pkts[0].tsval;
+}
+
+static void assign(struct round *round, const struct candidate *candidate);
+
+static int match_handshakes(struct round *round, struct wh_error *error)
+{
+    struct tokens known = {0}, coming = {0};
+    int status = error_memory(error, "matching flows");
+    uint64_t value;
+    for (uint32_t i = 0; i < round->flows->count; i++)
+        if (handshake_token(best_view(&round->flows->items[i], round->flows->point_count), &value) &&
+            !add_token(&known, value, i))
+            goto cleanup;
+    for (uint32_t i = 0; i < round->track->flow_count; i++)
+        if (handshake_token(&round->track->flows[i], &value) && !add_token(&coming, value, i))
+            goto cleanup;
+    if (known.count)
+        qsort(known.items, known.count, sizeof *known.items, compare_tokens);
+    if (coming.count)
+        qsort(coming.items, coming.count, sizeof *coming.items, compare_tokens);
+    for (uint32_t i = 0, j = 0; i < known.count && j < coming.count;) {
+        uint64_t a = known.items[i].value, b = coming.items[j].value;
+        if (a == b && unique(&known, i) && unique(&coming, j)) {
+            uint32_t flow = known.items[i].owner, newcomer = coming.items[j].owner;
+            const struct track_flow *view =
+                best_view(&round->flows->items[flow], round->flows->point_count);
+            struct score score = {.bits = 64, .handshake = true, .content = true};
+            score.timestamps = timestamps_agree(view, &round->track->flows[newcomer]);
+            assign(round, &(struct candidate){score, flow, newcomer});
+        }
+        i += a <= b;
+        j += b <= a;
+    }
+    status = WH_OK;
+cleanup:
+    free(known.items);
+    free(coming.items);
+    return status;
+}
+
+/* ---- phase two: whatever two views have in common ---------------------------------------------- */
+
+static uint64_t mix(uint64_t seed, const void *bytes, size_t size)
+{
+    return XXH3_64bits_withSeed(bytes, size, seed);
+}
+
+static unsigned make_tokens(const struct track_flow *flow, const struct sketch *sketch,
+                            uint64_t values[TOKENS_MAX])
+{
+    unsigned count = 0;
+    for (unsigned side = 0; side < 2; side++)
+        if (flow->protocol == IPPROTO_TCP && flow->stream[side].base_known)
+            values[count++] = mix(1 + side, &flow->stream[side].base, sizeof(uint32_t));
+    /* Addresses and ports, whichever end is called the client. */
+    uint64_t ends[2];
+    for (unsigned side = 0; side < 2; side++)
+        ends[side] = mix(flow->protocol, &flow->endpoint[side].address, 16) +
+                     flow->endpoint[side].port;
+    values[count++] = ends[0] * ends[1];
+    for (unsigned i = 0; i < sketch->sample_count; i++)
+        values[count++] = sketch->samples[i];
+    return count;
+}
+
+static uint32_t first_with(const struct tokens *tokens, uint64_t value)
+{
+    uint32_t low = 0, high = tokens->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (tokens->items[middle].value < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool acceptable(const struct score *score)
+{
+    return score->bits >= ACCEPT_BITS || (score->bits >= ACCEPT_TUPLE_BITS && !score->content);
+}
+
+/* Adds the flows that share a token with the newcomer to the candidates, each once. */
+static bool add_candidates(struct round *round, const struct tokens *known, uint32_t newcomer)
+{
+    const struct track_flow *flow = &round->track->flows[newcomer];
+    uint64_t values[TOKENS_MAX];
+    unsigned count = make_tokens(flow, &round->new_sketches[newcomer], values);
+    uint32_t first = round->candidate_count;
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t at = first_with(known, values[i]);
+        for (uint32_t n = 0; n < CANDIDATES_MAX && at + n < known->count &&
+                             known->items[at + n].value == values[i];
+             n++) {
+            uint32_t owner = known->items[at + n].owner;
+            bool met = false;
+            for (uint32_t c = first; c < round->candidate_count && !met; c++)
+                met = round->candidates[c].flow == owner;
+            const struct flow *old = &round->flows->items[owner];
+            const struct track_flow *view = best_view(old, round->flows->point_count);
+            if (met || view->protocol != flow->protocol)
+                continue;
+            struct score score = score_pair(view, &round->old_sketches[owner], flow,
+                                            &round->new_sketches[newcomer]);
+            if (!acceptable(&score))
+                continue;
+            struct candidate *candidate =
+                ARRAY_PUSH(round->candidates, round->candidate_count, round->candidate_capacity);
+            if (!candidate)
+                return false;
+            *candidate = (struct candidate){score, owner, newcomer};
+        }
+    }
+    return true;
+}
+
+/* Is there another free pair, nearly as good, with the same flow or the same newcomer? */
+static bool has_rival(const struct round *round, uint32_t at)
+{
+    const struct candidate *best = &round->candidates[at];
+    for (uint32_t i = 0; i < round->candidate_count; i++) {
+        const struct candidate *other = &round->candidates[i];
+        if (other->score.bits < best->score.bits - MARGIN_BITS)
+            break; /* sorted */
+        bool shares = (other->flow == best->flow) != (other->newcomer == best->newcomer);
+        if (shares && !round->assigned[other->newcomer] &&
+            !round->flows->items[other->flow].at[round->point])
+            return true;
+    }
+    return false;
+}
+
+static void assign(struct round *round, const struct candidate *candidate)
+{
+    struct flow *flow = &round->flows->items[candidate->flow];
+    struct track_flow *view = &round->track->flows[candidate->newcomer];
+    if (candidate->score.flipped) {
+        if (!view->syn_seen)
+            track_flip(view);
+        else
+            for (unsigned p = 0; p < round->flows->point_count; p++)
+                if (flow->at[p])
+                    track_flip(flow->at[p]);
+    }
+    unsigned kind = candidate->score.handshake ? MATCH_HANDSHAKE
+                    : candidate->score.content ? MATCH_CONTENT
+                                               : MATCH_TUPLE;
+    bool first = flow->kind == MATCH_SINGLE;
+    double confidence = 1 - exp2(-candidate->score.bits / 4);
+    flow->at[round->point] = view;
+    flow->timestamps = candidate->score.timestamps && (first || flow->timestamps);
+    flow->kind = (uint8_t)(first || kind > flow->kind ? kind : flow->kind);
+    flow->confidence = first || confidence < flow->confidence ? confidence : flow->confidence;
+    round->assigned[candidate->newcomer] = candidate->flow + 1;
+}
+
+static int collect_candidates(struct round *round, struct wh_error *error)
+{
+    struct tokens known = {0};
+    int status = error_memory(error, "matching flows");
+    for (uint32_t i = 0; i < round->flows->count; i++) {
+        const struct flow *flow = &round->flows->items[i];
+        if (flow->at[round->point])
+            continue;
+        const struct track_flow *view = best_view(flow, round->flows->point_count);
+        sketch_make(view, &round->old_sketches[i]);
+        uint64_t values[TOKENS_MAX];
+        unsigned count = make_tokens(view, &round->old_sketches[i], values);
+        for (unsigned t = 0; t < count; t++)
+            if (!add_token(&known, values[t], i))
+                goto cleanup;
+    }
+    if (known.count)
+        qsort(known.items, known.count, sizeof *known.items, compare_tokens);
+    for (uint32_t i = 0; i < round->track->flow_count; i++) {
+        if (round->assigned[i])
+            continue;
+        sketch_make(&round->track->flows[i], &round->new_sketches[i]);
+        if (!add_candidates(round, &known, i))
+            goto cleanup;
+    }
+    status = WH_OK;
+cleanup:
+    free(known.items);
+    return status;
+}
+
+static int match_rest(struct round *round, struct wh_error *error)
+{
+    if (collect_candidates(round, error))
+        return WH_ERROR;
+    if (round->candidate_count)
+        qsort(round->candidates, round->candidate_count, sizeof *round->candidates,
+              compare_candidates);
+    for (uint32_t i = 0; i < round->candidate_count; i++) {
+        const struct candidate *candidate = &round->candidates[i];
+        struct flow *flow = &round->flows->items[candidate->flow];
+        if (round->assigned[candidate->newcomer] || flow->at[round->point] || flow->ambiguous ||
+            round->ambiguous[candidate->newcomer])
+            continue;
+        if (has_rival(round, i))
+            flow->ambiguous = round->ambiguous[candidate->newcomer] = true;
+        else
+            assign(round, candidate);
+    }
+    return WH_OK;
+}
+
+/* ---- all points ---------------------------------------------------------------------------------- */
+
+static int add_rest(struct round *round, struct arena *arena, struct wh_error *error)
+{
+    for (uint32_t i = 0; i < round->track->flow_count; i++) {
+        if (round->assigned[i])
+            continue;
+        struct flow *flow =
+            ARRAY_PUSH(round->flows->items, round->flows->count, round->flows->capacity);
+        struct track_flow **at = arena_alloc(arena, round->flows->point_count, sizeof *at);
+        if (!flow || !at)
+            return error_memory(error, "flows");
+        at[round->point] = &round->track->flows[i];
+        *flow = (struct flow){.at = at,
+                              .protocol = round->track->flows[i].protocol,
+                              .kind = MATCH_SINGLE,
+                              .ambiguous = round->ambiguous[i],
+                              .confidence = 1};
+    }
+    return WH_OK;
+}
+
+static int match_point(struct round *round, struct arena *arena, struct wh_error *error)
+{
+    int status = WH_ERROR;
+    uint32_t coming = round->track->flow_count, known = round->flows->count;
+    round->assigned = calloc((size_t)coming + 1, sizeof *round->assigned);
+    round->ambiguous = calloc((size_t)coming + 1, sizeof *round->ambiguous);
+    round->new_sketches = calloc((size_t)coming + 1, sizeof *round->new_sketches);
+    round->old_sketches = calloc((size_t)known + 1, sizeof *round->old_sketches);
+    if (!round->assigned || !round->ambiguous || !round->new_sketches || !round->old_sketches) {
+        error_memory(error, "matching flows");
+        goto cleanup;
+    }
+    if (known && (match_handshakes(round, error) || match_rest(round, error)))
+        goto cleanup;
+    status = add_rest(round, arena, error);
+cleanup:
+    free(round->assigned);
+    free(round->ambiguous);
+    free(round->new_sketches);
+    free(round->old_sketches);
+    free(round->candidates);
+    return status;
+}
+
+/* Makes all points count a flow's two streams from the same origin: that of a point which saw the
+ * SYN, else of the first point. */
+static void align_origins(struct flow *flow, unsigned point_count)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        const struct track_flow *reference = NULL;
+        for (unsigned p = 0; p < point_count; p++) {
+            const struct track_flow *view = flow->at[p];
+            if (view && view->stream[side].seen &&
+                (!reference ||
+                 (view->stream[side].base_known && !reference->stream[side].base_known)))
+                reference = view;
+        }
+        for (unsigned p = 0; reference && p < point_count; p++)
+            if (flow->at[p] && flow->at[p]->stream[side].seen)
+                track_shift(flow->at[p], side,
+                            (int32_t)(flow->at[p]->stream[side].base -
+                                      reference->stream[side].base));
+    }
+}
+
+int match_points(struct track *tracks, unsigned count, struct arena *arena, struct flows *flows,
+                 struct wh_error *error)
+{
+    *flows = (struct flows){.point_count = count};
+    for (unsigned p = 0; p < count; p++) {
+        struct round round = {.flows = flows, .track = &tracks[p], .point = p};
+        if (match_point(&round, arena, error))
+            return WH_ERROR;
+    }
+    for (uint32_t i = 0; i < flows->count; i++)
+        if (flows->items[i].kind != MATCH_SINGLE)
+            align_origins(&flows->items[i], count);
+    return WH_OK;
+}
+
+void match_free(struct flows *flows)
+{
+    free(flows->items);
+    *flows = (struct flows){0};
+}
+
+const char *match_words(const struct flow *flow)
+{
+    static const char *const words[][2] = {
+        [MATCH_SINGLE] = {"single", "single"},
+        [MATCH_HANDSHAKE] = {"isn", "isn+timestamps"},
+        [MATCH_CONTENT] = {"sequence", "sequence+timestamps"},
+        [MATCH_TUPLE] = {"tuple", "tuple"},
+    };
+    return words[flow->kind][flow->timestamps];
+}

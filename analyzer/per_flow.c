@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Follow, detect and blame, flow by flow. What is kept of a flow is its events, its stalls and
+ * its part in the segments' traffic; the rest is scratch for the next one.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis.h"
+#include "base/error.h"
+
+#define EVENTS_MAX 8000000u /* in the list; counts hold all */
+
+struct worker {
+    struct followed followed;
+    struct blamer blamer;
+    struct detect_events detected;
+};
+
+/* ---- traffic ------------------------------------------------------------------------------------------- */
+
+/* Steps that grow with the value: 1/32 of each power of two. */
+static unsigned delay_bucket(int64_t delay_ns)
+{
+    uint64_t value = delay_ns > 0 ? (uint64_t)delay_ns : 0;
+    if (value < DELAY_STEPS)
+        return (unsigned)value;
+    unsigned power = 63u - (unsigned)__builtin_clzll(value);
+    return (power - 4) * DELAY_STEPS + (unsigned)(value >> (power - 5) & (DELAY_STEPS - 1));
+}
+
+static void add_delay(struct traffic *traffic, int64_t delay_ns)
+{
+    traffic->delays[delay_bucket(delay_ns)]++;
+    traffic->delay_min_ns = delay_ns < traffic->delay_min_ns ? delay_ns : traffic->delay_min_ns;
+    traffic->delay_max_ns = delay_ns > traffic->delay_max_ns ? delay_ns : traffic->delay_max_ns;
+}
+
+static void add_hop_traffic(struct wh_analysis *analysis, const struct trail *trail, unsigned k,
+                            unsigned side)
+{
+    const struct hop *hop = &trail->hops[k], *next = hop + 1;
+    unsigned low = hop->place < next->place ? hop->place : next->place;
+    struct traffic *traffic = &analysis->traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
+    for (uint32_t i = 0; i < hop->count; i++) {
+        const struct copy *copy = &hop->copies[i];
+        traffic->packets += copy->fate != FATE_UNSEEN;
+        traffic->lost += copy->fate == FATE_LOST || copy->fate == FATE_PARTLY;
+        if (copy->next != COPY_NONE)
+            add_delay(traffic, hop_delay(hop, i));
+    }
+}
+
+/* What enters the path from beyond, or leaves it: all that is known of an outer segment. */
+static void add_outer_traffic(struct wh_analysis *analysis, const struct trail *trail,
+                              unsigned side, bool up)
+{
+    const struct hop *first = &trail->hops[0], *last = &trail->hops[trail->hop_count - 1];
+    unsigned direction = side ? WH_TO_CLIENT : WH_TO_SERVER;
+    analysis->traffic[up ? first->place : first->place + 1][direction].packets += first->count;
+    analysis->traffic[up ? last->place + 1 : last->place][direction].packets += last->count;
+}
+
+static void add_traffic(struct wh_analysis *analysis, const struct flow *flow,
+                        const struct followed *followed)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        const struct trail *trail = &followed->trail[side];
+        for (unsigned k = 0; k + 1 < trail->hop_count; k++)
+            add_hop_traffic(analysis, trail, k, side);
+        if (trail->hop_count)
+            add_outer_traffic(analysis, trail, side, (side == 1) != flow->reversed);
+        for (unsigned k = 0; k < trail->hop_count; k++)
+            analysis->captures[trail->hops[k].point].missed += trail->missed[k];
+    }
+}
+
+/* ---- events ---------------------------------------------------------------------------------------------- */
+
+static bool add_event(struct wh_analysis *analysis, uint32_t flow, unsigned point,
+                      const struct pkt *pkt, unsigned kind, struct wh_event event)
+{
+    analysis->captures[point].events[kind]++;
+    analysis->totals[flow].events[kind]++;
+    if (analysis->event_count >= EVENTS_MAX) {
+        analysis->events_dropped++;
+        return true;
+    }
+    struct wh_event *kept =
+        ARRAY_PUSH(analysis->events, analysis->event_count, analysis->event_capacity);
+    if (!kept)
+        return false;
+    event.time_ns = clock_to_path(&analysis->alignment.clock[point], pkt->time).ns;
+    event.flow = flow;
+    event.frame = pkt->frame;
+    event.file = pkt->file;
+    event.point = (uint8_t)point;
+    event.direction = pkt_side(pkt) ? WH_TO_CLIENT : WH_TO_SERVER;
+    event.kind = (uint8_t)kind;
+    *kept = event;
+    return true;
+}
+
+static bool add_detected(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
+                         struct wh_error *error)
+{
+    const struct flow *flow = &analysis->flows.items[index];
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        worker->detected.count = 0;
+        if (!flow->at[p])
+            continue;
+        if (detect_flow(flow->at[p], &worker->detected, error))
+            return false;
+        for (uint32_t i = 0; i < worker->detected.count; i++) {
+            const struct detect_event *found = &worker->detected.items[i];
+            const struct pkt *pkt = &flow->at[p]->pkts[found->pkt];
+            struct wh_event event = {.seq = pkt->seq, .length = pkt->len, .value = found->value};
+            if (!add_event(analysis, index, p, pkt, found->kind, event))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool add_lost_events(struct wh_analysis *analysis, const struct followed *followed,
+                            uint32_t index)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        const struct trail *trail = &followed->trail[side];
+        for (uint32_t i = 0; i < trail->lost_count; i++) {
+            const struct lost_range *range = &trail->lost[i];
+            const struct hop *hop = &trail->hops[range->hop], *next = hop + 1;
+            unsigned low = hop->place < next->place ? hop->place : next->place;
+            unsigned high = hop->place < next->place ? next->place : hop->place;
+            struct wh_event event = {.seq = range->seq,
+                                     .length = range->length,
+                                     .value = low + 1,
+                                     .span = (uint8_t)(high - low)};
+            if (!add_event(analysis, index, hop->point, hop_pkt(hop, range->copy), WH_EVENT_LOST,
+                           event))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* ---- flow by flow ------------------------------------------------------------------------------------------ */
+
+static int run_flow(struct wh_analysis *analysis, struct worker *worker,
+                    const struct capture_span *spans, const struct blame_options *options,
+                    uint32_t index, struct wh_error *error)
+{
+    const struct flow *flow = &analysis->flows.items[index];
+    if (follow_flow(flow, &analysis->alignment, spans, analysis->capture_count, &worker->followed,
+                    error))
+        return WH_ERROR;
+    add_traffic(analysis, flow, &worker->followed);
+    if (!add_detected(analysis, worker, index, error))
+        return error_memory(error, "events");
+    if (!add_lost_events(analysis, &worker->followed, index))
+        return error_memory(error, "events");
+    if (blame_flow(&worker->blamer, flow, index, &worker->followed, options, &analysis->arena,
+                   &analysis->findings, error))
+        return WH_ERROR;
+    analysis->totals[index].rtt_ns = timeline_srtt(&worker->blamer.timeline[1], NEVER);
+    if (!analysis->totals[index].rtt_ns)
+        analysis->totals[index].rtt_ns = timeline_srtt(&worker->blamer.timeline[0], NEVER);
+    return WH_OK;
+}
+
+static bool prepare(struct wh_analysis *analysis)
+{
+    unsigned segments = analysis->capture_count + 1;
+    analysis->traffic = calloc(segments, sizeof *analysis->traffic);
+    analysis->totals = calloc((size_t)analysis->flows.count + 1, sizeof *analysis->totals);
+    for (unsigned s = 0; analysis->traffic && s < segments; s++)
+        for (unsigned d = 0; d < 2; d++) {
+            analysis->traffic[s][d].delay_min_ns = INT64_MAX;
+            analysis->traffic[s][d].delay_max_ns = INT64_MIN;
+        }
+    return analysis->traffic && analysis->totals;
+}
+
+int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
+{
+    struct worker worker = {0};
+    int status = WH_OK;
+    unsigned count = analysis->capture_count;
+    struct capture_span spans[WH_POINTS_MAX];
+    const char *names[WH_POINTS_MAX];
+    for (unsigned p = 0; p < count; p++) {
+        spans[p] = analysis->captures[p].span;
+        names[p] = analysis->captures[p].name;
+    }
+    struct blame_options options = {.min_stall_ns = analysis->options.min_stall_ns,
+                                    .epoch_ns = analysis->epoch.ns,
+                                    .point_count = count,
+                                    .names = names};
+    if (!prepare(analysis))
+        return error_memory(error, "flows");
+    for (uint32_t i = 0; i < analysis->flows.count && !status; i++)
+        status = run_flow(analysis, &worker, spans, &options, i, error);
+    followed_free(&worker.followed);
+    blamer_free(&worker.blamer);
+    free(worker.detected.items);
+    return status;
+}

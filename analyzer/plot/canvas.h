@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The paper: libplot behind a few calls, the same for SVG and PNG. Coordinates are pixels from
+ * the lower left corner, as libplot has them.
+ */
+#ifndef WHICHHOP_PLOT_CANVAS_H
+#define WHICHHOP_PLOT_CANVAS_H
+
+#include <locale.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "plot/image.h"
+#include "whichhop.h"
+
+#define CANVAS_WIDTH 1600
+#define CANVAS_HEIGHT 900
+
+enum canvas_format { CANVAS_SVG, CANVAS_PNG };
+enum canvas_anchor { ANCHOR_LEFT = 'l', ANCHOR_CENTER = 'c', ANCHOR_RIGHT = 'r' };
+
+struct plPlotterStruct;
+struct plPlotterParamsStruct;
+
+struct canvas {
+    enum canvas_format format;
+    struct plPlotterParamsStruct *parameters;
+    struct plPlotterStruct *plotter;
+    FILE *stream; /* what libplot writes to: `text` or `image` */
+    char *text;
+    size_t text_size;
+    FILE *anchor_stream; /* an SVG's texts, in order: enum canvas_anchor, one character each */
+    char *anchors;
+    size_t anchors_size;
+    struct image image;
+    locale_t c_locale, caller_locale;
+    bool drawing, filling;
+    unsigned path_length; /* vertices since the path began */
+    unsigned vertex_count; /* of all paths */
+    double x[2], y[2];    /* its last two, the last first */
+};
+
+/* Ready to be drawn on. Until canvas_free, the calling thread is in the C locale, because libplot
+ * writes numbers with printf. */
+int canvas_open(struct canvas *canvas, enum canvas_format format, struct wh_error *error);
+
+/* Ends the drawing and gives the file's bytes, to be freed by the caller. `title` and
+ * `description` are what a screen reader says of the SVG. */
+int canvas_finish(struct canvas *canvas, const char *title, const char *description, void **bytes,
+                  size_t *size, struct wh_error *error);
+
+/* Frees what canvas_open made, also after a failure of it. */
+void canvas_free(struct canvas *canvas);
+
+/* Colours are 0xRRGGBB. A pen draws lines `width` pixels wide, dashed when `dash` is not 0. */
+void canvas_pen(struct canvas *canvas, uint32_t colour, double width, double dash);
+
+/* One path of many pieces: move, then lines; `canvas_end` strokes it. */
+void canvas_move(struct canvas *canvas, double x, double y);
+void canvas_line_to(struct canvas *canvas, double x, double y);
+void canvas_end(struct canvas *canvas);
+
+/* More was drawn than a file within the limit can hold: the rest need not be. */
+bool canvas_is_full(const struct canvas *canvas);
+
+void canvas_line(struct canvas *canvas, double x0, double y0, double x1, double y1);
+
+/* Filled, without an outline. */
+void canvas_box(struct canvas *canvas, uint32_t colour, double x0, double y0, double x1, double y1);
+
+/* Fills closed figures drawn with canvas_move and canvas_line_to until canvas_end, outlined with
+ * the pen. */
+void canvas_fill(struct canvas *canvas, uint32_t colour);
+
+/* UTF-8 text with its baseline at y. Turned a quarter to the left when `upright`. */
+struct canvas_text {
+    double size;
+    uint32_t colour;
+    enum canvas_anchor anchor;
+    bool bold;
+    bool upright;
+};
+void canvas_write(struct canvas *canvas, const struct canvas_text *how, double x, double y,
+                  const char *text);
+
+/* Its width in pixels, rather too large than too small: who looks at an SVG may have a wider
+ * font. */
+double canvas_width(struct canvas *canvas, const struct canvas_text *how, const char *text);
+
+/* Shortens the text with "..." until it fits. Returns `buffer`. */
+char *canvas_fit(struct canvas *canvas, const struct canvas_text *how, const char *text,
+                 double width, char *buffer, size_t size);
+
+#endif

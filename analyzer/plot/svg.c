@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One pass over libplot's SVG text. */
+#include "plot/svg.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "plot/text.h"
+
+static const char *const families[] = {"font-family=\"Helvetica,",
+                                       "font-family=\"Helvetica-Bold,Helvetica,"};
+static const char fonts[] = "font-family=\"Helvetica,Arial,'Liberation Sans','Nimbus Sans',";
+static const char element[] = "<text ";
+
+static bool at_word(const char *text, const char *word)
+{
+    return strncmp(text, word, strlen(word)) == 0;
+}
+
+static const char *anchor_attribute(char anchor)
+{
+    if (anchor == 'c')
+        return "text-anchor=\"middle\" ";
+    return anchor == 'r' ? "text-anchor=\"end\" " : "";
+}
+
+/* The length of libplot's font list when it begins here, else 0. */
+static size_t family_length(const char *text)
+{
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (*text == 'f' && at_word(text, families[i]))
+            return strlen(families[i]);
+    return 0;
+}
+
+/* The drawing's elements; ISO 8859-1 becomes UTF-8. False when there are not as many texts as
+ * anchors. In a text "<" and quotes are escaped, so that elements and attributes are real. */
+static bool write_body(const char *body, const char *anchors, FILE *out)
+{
+    while (*body) {
+        unsigned char byte = (unsigned char)*body;
+        size_t family = family_length(body);
+        if (byte == '<' && at_word(body, element)) {
+            if (!*anchors)
+                return false;
+            fprintf(out, "%s%s", element, anchor_attribute(*anchors++));
+            body += strlen(element);
+        } else if (family) {
+            fputs(fonts, out);
+            body += family;
+        } else {
+            if (byte >= 0x80)
+                fputc(byte >> 6 | 0xc0, out);
+            fputc(byte >= 0x80 ? (byte & 0x3f) | 0x80 : byte, out);
+            body++;
+        }
+    }
+    return !*anchors;
+}
+
+static int not_understood(struct wh_error *error)
+{
+    return error_set(error, NULL, 0, 0, "libplot wrote no SVG that could be understood");
+}
+
+int svg_rewrite(const char *drawing, const char *anchors, const char *title,
+                const char *description, FILE *out, struct wh_error *error)
+{
+    static const char start[] = "<svg ";
+    const char *root = strstr(drawing, start);
+    const char *root_end = root ? strchr(root, '>') : NULL;
+    const char *body = root_end ? strstr(root_end, "<rect id=\"background\"") : NULL;
+    if (!body || !strstr(body, "</svg>"))
+        return not_understood(error);
+
+    fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg role=\"img\" ", out);
+    root += strlen(start);
+    fwrite(root, 1, (size_t)(root_end - root), out);
+    fputs(">\n<title>", out);
+    text_write_xml(title, out);
+    fputs("</title>\n<desc>", out);
+    text_write_xml(description, out);
+    fputs("</desc>\n", out);
+    return write_body(body, anchors, out) ? WH_OK : not_understood(error);
+}

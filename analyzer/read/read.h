@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stage 1, read: one capture file as a row of records. Plain pcap and pcapng are walked in mapped
+ * memory, compressed pcap and pcapng in a memory of their own once unpacked; all else (ERF, snoop,
+ * ...) comes through libtrace.
+ */
+#ifndef WHICHHOP_READ_READ_H
+#define WHICHHOP_READ_READ_H
+
+#include "base/clock.h"
+#include "whichhop.h"
+
+/* What pcapng says of a packet (epb_flags, bits 9-11 and 0-1). */
+enum record_flag {
+    RECORD_CHECKSUM_NOT_READY = 1, /* offloaded: the checksum in the bytes is not the final one */
+    RECORD_CHECKSUM_VALID = 2,
+    RECORD_OFFLOADED_SEGMENTS = 4, /* the frame will be cut by the device */
+    RECORD_INBOUND = 8,
+    RECORD_OUTBOUND = 16,
+};
+
+/* One packet. A borrowed view: `data` is valid until the next read_next or read_close. */
+struct record {
+    struct point_time time;
+    const uint8_t *data;
+    uint32_t caplen;  /* bytes at `data` */
+    uint32_t wirelen; /* bytes it had on the wire */
+    uint32_t frame;   /* its number in the file, from 1, as Wireshark counts */
+    uint32_t interface; /* index for read_interface */
+    uint16_t dlt;     /* link type, as libpcap's DLT_ */
+    uint16_t flags;   /* enum record_flag */
+    uint64_t byte;    /* its offset in the unpacked file, for messages */
+};
+
+struct interface_info {
+    const char *name; /* "" when the file names none */
+    uint16_t dlt;
+    uint32_t snaplen; /* 0: no limit told */
+    uint64_t dropped; /* packets, as the file's statistics tell: by the interface or the filter's OS */
+};
+
+struct reader;
+
+/* Opens a file ("-": standard input), finds its format by its first bytes whatever its name, and
+ * reads its header. Fails with a message that says what is wrong and what to do: missing, not
+ * readable, a folder, empty, not a capture. `*reader` is NULL on failure. */
+int read_open(struct reader **reader, const char *path, struct wh_error *error);
+
+/* 1: `record` holds the next packet. 0: the end. WH_ERROR: the file is damaged from here on, or
+ * ends within a packet; `error` names packet and byte, and every later call returns 0. */
+int read_next(struct reader *reader, struct record *record, struct wh_error *error);
+
+/* "pcap", "pcap (ns)", "pcapng", "erf" ..., with " (gzip)" etc. behind it where it was packed. */
+const char *read_format(const struct reader *reader);
+
+/* How far the reader is, 0 to 1, for progress. */
+double read_progress(const struct reader *reader);
+
+/* Interfaces met so far; a plain pcap has one. Valid until read_close. */
+uint32_t read_interface_count(const struct reader *reader);
+const struct interface_info *read_interface(const struct reader *reader, uint32_t index);
+
+void read_close(struct reader *reader);
+
+/* The time of the first packet, for putting ring-buffer files in order. 1: found; 0: the file has
+ * no packet; WH_ERROR: it can't be read. Not for "-". */
+int read_first_time(const char *path, struct point_time *first, struct wh_error *error);
+
+/* A compiled `--filter`: libpcap's compiler, one programme for each link type met. */
+struct filter;
+int filter_open(struct filter **filter, const char *expression, struct wh_error *error);
+/* 1: the record passes; 0: it does not; WH_ERROR: the expression does not fit the link type. */
+int filter_match(struct filter *filter, const struct record *record, struct wh_error *error);
+void filter_close(struct filter *filter);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the readers of the formats share; private to this stage. */
+#ifndef WHICHHOP_READ_READER_H
+#define WHICHHOP_READ_READER_H
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "read/bytes.h"
+#include "read/read.h"
+#include "read/window.h"
+
+/* Plain files from this size on are mapped. */
+#define READ_MAP_FROM_BYTES ((uint64_t)1024 * 1024)
+
+/* Beyond any clock's need, and small enough that no difference of two times overflows. */
+#define READ_TIME_LIMIT_NS (((int64_t)1 << 62) - 1)
+
+struct capture_interface {
+    struct interface_info info;
+    /* A time stamp's unit: nanoseconds = stamp * multiply / divide >> shift, plus offset_ns. */
+    uint64_t multiply, divide;
+    int64_t offset_ns;
+    uint64_t drops_in_packets; /* told packet by packet */
+    unsigned shift;
+};
+
+struct pcap_state {
+    bool swapped;
+    uint8_t lengths;       /* enum pcap_lengths, in pcap.c */
+    uint32_t header_bytes; /* of a record */
+    uint32_t fraction_ns;  /* the unit of a time stamp's second part */
+    uint32_t caplen_max;
+};
+
+struct pcapng_state {
+    bool swapped;
+    uint32_t section_base; /* the section's first interface in the reader's list */
+    int64_t last_ns;
+};
+
+/* As read_next; the window stands at a record's start. */
+typedef int (*next_record)(struct reader *reader, struct record *record, struct wh_error *error);
+
+struct reader {
+    next_record next;
+    const char *format; /* without its packing */
+    struct window window;
+    union {
+        struct pcap_state pcap;
+        struct pcapng_state pcapng;
+    };
+    uint32_t frames; /* counted so far */
+    bool ended;
+    uint32_t interface_count, interface_capacity;
+    struct capture_interface **interfaces; /* each in the arena, so that they stay in place */
+    struct arena arena;
+    struct source *source;
+    int fd;
+    char *path;
+    char format_name[48];
+};
+
+/* What read_open does, with files of at least `map_from` bytes mapped: the tests take both ways. */
+int reader_open(struct reader **reader, const char *path, uint64_t map_from,
+                struct wh_error *error);
+
+/* Adds an interface with microsecond stamps and no name; NULL when memory is out, or when a file
+ * names more than READ_INTERFACES_MAX. */
+struct capture_interface *reader_add_interface(struct reader *reader, uint16_t dlt,
+                                               uint32_t snaplen);
+#define READ_INTERFACES_MAX 65536u
+
+/* The file ends (or could not be read further) within the packet at `byte`: `have` of `want` bytes
+ * are there. */
+int reader_cut(const struct reader *reader, uint64_t byte, uint64_t have, uint64_t want,
+               struct wh_error *error);
+
+/* 0 at a plain end of the file, an error where it ends within something else than a packet. */
+int reader_end(const struct reader *reader, struct wh_error *error);
+
+/* Each knows a file by its first bytes, and reads the file's header. 1: mine, `next` and `format`
+ * are set. 0: not mine, nothing was taken. WH_ERROR: mine, and damaged. */
+int reader_open_pcap(struct reader *reader, struct wh_error *error);
+int reader_open_pcapng(struct reader *reader, struct wh_error *error);
+int reader_open_snoop(struct reader *reader, struct wh_error *error);
+int reader_open_erf(struct reader *reader, struct wh_error *error);
+
+/* What a file is that starts with these bytes and is not read, and what to do: a clause for a
+ * message; NULL: not known. */
+const char *magic_clause(const uint8_t *start, size_t bytes);
+
+/* libpcap's DLT_ on this machine, for the number that files have (LINKTYPE_). */
+uint16_t linktype_to_dlt(uint16_t linktype);
+
+/* The longest packet there is for a link type, in bytes. */
+uint32_t linktype_caplen_max(uint16_t dlt);
+
+/* A time within READ_TIME_LIMIT_NS. */
+static inline struct point_time read_time(int64_t ns)
+{
+    if (ns > READ_TIME_LIMIT_NS)
+        ns = READ_TIME_LIMIT_NS;
+    if (ns < -READ_TIME_LIMIT_NS)
+        ns = -READ_TIME_LIMIT_NS;
+    return (struct point_time){ns};
+}
+
+#endif

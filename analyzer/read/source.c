@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A file descriptor as a stream of unpacked bytes, in bounded memory. */
+#include "read/source.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "read/unpack.h"
+
+#define RAW_BYTES ((size_t)128 * 1024)
+
+struct source {
+    int fd;
+    bool raw_ended;     /* nothing more comes from fd */
+    bool ended;         /* all members are unpacked */
+    bool member_open;   /* within a packed member */
+    const uint8_t *raw; /* the next packed byte, in `buffer` */
+    size_t raw_left;
+    uint64_t raw_read; /* bytes taken from fd so far */
+    uint64_t size_bytes;
+    const struct unpack_way *way; /* NULL: not packed */
+    void *state;
+    char failure[160];
+    uint8_t buffer[RAW_BYTES];
+};
+
+/* Tops the raw bytes up until `bytes` are there or the file ends. */
+static void fill_raw(struct source *source, size_t bytes)
+{
+    memmove(source->buffer, source->raw, source->raw_left);
+    source->raw = source->buffer;
+    while (source->raw_left < bytes && !source->raw_ended) {
+        ssize_t got =
+            read(source->fd, source->buffer + source->raw_left, RAW_BYTES - source->raw_left);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            char reason[80];
+            if (strerror_r(errno, reason, sizeof reason) != 0)
+                *reason = '\0';
+            snprintf(source->failure, sizeof source->failure, "it could not be read further: %s",
+                     reason);
+        }
+        if (got <= 0) {
+            source->raw_ended = true;
+            return;
+        }
+        source->raw_left += (size_t)got;
+        source->raw_read += (uint64_t)got;
+    }
+}
+
+struct source *source_open(int fd, uint64_t size_bytes)
+{
+    struct source *source = malloc(sizeof *source);
+    if (!source)
+        return NULL;
+    memset(source, 0, offsetof(struct source, buffer));
+    source->fd = fd;
+    source->size_bytes = size_bytes;
+    source->raw = source->buffer;
+    fill_raw(source, UNPACK_MAGIC_MAX);
+    source->way = unpack_find(source->raw, source->raw_left);
+    if (source->way) {
+        source->state = source->way->open();
+        source->member_open = true;
+        if (!source->state) {
+            free(source);
+            return NULL;
+        }
+    }
+    return source;
+}
+
+void source_close(struct source *source)
+{
+    if (!source)
+        return;
+    if (source->state)
+        source->way->close(source->state);
+    free(source);
+}
+
+static size_t read_plain(struct source *source, uint8_t *to, size_t room)
+{
+    if (source->raw_left == 0)
+        fill_raw(source, 1);
+    size_t bytes = source->raw_left < room ? source->raw_left : room;
+    memcpy(to, source->raw, bytes);
+    source->raw += bytes;
+    source->raw_left -= bytes;
+    return bytes;
+}
+
+/* Behind a member: another one of the same kind follows, or the end. Padding and other bytes
+ * behind the last member are passed over, as gzip does. */
+static void meet_next_member(struct source *source)
+{
+    fill_raw(source, UNPACK_MAGIC_MAX);
+    if (unpack_find(source->raw, source->raw_left) == source->way)
+        source->member_open = true;
+    else
+        source->ended = true;
+}
+
+/* One step of unpacking; returns the bytes it gave. */
+static size_t unpack_some(struct source *source, uint8_t *to, size_t room)
+{
+    size_t before = room, raw_before = source->raw_left;
+    const char *name = source->way->name;
+    switch (source->way->step(source->state, &source->raw, &source->raw_left, &to, &room)) {
+    case UNPACK_MORE:
+        if (room == before && source->raw_left == raw_before) /* else this would not end */
+            snprintf(source->failure, sizeof source->failure, "the %s data make no sense", name);
+        break;
+    case UNPACK_MEMBER_END:
+        source->member_open = false;
+        break;
+    case UNPACK_NO_MEMORY:
+        snprintf(source->failure, sizeof source->failure,
+                 "the %s data ask for more memory than is given to them", name);
+        break;
+    case UNPACK_DAMAGED:
+        snprintf(source->failure, sizeof source->failure, "the %s data are damaged", name);
+        break;
+    }
+    return before - room;
+}
+
+size_t source_read(struct source *source, uint8_t *to, size_t room)
+{
+    if (room == 0 || source->ended)
+        return 0;
+    if (!source->way)
+        return read_plain(source, to, room);
+    size_t got = 0;
+    while (got == 0 && !source->ended && !*source->failure) {
+        if (!source->member_open)
+            meet_next_member(source);
+        else if (source->raw_left == 0 && source->raw_ended)
+            snprintf(source->failure, sizeof source->failure, "the %s data end too early",
+                     source->way->name);
+        else if (source->raw_left == 0)
+            fill_raw(source, 1);
+        else
+            got = unpack_some(source, to, room);
+    }
+    return got;
+}
+
+const char *source_failure(const struct source *source)
+{
+    return *source->failure ? source->failure : NULL;
+}
+
+const char *source_packing(const struct source *source)
+{
+    return source->way ? source->way->name : NULL;
+}
+
+double source_progress(const struct source *source)
+{
+    if (source->size_bytes == 0 || source->raw_read >= source->size_bytes)
+        return source->raw_ended ? 1 : 0;
+    return (double)source->raw_read / (double)source->size_bytes;
+}
+
+bool source_is_packed(const uint8_t *start, size_t bytes)
+{
+    return unpack_find(start, bytes) != NULL;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Sentences that the text and the Markdown report both tell. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/parts.h"
+
+#define MATCH_KINDS_MAX 16u
+
+/* ---- stalls -------------------------------------------------------------------------------- */
+
+struct stall_length {
+    int64_t duration_ns;
+    uint32_t index;
+};
+
+static int by_duration(const void *left, const void *right)
+{
+    const struct stall_length *a = left, *b = right;
+    if (a->duration_ns != b->duration_ns)
+        return a->duration_ns > b->duration_ns ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static int by_index(const void *left, const void *right)
+{
+    const uint32_t *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+uint32_t *facts_longest_stalls(const struct wh_result *result, uint32_t limit, uint32_t *count)
+{
+    uint32_t all = result->stall_count;
+    *count = all < limit ? all : limit;
+    if (!*count)
+        return NULL;
+    struct stall_length *lengths = calloc(all, sizeof *lengths);
+    uint32_t *chosen = calloc(*count, sizeof *chosen);
+    if (!lengths || !chosen) {
+        free(lengths);
+        free(chosen);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < all; i++)
+        lengths[i] =
+            (struct stall_length){result->stalls[i].end_ns - result->stalls[i].start_ns, i};
+    qsort(lengths, all, sizeof *lengths, by_duration);
+    for (uint32_t i = 0; i < *count; i++)
+        chosen[i] = lengths[i].index;
+    qsort(chosen, *count, sizeof *chosen, by_index);
+    free(lengths);
+    return chosen;
+}
+
+void facts_stall_summary(struct buffer *buffer, const struct wh_result *result)
+{
+    uint32_t unfinished = 0, flows = 0;
+    for (uint32_t i = 0; i < result->stall_count; i++)
+        unfinished += !result->stalls[i].resumed;
+    for (uint32_t i = 0; i < result->flow_count; i++)
+        flows += result->flows[i].stall_count > 0;
+    if (!result->stall_count) {
+        buffer_printf(buffer, "None, in %s %s.", number_count(result->flow_count).text,
+                      words_plural(result->flow_count, "flow", "flows"));
+        return;
+    }
+    buffer_printf(buffer, "%s %s in %s of %s %s", number_count(result->stall_count).text,
+                  words_plural(result->stall_count, "stall", "stalls"), number_count(flows).text,
+                  number_count(result->flow_count).text,
+                  words_plural(result->flow_count, "flow", "flows"));
+    if (unfinished)
+        buffer_printf(buffer, "; %s had not resumed when its flow or the capture ended",
+                      number_count(unfinished).text);
+    buffer_add(buffer, ".");
+}
+
+/* ---- flows --------------------------------------------------------------------------------- */
+
+static bool seen_at(const struct wh_flow *flow, uint32_t point)
+{
+    return flow->at[point].client[0] || flow->at[point].server[0];
+}
+
+static bool same_name(const struct wh_flow *flow, uint32_t a, uint32_t b)
+{
+    return strcmp(flow->at[a].client, flow->at[b].client) == 0 &&
+           strcmp(flow->at[a].server, flow->at[b].server) == 0;
+}
+
+/* Was this name told at an earlier point already? */
+static bool told(const struct wh_flow *flow, uint32_t point)
+{
+    for (uint32_t i = 0; i < point; i++)
+        if (seen_at(flow, i) && same_name(flow, i, point))
+            return true;
+    return false;
+}
+
+void facts_flow_names(struct buffer *buffer, const struct wh_result *result,
+                      const struct wh_flow *flow)
+{
+    const char *between = "";
+    for (uint32_t i = 0; i < result->point_count; i++) {
+        if (!seen_at(flow, i) || told(flow, i))
+            continue;
+        buffer_add(buffer, between);
+        between = "; ";
+        utf8_add_line(buffer, words_or(result->points[i].name, "?"));
+        for (uint32_t j = i + 1; j < result->point_count; j++) {
+            if (!seen_at(flow, j) || !same_name(flow, i, j))
+                continue;
+            buffer_add(buffer, ", ");
+            utf8_add_line(buffer, words_or(result->points[j].name, "?"));
+        }
+        buffer_add(buffer, ": ");
+        utf8_add_line(buffer, flow->at[i].client);
+        buffer_add(buffer, " to ");
+        utf8_add_line(buffer, flow->at[i].server);
+    }
+    if (!*between)
+        buffer_add(buffer, "seen at no point");
+}
+
+struct match_kind {
+    const char *name;
+    uint32_t flows;
+};
+
+static int by_flows(const void *left, const void *right)
+{
+    const struct match_kind *a = left, *b = right;
+    if (a->flows != b->flows)
+        return a->flows > b->flows ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+void facts_match_kinds(struct buffer *buffer, const struct wh_result *result)
+{
+    struct match_kind kinds[MATCH_KINDS_MAX];
+    unsigned count = 0;
+    for (uint32_t i = 0; i < result->flow_count; i++) {
+        const char *name = words_or(result->flows[i].match, "unknown");
+        unsigned k = 0;
+        while (k < count && strcmp(kinds[k].name, name) != 0)
+            k++;
+        if (k == MATCH_KINDS_MAX)
+            continue;
+        if (k == count)
+            kinds[count++] = (struct match_kind){name, 0};
+        kinds[k].flows++;
+    }
+    qsort(kinds, count, sizeof *kinds, by_flows);
+    for (unsigned k = 0; k < count; k++) {
+        buffer_add(buffer, k ? ", " : "");
+        utf8_add_line(buffer, kinds[k].name);
+        buffer_printf(buffer, " %s", number_count(kinds[k].flows).text);
+    }
+}
+
+/* ---- points -------------------------------------------------------------------------------- */
+
+void facts_point_flows(struct buffer *buffer, const struct wh_result *result,
+                       const struct wh_point *point)
+{
+    if (result->point_count < 2) {
+        buffer_printf(buffer, "%s %s; there is no other point to find them at.",
+                      number_count(point->flows).text, words_plural(point->flows, "flow", "flows"));
+        return;
+    }
+    buffer_printf(buffer, "%s of %s %s found at another point too",
+                  number_count(point->flows_matched).text, number_count(point->flows).text,
+                  words_plural(point->flows, "flow", "flows"));
+    if (point->flows_ambiguous)
+        buffer_printf(buffer, "; %s left out, since more than one flow there could be the same",
+                      number_count(point->flows_ambiguous).text);
+    uint64_t placed = (uint64_t)point->flows_matched + point->flows_ambiguous;
+    if (point->flows > placed)
+        buffer_printf(buffer, "; %s seen here alone", number_count(point->flows - placed).text);
+    buffer_add(buffer, ".");
+}
+
+void facts_point_packets(struct buffer *buffer, const struct wh_point *point)
+{
+    const struct {
+        uint64_t packets;
+        const char *why;
+    } LEFT[] = {
+        {point->not_ip, "not IP"},
+        {point->truncated, "cut off before the transport header ends"},
+        {point->malformed, "malformed"},
+        {point->fragments, "fragments of IP packets"},
+    };
+    const char *between = "Not followed: ";
+    for (size_t i = 0; i < sizeof LEFT / sizeof *LEFT; i++) {
+        if (!LEFT[i].packets)
+            continue;
+        buffer_printf(buffer, "%s%s %s", between, number_count(LEFT[i].packets).text, LEFT[i].why);
+        between = ", ";
+    }
+    if (!point->packets)
+        buffer_add(buffer, "There is no packet here.");
+    else
+        buffer_add(buffer, *between == ',' ? "." : "Every packet was followed.");
+}
+
+void facts_point_missed(struct buffer *buffer, const struct wh_point *point)
+{
+    if (point->capture_missed)
+        buffer_printf(buffer,
+                      "The capture missed %s %s that passed here (other points or "
+                      "acknowledgements show them); this is no loss on the path.",
+                      number_count(point->capture_missed).text,
+                      words_plural(point->capture_missed, "packet", "packets"));
+    if (point->capture_dropped)
+        buffer_printf(buffer, "%sThe file's own counters say that %s %s dropped while capturing.",
+                      point->capture_missed ? " " : "", number_count(point->capture_dropped).text,
+                      words_plural(point->capture_dropped, "packet was", "packets were"));
+}
+
+void facts_point_clock(struct buffer *buffer, const struct wh_point *point)
+{
+    const struct wh_clock_info *clock = &point->clock;
+    struct words drift = number_decimal(clock->drift_ppm);
+    if (clock->offset_ns == 0 && strcmp(drift.text, "0.0") == 0)
+        buffer_add(buffer, "Clock: taken as the file has it");
+    else
+        buffer_printf(buffer, "Clock: %s%s s added, drift %s ppm", clock->offset_ns < 0 ? "" : "+",
+                      number_seconds(clock->offset_ns, 9).text, drift.text);
+    if (clock->uncertainty_ns == WH_NONE)
+        buffer_add(buffer, "; no flow ties it to the path's, so how exact that is, is not known");
+    else if (clock->uncertainty_ns)
+        buffer_printf(buffer, ", exact within %s", number_delay(clock->uncertainty_ns).text);
+    buffer_add(buffer, ".");
+}
+
+const char *facts_path_order(const struct wh_result *result)
+{
+    if (result->point_count < 2)
+        return "One point: a stall can be placed before it or beyond it, and no closer.";
+    return result->path_found ? "The order of the points was found from the captures."
+                              : "The order of the points is the one given; the captures do not "
+                                "decide it.";
+}

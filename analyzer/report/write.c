@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The whole report: which files, in which order, and all of them or none. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "report/parts.h"
+
+#define PICTURES_MAX 16u
+
+/* Puts a string as a file and frees it; NULL stands for memory that was out. */
+static int put(struct report_folder *folder, const char *name, char *text, struct wh_error *error)
+{
+    int status = text ? report_folder_put(folder, name, text, strlen(text), error)
+                      : error_memory(error, name);
+    free(text);
+    return status;
+}
+
+static int put_csv(struct report_folder *folder, const struct wh_result *result, const char *run,
+                   struct wh_error *error)
+{
+    const char *path = report_folder_stage(folder, "events.csv", error);
+    if (!path)
+        return WH_ERROR;
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return folder_fail_write(folder, errno, error);
+    errno = 0;
+    bool whole = report_csv(result, run, file) == WH_OK && fflush(file) == 0;
+    int number = errno ? errno : ENOMEM;
+    if (fclose(file) != 0 && whole) {
+        number = errno;
+        whole = false;
+    }
+    return whole ? WH_OK : folder_fail_write(folder, number, error);
+}
+
+/* Staged in the order they are to be moved into place: report.json last. */
+static int put_all(struct report_folder *folder, const struct wh_result *result,
+                   const struct report_job *job, char *json, const char *run,
+                   struct wh_error *error)
+{
+    int status = WH_OK;
+    if (job->draw && job->formats & WH_FORMAT_PLOTS)
+        status = job->draw(job->draw_context, folder, error);
+    if (!status && job->formats & WH_FORMAT_TEXT)
+        status = put(folder, "report.txt", report_text_run(result, run, false), error);
+    if (!status && job->formats & WH_FORMAT_MARKDOWN) {
+        const char *pictures[PICTURES_MAX];
+        uint32_t count = folder_pictures(folder, pictures, PICTURES_MAX);
+        status = put(folder, "report.md",
+                     report_markdown(result, run, job->command, pictures, count), error);
+    }
+    if (!status && job->formats & WH_FORMAT_CSV)
+        status = put_csv(folder, result, run, error);
+    if (!status && job->formats & WH_FORMAT_JSON)
+        status = report_folder_put(folder, "report.json", json, strlen(json), error);
+    return status;
+}
+
+int report_write(const struct wh_result *result, const struct report_job *job,
+                 struct wh_error *error)
+{
+    char run[REPORT_RUN_SIZE];
+    struct report_folder *folder = NULL;
+    int status = WH_ERROR;
+    char *json = report_json(result, run);
+    if (!json) {
+        error_memory(error, "report.json");
+        goto cleanup;
+    }
+    folder = report_folder_open(job->folder, error);
+    if (!folder)
+        goto cleanup;
+    status = put_all(folder, result, job, json, run, error);
+    if (!status)
+        status = report_folder_commit(folder, error);
+cleanup:
+    report_folder_close(folder);
+    free(json);
+    return status ? WH_ERROR : WH_OK;
+}

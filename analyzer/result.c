@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the stages found, in the shape and the order in which people and scripts get to see it. */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis.h"
+#include "base/error.h"
+#include "blame/hypotheses.h"
+#include "blame/verdict.h"
+
+#define FLOWS_REPORTED 200u
+
+/* How numbers change on the way out. */
+struct renumbering {
+    unsigned place[WH_POINTS_MAX]; /* point -> place on the path */
+    uint32_t *id;                  /* flow index -> id, from 1, by start */
+    uint32_t *flow;                /* id - 1 -> flow index */
+};
+
+static int64_t since_epoch(const struct wh_analysis *analysis, unsigned point, struct point_time at)
+{
+    return clock_to_path(&analysis->alignment.clock[point], at).ns - analysis->epoch.ns;
+}
+
+/* ---- flows ------------------------------------------------------------------------------------------------- */
+
+struct flow_start {
+    int64_t start_ns;
+    uint32_t flow;
+    uint32_t frame;
+};
+
+static int compare_starts(const void *left, const void *right)
+{
+    const struct flow_start *a = left, *b = right;
+    if (a->start_ns != b->start_ns)
+        return a->start_ns < b->start_ns ? -1 : 1;
+    if (a->frame != b->frame)
+        return a->frame < b->frame ? -1 : 1;
+    return a->flow < b->flow ? -1 : a->flow > b->flow;
+}
+
+static void flow_times(const struct wh_analysis *analysis, const struct flow *flow,
+                       int64_t *start_ns, int64_t *end_ns, uint32_t *frame)
+{
+    *start_ns = INT64_MAX;
+    *end_ns = INT64_MIN;
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        const struct track_flow *view = flow->at[p];
+        if (!view || !view->pkt_count)
+            continue;
+        int64_t first_ns = since_epoch(analysis, p, view->pkts[0].time);
+        int64_t last_ns = since_epoch(analysis, p, view->pkts[view->pkt_count - 1].time);
+        if (first_ns < *start_ns) {
+            *start_ns = first_ns;
+            *frame = view->pkts[0].frame;
+        }
+        *end_ns = last_ns > *end_ns ? last_ns : *end_ns;
+    }
+}
+
+static bool number_flows(struct wh_analysis *analysis, struct renumbering *numbers)
+{
+    uint32_t count = analysis->flows.count;
+    struct flow_start *starts = calloc((size_t)count + 1, sizeof *starts);
+    numbers->id = calloc((size_t)count + 1, sizeof *numbers->id);
+    numbers->flow = calloc((size_t)count + 1, sizeof *numbers->flow);
+    bool ok = starts && numbers->id && numbers->flow;
+    for (uint32_t i = 0; ok && i < count; i++) {
+        int64_t end_ns;
+        starts[i].flow = i;
+        flow_times(analysis, &analysis->flows.items[i], &starts[i].start_ns, &end_ns,
+                   &starts[i].frame);
+    }
+    if (ok && count)
+        qsort(starts, count, sizeof *starts, compare_starts);
+    for (uint32_t i = 0; ok && i < count; i++) {
+        numbers->id[starts[i].flow] = i + 1;
+        numbers->flow[i] = starts[i].flow;
+    }
+    free(starts);
+    return ok;
+}
+
+static uint64_t most_bytes(const struct flow *flow, unsigned points, unsigned side)
+{
+    uint64_t most = 0;
+    for (unsigned p = 0; p < points; p++)
+        if (flow->at[p] && flow->at[p]->stream[side].payload_bytes > most)
+            most = flow->at[p]->stream[side].payload_bytes;
+    return most;
+}
+
+static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
+                      struct wh_flow *out)
+{
+    const struct flow *flow = &analysis->flows.items[index];
+    unsigned count = analysis->capture_count;
+    struct wh_flow_at *at = arena_alloc(&analysis->arena, count, sizeof *at);
+    if (!at)
+        return false;
+    for (unsigned place = 0; place < count; place++) {
+        const struct track_flow *view = flow->at[analysis->alignment.order[place]];
+        if (!view)
+            continue;
+        decode_endpoint_text(&view->endpoint[0], at[place].client, sizeof at[place].client);
+        decode_endpoint_text(&view->endpoint[1], at[place].server, sizeof at[place].server);
+    }
+    uint32_t frame;
+    int64_t rtt_ns = analysis->totals[index].rtt_ns;
+    *out = (struct wh_flow){.id = id,
+                            .protocol = flow->protocol == IPPROTO_TCP ? "tcp" : "udp",
+                            .at = at,
+                            .match = match_words(flow),
+                            .confidence = flow->confidence,
+                            .ambiguous = flow->ambiguous,
+                            .reversed = flow->reversed,
+                            .bytes_to_client = most_bytes(flow, count, 1),
+                            .bytes_to_server = most_bytes(flow, count, 0),
+                            .rtt_ns = rtt_ns ? rtt_ns : WH_NONE};
+    flow_times(analysis, flow, &out->start_ns, &out->end_ns, &frame);
+    memcpy(out->events, analysis->totals[index].events, sizeof out->events);
+    return true;
+}
+
+static int compare_sizes(const void *left, const void *right)
+{
+    const struct wh_flow *a = *(struct wh_flow *const *)left, *b = *(struct wh_flow *const *)right;
+    uint64_t size_a = a->bytes_to_client + a->bytes_to_server;
+    uint64_t size_b = b->bytes_to_client + b->bytes_to_server;
+    if (size_a != size_b)
+        return size_a > size_b ? -1 : 1;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* All flows with stalls, then the largest others up to a limit. */
+static bool choose_reported(const struct wh_analysis *analysis, struct wh_flow *flows,
+                            uint32_t count)
+{
+    struct wh_flow **by_size = calloc((size_t)count + 1, sizeof *by_size);
+    if (!by_size)
+        return false;
+    uint32_t reported = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        by_size[i] = &flows[i];
+        flows[i].reported = flows[i].stall_count > 0 || analysis->options.all_flows;
+        reported += flows[i].reported;
+    }
+    if (count)
+        qsort(by_size, count, sizeof(struct wh_flow *), compare_sizes);
+    for (uint32_t i = 0; i < count && reported < FLOWS_REPORTED; i++) {
+        reported += !by_size[i]->reported;
+        by_size[i]->reported = true;
+    }
+    free(by_size);
+    return true;
+}
+
+static struct wh_flow *make_flows(struct wh_analysis *analysis, const struct renumbering *numbers)
+{
+    uint32_t count = analysis->flows.count;
+    struct wh_flow *flows = arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *flows);
+    for (uint32_t i = 0; flows && i < count; i++)
+        if (!make_flow(analysis, numbers->flow[i], i + 1, &flows[i]))
+            return NULL;
+    analysis->result.flows = flows;
+    analysis->result.flow_count = count;
+    return flows;
+}
+
+/* ---- points and segments ------------------------------------------------------------------------------------- */
+
+static bool make_files(struct wh_analysis *analysis, const struct capture *capture,
+                       struct wh_point *point)
+{
+    struct wh_file *files =
+        arena_alloc(&analysis->arena, capture->file_count, sizeof *files);
+    for (uint32_t i = 0; files && i < capture->file_count; i++) {
+        const char *slash = strrchr(capture->files[i].path, '/');
+        files[i] = (struct wh_file){.name = slash ? slash + 1 : capture->files[i].path,
+                                    .format = capture->files[i].format,
+                                    .damaged = capture->files[i].damaged,
+                                    .packets = capture->files[i].packets};
+    }
+    point->files = files;
+    point->file_count = capture->file_count;
+    return files != NULL;
+}
+
+static void count_flows(const struct wh_analysis *analysis, unsigned p, struct wh_point *point)
+{
+    for (uint32_t i = 0; i < analysis->flows.count; i++) {
+        const struct flow *flow = &analysis->flows.items[i];
+        const struct track_flow *view = flow->at[p];
+        if (!view)
+            continue;
+        point->flows++;
+        point->flows_matched += flow->kind != MATCH_SINGLE;
+        point->flows_ambiguous += flow->ambiguous;
+        for (unsigned side = 0; side < 2; side++) {
+            uint16_t mss = view->stream[!side].mss;
+            point->merged_frames |= view->stream[side].payload_max_bytes > (mss ? mss : 9000u);
+        }
+    }
+}
+
+static bool make_point(struct wh_analysis *analysis, unsigned p, struct wh_point *point)
+{
+    const struct capture *capture = &analysis->captures[p];
+    const struct clock_fit *clock = &analysis->alignment.clock[p];
+    *point = (struct wh_point){
+        .name = capture->name,
+        .packets = capture->packets,
+        .bytes = capture->bytes,
+        .not_ip = capture->not_ip,
+        .truncated = capture->truncated,
+        .malformed = capture->malformed,
+        .fragments = capture->fragments,
+        .first_ns = capture->packets ? since_epoch(analysis, p, capture->span.first) : WH_NONE,
+        .last_ns = capture->packets ? since_epoch(analysis, p, capture->span.last) : WH_NONE,
+        .snaplen = capture->snaplen,
+        .link_type = capture->link_type ? capture->link_type : "unknown",
+        .clock = {clock->offset_ns, (double)clock->drift_ppb / 1000.0,
+                  analysis->alignment.tied[p] ? clock->uncertainty_ns : WH_NONE},
+        .capture_missed = capture->missed,
+        .capture_dropped = capture->dropped,
+    };
+    memcpy(point->events, capture->events, sizeof point->events);
+    count_flows(analysis, p, point);
+    return make_files(analysis, capture, point);
+}
+
+static int64_t delay_of_bucket(unsigned bucket)
+{
+    if (bucket < DELAY_STEPS)
+        return bucket;
+    unsigned power = bucket / DELAY_STEPS + 4;
+    return (int64_t)((uint64_t)(DELAY_STEPS + bucket % DELAY_STEPS) << (power - 5));
+}
+
+static struct wh_traffic make_traffic(const struct traffic *traffic)
+{
+    struct wh_traffic out = {traffic->packets, traffic->lost, WH_NONE, WH_NONE, WH_NONE};
+    uint64_t count = 0, passed = 0;
+    for (unsigned i = 0; i < 64 * DELAY_STEPS; i++)
+        count += traffic->delays[i];
+    if (count == 0)
+        return out;
+    out.delay_min_ns = traffic->delay_min_ns;
+    out.delay_max_ns = traffic->delay_max_ns;
+    for (unsigned i = 0; i < 64 * DELAY_STEPS && passed * 2 < count; i++) {
+        passed += traffic->delays[i];
+        out.delay_median_ns = delay_of_bucket(i);
+    }
+    if (out.delay_median_ns < out.delay_min_ns)
+        out.delay_median_ns = out.delay_min_ns;
+    return out;
+}
+
+static bool make_path(struct wh_analysis *analysis, struct wh_segment **segments)
+{
+    struct wh_result *result = &analysis->result;
+    unsigned count = analysis->capture_count;
+    struct wh_point *points = arena_alloc(&analysis->arena, count, sizeof *points);
+    *segments = arena_alloc(&analysis->arena, count + 1, sizeof **segments);
+    if (!points || !*segments)
+        return false;
+    for (unsigned place = 0; place < count; place++)
+        if (!make_point(analysis, analysis->alignment.order[place], &points[place]))
+            return false;
+    for (unsigned s = 0; s <= count; s++) {
+        struct wh_segment *segment = &(*segments)[s];
+        segment->name = arena_printf(&analysis->arena, "%s..%s", s ? points[s - 1].name : "servers",
+                                     s < count ? points[s].name : "clients");
+        segment->to_client = make_traffic(&analysis->traffic[s][WH_TO_CLIENT]);
+        segment->to_server = make_traffic(&analysis->traffic[s][WH_TO_SERVER]);
+        if (!segment->name)
+            return false;
+    }
+    result->points = points;
+    result->point_count = count;
+    result->segments = *segments;
+    result->segment_count = count + 1;
+    result->path_found = analysis->alignment.found;
+    return true;
+}
+
+/* ---- events and stalls ------------------------------------------------------------------------------------------ */
+
+static int compare_events(const void *left, const void *right)
+{
+    const struct wh_event *a = left, *b = right;
+    if (a->time_ns != b->time_ns)
+        return a->time_ns < b->time_ns ? -1 : 1;
+    if (a->point != b->point)
+        return a->point < b->point ? -1 : 1;
+    if (a->file != b->file)
+        return a->file < b->file ? -1 : 1;
+    if (a->frame != b->frame)
+        return a->frame < b->frame ? -1 : 1;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+static void make_events(struct wh_analysis *analysis, const struct renumbering *numbers)
+{
+    for (uint32_t i = 0; i < analysis->event_count; i++) {
+        struct wh_event *event = &analysis->events[i];
+        event->time_ns -= analysis->epoch.ns;
+        event->flow = numbers->id[event->flow];
+        event->point = (uint8_t)numbers->place[event->point];
+    }
+    if (analysis->event_count)
+        qsort(analysis->events, analysis->event_count, sizeof *analysis->events, compare_events);
+    analysis->result.events = analysis->events;
+    analysis->result.event_count = analysis->event_count;
+    analysis->result.events_dropped = analysis->events_dropped;
+}
+
+static void renumber_evidence(const struct finding *finding, const struct renumbering *numbers)
+{
+    for (uint32_t e = 0; e < finding->evidence_count; e++) {
+        struct wh_frame *frames = (struct wh_frame *)finding->evidence[e].frames;
+        for (uint32_t f = 0; f < finding->evidence[e].frame_count; f++)
+            frames[f].point = (uint16_t)numbers->place[frames[f].point];
+    }
+}
+
+static int compare_stalls(const void *left, const void *right)
+{
+    const struct wh_stall *a = left, *b = right;
+    if (a->start_ns != b->start_ns)
+        return a->start_ns < b->start_ns ? -1 : 1;
+    return a->flow < b->flow ? -1 : a->flow > b->flow;
+}
+
+static bool make_stalls(struct wh_analysis *analysis, const struct renumbering *numbers,
+                        struct wh_flow *flows)
+{
+    uint32_t count = analysis->findings.count, next = 0;
+    struct wh_stall *stalls = arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *stalls);
+    uint32_t *ids = arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *ids);
+    if (!stalls || !ids)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct finding *finding = &analysis->findings.items[i];
+        renumber_evidence(finding, numbers);
+        stalls[i] = (struct wh_stall){.flow = numbers->id[finding->flow],
+                                      .start_ns = finding->start_ns - analysis->epoch.ns,
+                                      .end_ns = finding->end_ns - analysis->epoch.ns,
+                                      .resumed = finding->resumed,
+                                      .segment = finding->place.first,
+                                      .segment_span = finding->place.span,
+                                      .cause = finding->cause,
+                                      .direction = finding->direction,
+                                      .scope = finding->scope,
+                                      .confidence = finding->confidence,
+                                      .bytes_waiting = finding->bytes_waiting,
+                                      .evidence = finding->evidence,
+                                      .evidence_count = finding->evidence_count};
+    }
+    if (count)
+        qsort(stalls, count, sizeof *stalls, compare_stalls);
+    for (uint32_t i = 0; i < count; i++) {
+        stalls[i].id = i + 1;
+        flows[stalls[i].flow - 1].stall_count++;
+    }
+    for (uint32_t f = 0; f < analysis->result.flow_count; f++) { /* a slice of `ids` for each */
+        flows[f].stalls = ids + next;
+        next += flows[f].stall_count;
+        flows[f].stall_count = 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct wh_flow *flow = &flows[stalls[i].flow - 1];
+        ((uint32_t *)flow->stalls)[flow->stall_count++] = stalls[i].id;
+    }
+    analysis->result.stalls = stalls;
+    analysis->result.stall_count = count;
+    return true;
+}
+
+/* ---- warnings ------------------------------------------------------------------------------------------------------ */
+
+static void warn_of_path(struct wh_analysis *analysis)
+{
+    uint32_t common = 0;
+    for (uint32_t i = 0; i < analysis->flows.count; i++)
+        common += analysis->flows.items[i].kind != MATCH_SINGLE;
+    if (analysis->capture_count > 1 && common == 0)
+        analysis_warn(analysis, "the points have no flow in common: each was analysed alone. Were "
+                                "the captures made at the same time, and on one path?");
+    else if (!analysis->alignment.found)
+        analysis_warn(analysis, "the captures do not decide the order of the points: the one given "
+                                "was kept; --path fixes it");
+    for (unsigned p = 0; p < analysis->capture_count && common; p++) {
+        const char *name = analysis->captures[p].name;
+        if (!analysis->alignment.tied[p])
+            analysis_warn(analysis, "%s has no flow in common with the points before it: its clock "
+                                    "is taken as it is", name);
+        if (analysis->alignment.contradicts[p])
+            analysis_warn(analysis, "no single offset fits the clock of %s: it drifts or was set "
+                                    "during the capture", name);
+        if (analysis->captures[p].dropped)
+            analysis_warn(analysis, "%s: the file says that its capture dropped %llu packets", name,
+                          (unsigned long long)analysis->captures[p].dropped);
+    }
+    if (analysis->events_dropped)
+        analysis_warn(analysis, "%llu events are counted and not listed",
+                      (unsigned long long)analysis->events_dropped);
+}
+
+int result_make(struct wh_analysis *analysis, struct wh_error *error)
+{
+    struct wh_result *result = &analysis->result;
+    struct renumbering numbers = {0};
+    struct wh_segment *segments;
+    struct wh_flow *flows;
+    int64_t last_ns = 0;
+    bool ok = false;
+    for (unsigned place = 0; place < analysis->capture_count; place++)
+        numbers.place[analysis->alignment.order[place]] = place;
+    scope_set(&analysis->findings, &analysis->flows, &analysis->alignment);
+    if (!number_flows(analysis, &numbers) || !make_path(analysis, &segments))
+        goto cleanup;
+    flows = make_flows(analysis, &numbers);
+    if (!flows || !make_stalls(analysis, &numbers, flows) ||
+        !choose_reported(analysis, flows, result->flow_count))
+        goto cleanup;
+    make_events(analysis, &numbers);
+    result->epoch_unix_ns = analysis->epoch.ns;
+    for (uint32_t p = 0; p < result->point_count; p++)
+        if (result->points[p].last_ns != WH_NONE && result->points[p].last_ns > last_ns)
+            last_ns = result->points[p].last_ns;
+    result->duration_ns = last_ns;
+    if (verdict_make(result, segments, &analysis->arena, error) ||
+        hypotheses_make(result, &analysis->arena, error))
+        goto cleanup;
+    warn_of_path(analysis);
+    result->warnings = analysis->warnings;
+    result->warning_count = analysis->warning_count;
+    ok = true;
+cleanup:
+    free(numbers.id);
+    free(numbers.flow);
+    return ok ? WH_OK : error_memory(error, "the result");
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Flows of one point: one hash look-up a packet, sequence numbers unwrapped to 64 bits, the same
+ * packet captured twice told from a retransmission.
+ */
+#include "track/track.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define TABLE_FIRST_SIZE 1024u
+#define TABLE_LIMIT (1u << 30)
+#define HASH_BYTES 16u          /* payload bytes hashed: present at any usual snap length */
+#define DUPLICATE_LOOK_BACK 16u /* packets of the flow */
+#define DUPLICATE_NS (50 * NS_PER_MS)
+#define DUPLICATE_NO_ID_NS (500 * NS_PER_US)
+
+void track_init(struct track *track)
+{
+    *track = (struct track){0};
+}
+
+void track_free(struct track *track)
+{
+    for (uint32_t i = 0; i < track->flow_count; i++) {
+        free(track->flows[i].pkts);
+        free(track->flows[i].sacks);
+    }
+    free(track->flows);
+    free(track->table);
+    free(track->icmps);
+    track_init(track);
+}
+
+/* ---- look-up ------------------------------------------------------------------------------- */
+
+static bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
+}
+
+static uint64_t endpoint_hash(const struct endpoint *endpoint)
+{
+    uint64_t high, low;
+    memcpy(&high, endpoint->address, 8);
+    memcpy(&low, endpoint->address + 8, 8);
+    uint64_t mixed = (high ^ (low * 0x9e3779b97f4a7c15u)) + endpoint->port;
+    mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9u;
+    return mixed ^ (mixed >> 32);
+}
+
+/* The same for both directions. */
+static uint32_t key_hash(const struct decoded *packet)
+{
+    uint64_t sum = endpoint_hash(&packet->source) + endpoint_hash(&packet->destination);
+    sum = (sum + packet->network + packet->protocol) * 0x94d049bb133111ebu;
+    return (uint32_t)(sum >> 32);
+}
+
+/* Returns the side that sent the packet, or -1 when it is not of this flow. */
+static int side_of(const struct track_flow *flow, const struct decoded *packet)
+{
+    if (flow->protocol != packet->protocol || flow->network != packet->network)
+        return -1;
+    if (endpoint_equal(&flow->endpoint[0], &packet->source) &&
+        endpoint_equal(&flow->endpoint[1], &packet->destination))
+        return 0;
+    if (endpoint_equal(&flow->endpoint[1], &packet->source) &&
+        endpoint_equal(&flow->endpoint[0], &packet->destination))
+        return 1;
+    return -1;
+}
+
+static struct track_slot *find_free(struct track_slot *table, uint32_t size, uint32_t hash)
+{
+    uint32_t at = hash & (size - 1);
+    while (table[at].flow)
+        at = (at + 1) & (size - 1);
+    return &table[at];
+}
+
+static bool grow_table(struct track *track)
+{
+    uint32_t size = track->table_size ? track->table_size * 2 : TABLE_FIRST_SIZE;
+    if (size > TABLE_LIMIT)
+        return false;
+    struct track_slot *table = calloc(size, sizeof *table);
+    if (!table)
+        return false;
+    for (uint32_t i = 0; i < track->table_size; i++)
+        if (track->table[i].flow)
+            *find_free(table, size, track->table[i].hash) = track->table[i];
+    free(track->table);
+    track->table = table;
+    track->table_size = size;
+    return true;
+}
+
+/* The slot of the packet's flow, or the free one where it belongs; NULL when memory is out. */
+static struct track_slot *find_slot(struct track *track, const struct decoded *packet,
+                                    uint32_t hash, int *side)
+{
+    if (track->table_used >= track->table_size / 2 && !grow_table(track))
+        return NULL;
+    uint32_t at = hash & (track->table_size - 1);
+    for (; track->table[at].flow; at = (at + 1) & (track->table_size - 1)) {
+        if (track->table[at].hash != hash)
+            continue;
+        *side = side_of(&track->flows[track->table[at].flow - 1], packet);
+        if (*side >= 0)
+            break;
+    }
+    return &track->table[at];
+}
+
+/* ---- flows --------------------------------------------------------------------------------- */
+
+static bool is_syn(const struct decoded *packet)
+{
+    return packet->protocol == IPPROTO_TCP &&
+           (packet->tcp_flags & (TCP_SYN | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
+/* A new handshake on the ports of an old flow: its SYN bears another initial sequence number. */
+static bool begins_anew(const struct track_flow *flow, const struct decoded *packet, unsigned side)
+{
+    if (!is_syn(packet))
+        return false;
+    const struct stream *sender = &flow->stream[side], *other = &flow->stream[!side];
+    if (packet->tcp_flags & TCP_ACK) /* an answer to a SYN that this flow has is no new flow */
+        return sender->base_known && packet->seq != sender->base &&
+               !(other->base_known && packet->ack == other->base + 1);
+    return sender->seen && packet->seq != sender->base;
+}
+
+static struct track_flow *add_flow(struct track *track, const struct decoded *packet)
+{
+    struct track_flow *flow = ARRAY_PUSH(track->flows, track->flow_count, track->flow_capacity);
+    if (!flow)
+        return NULL;
+    *flow = (struct track_flow){.protocol = packet->protocol, .network = packet->network};
+    /* The sender of the first packet is the client, unless it answers a SYN. */
+    bool answers = is_syn(packet) && (packet->tcp_flags & TCP_ACK);
+    flow->endpoint[answers] = packet->source;
+    flow->endpoint[!answers] = packet->destination;
+    return flow;
+}
+
+static struct track_flow *find_flow(struct track *track, const struct decoded *packet,
+                                    unsigned *side)
+{
+    int found = -1;
+    uint32_t hash = key_hash(packet);
+    struct track_slot *slot = find_slot(track, packet, hash, &found);
+    if (!slot)
+        return NULL;
+    bool known = slot->flow != 0;
+    if (known && !begins_anew(&track->flows[slot->flow - 1], packet, (unsigned)found)) {
+        *side = (unsigned)found;
+        return &track->flows[slot->flow - 1];
+    }
+    struct track_flow *flow = add_flow(track, packet);
+    if (!flow)
+        return NULL;
+    flow->reused = known;
+    slot->hash = hash;
+    slot->flow = track->flow_count;
+    track->table_used += !known;
+    *side = (unsigned)side_of(flow, packet);
+    return flow;
+}
+
+void track_flip(struct track_flow *flow)
+{
+    struct endpoint endpoint = flow->endpoint[0];
+    flow->endpoint[0] = flow->endpoint[1];
+    flow->endpoint[1] = endpoint;
+    struct stream stream = flow->stream[0];
+    flow->stream[0] = flow->stream[1];
+    flow->stream[1] = stream;
+    for (uint32_t i = 0; i < flow->pkt_count; i++)
+        flow->pkts[i].flags ^= PKT_FROM_SERVER;
+}
+
+void track_shift(struct track_flow *flow, unsigned side, int64_t shift)
+{
+    if (shift == 0)
+        return;
+    flow->stream[side].base -= (uint32_t)shift;
+    flow->stream[side].next += shift;
+    for (uint32_t i = 0; i < flow->pkt_count; i++) {
+        struct pkt *pkt = &flow->pkts[i];
+        if (pkt_side(pkt) == side)
+            pkt->seq += shift;
+        else if (pkt->ack != ACK_NONE)
+            pkt->ack += shift;
+    }
+    for (uint32_t i = 0; i < flow->sack_count; i++) {
+        struct sack_block *block = &flow->sacks[i];
+        if (pkt_side(&flow->pkts[block->pkt]) != side) {
+            block->left += shift;
+            block->right += shift;
+        }
+    }
+}
+
+int track_finish(struct track *track, struct wh_error *error)
+{
+    uint32_t *flows_on_port = calloc(65536, sizeof *flows_on_port);
+    if (!flows_on_port)
+        return error_memory(error, "ports");
+    for (uint32_t i = 0; i < track->flow_count; i++) {
+        flows_on_port[track->flows[i].endpoint[0].port]++;
+        flows_on_port[track->flows[i].endpoint[1].port]++;
+    }
+    for (uint32_t i = 0; i < track->flow_count; i++) {
+        struct track_flow *flow = &track->flows[i];
+        uint16_t client = flow->endpoint[0].port, server = flow->endpoint[1].port;
+        bool tie = flows_on_port[client] == flows_on_port[server];
+        if (!flow->syn_seen && (tie ? client < server : flows_on_port[client] > flows_on_port[server]))
+            track_flip(flow);
+    }
+    free(flows_on_port);
+    return WH_OK;
+}
+
+/* ---- packets ------------------------------------------------------------------------------- */
+
+/* The 64-bit offset nearest to the highest one seen that has these lower 32 bits. */
+static int64_t unwrap(const struct stream *stream, uint32_t number)
+{
+    uint32_t expected = stream->base + (uint32_t)stream->next;
+    return stream->next + (int32_t)(number - expected);
+}
+
+static void move_next(struct stream *stream, int64_t offset)
+{
+    if (offset > stream->next)
+        stream->next = offset;
+}
+
+static void set_base(struct stream *stream, uint32_t base, bool known)
+{
+    if (stream->base_known || (stream->seen && !known))
+        return;
+    if (stream->seen) /* packets are stored already: their origin stays */
+        return;
+    stream->base = base;
+    stream->base_known = known;
+    stream->seen = true;
+    stream->next = known ? 0 : 1;
+}
+
+/* Sequence and acknowledgement number as offsets of the two streams. */
+static void place(struct track_flow *flow, unsigned side, const struct decoded *packet,
+                  struct pkt *pkt)
+{
+    struct stream *sender = &flow->stream[side], *other = &flow->stream[!side];
+    bool syn = is_syn(packet), reset = packet->tcp_flags & TCP_RST;
+    set_base(sender, syn ? packet->seq : packet->seq - 1, syn);
+    pkt->seq = unwrap(sender, packet->seq);
+    pkt->ack = ACK_NONE;
+    if (!reset)
+        move_next(sender, pkt_end(pkt));
+    if (!(packet->tcp_flags & TCP_ACK))
+        return;
+    set_base(other, packet->ack - 1, syn);
+    pkt->ack = unwrap(other, packet->ack);
+    if (!reset)
+        move_next(other, pkt->ack);
+}
+
+static void note_options(struct track_flow *flow, struct stream *sender,
+                         const struct decoded *packet)
+{
+    sender->packets++;
+    sender->payload_bytes += packet->payload_bytes;
+    if (packet->payload_bytes > sender->payload_max_bytes)
+        sender->payload_max_bytes = packet->payload_bytes;
+    if (packet->ttl > sender->ttl_max)
+        sender->ttl_max = packet->ttl;
+    if (!is_syn(packet))
+        return;
+    flow->syn_seen = true;
+    if (packet->mss)
+        sender->mss = packet->mss;
+    if (packet->has_window_scale) {
+        sender->window_scale_known = true;
+        sender->window_scale = packet->window_scale;
+    }
+}
+
+static bool add_sacks(struct track_flow *flow, unsigned side, const struct decoded *packet)
+{
+    for (unsigned i = 0; i < packet->sack_count; i++) {
+        struct sack_block *block = ARRAY_PUSH(flow->sacks, flow->sack_count, flow->sack_capacity);
+        if (!block)
+            return false;
+        block->pkt = flow->pkt_count - 1;
+        block->left = unwrap(&flow->stream[!side], packet->sack[i][0]);
+        block->right = unwrap(&flow->stream[!side], packet->sack[i][1]);
+    }
+    return true;
+}
+
+/* Equal in all that a sender would change between two packets. With an IP ID that settles it: a
+ * retransmission gets a new one. Without, only data within a time too short for a sender. */
+static bool is_copy(const struct pkt *a, const struct pkt *b)
+{
+    if (a->seq != b->seq || a->ack != b->ack || a->len != b->len || a->flags != b->flags ||
+        a->ip_id != b->ip_id || a->window != b->window || a->hash != b->hash ||
+        a->tsval != b->tsval || a->tsecr != b->tsecr)
+        return false;
+    int64_t apart_ns = b->time.ns - a->time.ns;
+    if (a->ip_id != 0)
+        return apart_ns <= DUPLICATE_NS;
+    return a->len > 0 && apart_ns <= DUPLICATE_NO_ID_NS;
+}
+
+/* Is the flow's last packet the same as one just before it? */
+static bool seen_before(const struct track_flow *flow)
+{
+    uint32_t last = flow->pkt_count - 1;
+    uint32_t stop = last > DUPLICATE_LOOK_BACK ? last - DUPLICATE_LOOK_BACK : 0;
+    for (uint32_t i = last; i-- > stop;)
+        if (!(flow->pkts[i].flags & PKT_DUPLICATE) && is_copy(&flow->pkts[i], &flow->pkts[last]))
+            return true;
+    return false;
+}
+
+static uint16_t payload_hash(const struct decoded *packet)
+{
+    uint32_t bytes = packet->payload_bytes < HASH_BYTES ? packet->payload_bytes : HASH_BYTES;
+    if (bytes == 0 || packet->payload_captured_bytes < bytes)
+        return 0;
+    uint16_t hash = (uint16_t)XXH3_64bits(packet->payload, bytes);
+    return hash ? hash : 1;
+}
+
+static unsigned packet_flags(const struct decoded *packet, unsigned side)
+{
+    unsigned flags = packet->tcp_flags & 63u;
+    flags |= side ? PKT_FROM_SERVER : 0u;
+    flags |= packet->has_timestamps ? PKT_TIMESTAMPS : 0u;
+    flags |= packet->sack_count ? PKT_SACK : 0u;
+    flags |= packet->checksum == CHECKSUM_WRONG ? PKT_BAD_CHECKSUM : 0u;
+    flags |= packet->dont_fragment ? PKT_DONT_FRAGMENT : 0u;
+    return flags;
+}
+
+static int add_icmp(struct track *track, const struct decoded *packet, struct point_time time,
+                    uint32_t frame, uint16_t file, struct wh_error *error)
+{
+    struct track_icmp *icmp = ARRAY_PUSH(track->icmps, track->icmp_count, track->icmp_capacity);
+    if (!icmp)
+        return error_memory(error, "ICMP errors");
+    *icmp = (struct track_icmp){time, packet->quote, frame, file};
+    return WH_OK;
+}
+
+int track_add(struct track *track, const struct decoded *packet, struct point_time time,
+              uint32_t frame, uint16_t file, struct wh_error *error)
+{
+    bool tcp = packet->protocol == IPPROTO_TCP;
+    if (!tcp && packet->protocol != IPPROTO_UDP)
+        return add_icmp(track, packet, time, frame, file, error);
+
+    unsigned side;
+    struct track_flow *flow = find_flow(track, packet, &side);
+    if (!flow)
+        return error_memory(error, "flows");
+    struct pkt *pkt = ARRAY_PUSH(flow->pkts, flow->pkt_count, flow->pkt_capacity);
+    if (!pkt)
+        return error_memory(error, "packets");
+    uint32_t len = packet->payload_bytes < PKT_LEN_MAX ? packet->payload_bytes : PKT_LEN_MAX;
+    *pkt = (struct pkt){
+        .time = time,
+        .ack = ACK_NONE,
+        .tsval = packet->has_timestamps ? packet->tsval : 0,
+        .tsecr = packet->has_timestamps ? packet->tsecr : 0,
+        .frame = frame,
+        .len = len,
+        .flags = packet_flags(packet, side),
+        .file = file,
+        .window = tcp ? packet->window : 0,
+        .ip_id = packet->ip_id,
+        .hash = payload_hash(packet),
+    };
+    if (tcp)
+        place(flow, side, packet, pkt);
+    note_options(flow, &flow->stream[side], packet);
+    if (!add_sacks(flow, side, packet))
+        return error_memory(error, "SACK blocks");
+    if (seen_before(flow)) {
+        pkt->flags |= PKT_DUPLICATE;
+        track->duplicates++;
+    }
+    return WH_OK;
+}

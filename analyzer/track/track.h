@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stage 3, track: the packets of one point sorted into flows. Sequence numbers become 64-bit
+ * stream offsets here, once; nowhere else do they wrap. A flow's packets lie side by side, so that
+ * every later stage goes flow by flow.
+ */
+#ifndef WHICHHOP_TRACK_TRACK_H
+#define WHICHHOP_TRACK_TRACK_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "decode/decode.h"
+#include "whichhop.h"
+
+#define ACK_NONE INT64_MIN
+
+enum pkt_flag {
+    PKT_FIN = TCP_FIN,
+    PKT_SYN = TCP_SYN,
+    PKT_RST = TCP_RST,
+    PKT_PSH = TCP_PSH,
+    PKT_ACK = TCP_ACK,
+    PKT_URG = TCP_URG,
+    PKT_FROM_SERVER = 64, /* sent by endpoint[1]; see track_flow */
+    PKT_TIMESTAMPS = 128,
+    PKT_SACK = 256,       /* its blocks are in track_flow.sacks */
+    PKT_DUPLICATE = 512,  /* the same packet captured twice: later stages pass it over */
+    PKT_BAD_CHECKSUM = 1024,
+    PKT_DONT_FRAGMENT = 2048,
+};
+
+#define PKT_LEN_BITS 20 /* "big TCP" frames reach 512 KiB */
+#define PKT_LEN_MAX ((1u << PKT_LEN_BITS) - 1)
+
+/* One packet at a point: 48 bytes. */
+struct pkt {
+    struct point_time time;
+    int64_t seq; /* offset of its first byte in its sender's stream; the SYN is 0 */
+    int64_t ack; /* first offset not yet acknowledged of the other stream; ACK_NONE */
+    uint32_t tsval, tsecr; /* valid with PKT_TIMESTAMPS */
+    uint32_t frame;        /* number in its file, from 1 */
+    uint32_t len : PKT_LEN_BITS; /* payload bytes */
+    uint32_t flags : 12;         /* enum pkt_flag */
+    uint16_t file;         /* index into the point's files */
+    uint16_t window;       /* as sent; track_window scales it */
+    uint16_t ip_id;
+    uint16_t hash;         /* of the first captured payload bytes */
+};
+
+_Static_assert(sizeof(struct pkt) == 48, "memory per packet is a promise");
+
+/* SACK blocks of the packet `pkt` (an index into track_flow.pkts), in the order of its option. */
+struct sack_block {
+    uint32_t pkt;
+    int64_t left, right; /* offsets in the stream it acknowledges */
+};
+
+/* One direction of a flow, by its sender. */
+struct stream {
+    uint32_t base;       /* sequence number of offset 0 */
+    bool base_known;     /* from a SYN, or a SYN-ACK's acknowledgement */
+    bool seen;
+    bool window_scale_known;
+    uint8_t window_scale; /* applies to what this side announces */
+    uint8_t ttl_max;     /* highest seen */
+    uint16_t mss;        /* announced in its SYN, 0: not seen */
+    uint32_t payload_max_bytes; /* largest payload seen in one packet */
+    uint64_t packets, payload_bytes;
+    int64_t next;        /* highest offset seen, plus its length: for unwrapping */
+};
+
+/* A flow as one point saw it. endpoint[0] is the client: the SYN's sender; without a SYN, see
+ * track_finish. */
+struct track_flow {
+    struct endpoint endpoint[2];
+    uint32_t network;
+    uint8_t protocol;
+    bool syn_seen; /* a SYN or SYN-ACK: the client is certain */
+    bool reused;   /* began with a new handshake on ports used before */
+    struct stream stream[2]; /* by sender: 0 client, 1 server */
+    struct pkt *pkts;        /* in the file's order */
+    uint32_t pkt_count, pkt_capacity;
+    struct sack_block *sacks; /* by pkt */
+    uint32_t sack_count, sack_capacity;
+};
+
+/* An ICMP error, kept by itself: it belongs to the flow it quotes. */
+struct track_icmp {
+    struct point_time time;
+    struct icmp_quote quote;
+    uint32_t frame;
+    uint16_t file;
+};
+
+/* Open addressing; `flow` is an index plus one, 0 where the slot is free. */
+struct track_slot {
+    uint32_t hash;
+    uint32_t flow;
+};
+
+/* All flows of one point. */
+struct track {
+    struct track_flow *flows;
+    uint32_t flow_count, flow_capacity;
+    struct track_slot *table;
+    uint32_t table_size; /* a power of two, or 0 */
+    uint32_t table_used;
+    struct track_icmp *icmps;
+    uint32_t icmp_count, icmp_capacity;
+    uint64_t duplicates;
+};
+
+void track_init(struct track *track);
+
+/* Adds one decoded packet. Fails only when memory is out. */
+int track_add(struct track *track, const struct decoded *packet, struct point_time time,
+              uint32_t frame, uint16_t file, struct wh_error *error);
+
+/* To be called once after the last packet: chooses the client of flows whose handshake was not
+ * seen. The server's side is the port that more flows share, else the lower port. */
+int track_finish(struct track *track, struct wh_error *error);
+
+/* Exchanges client and server of a flow, in its packets too. */
+void track_flip(struct track_flow *flow);
+
+/* Moves the origin of one side's stream by `shift`: offsets of that stream grow by it. */
+void track_shift(struct track_flow *flow, unsigned side, int64_t shift);
+
+void track_free(struct track *track);
+
+/* Bytes of sequence space a packet takes: payload, SYN and FIN one each (RFC 9293, 3.4). */
+static inline uint32_t pkt_span(const struct pkt *pkt)
+{
+    return pkt->len + ((pkt->flags & PKT_SYN) ? 1u : 0u) + ((pkt->flags & PKT_FIN) ? 1u : 0u);
+}
+
+static inline int64_t pkt_end(const struct pkt *pkt)
+{
+    return pkt->seq + pkt_span(pkt);
+}
+
+/* The side that sent it: 0 client, 1 server. */
+static inline unsigned pkt_side(const struct pkt *pkt)
+{
+    return (pkt->flags & PKT_FROM_SERVER) ? 1u : 0u;
+}
+
+/* The window in bytes: scaled as negotiated, but never in a SYN (RFC 7323, 2.2). */
+static inline uint32_t track_window(const struct track_flow *flow, const struct pkt *pkt)
+{
+    const struct stream *stream = &flow->stream[pkt_side(pkt)];
+    bool scaled = !(pkt->flags & PKT_SYN) && flow->stream[0].window_scale_known &&
+                  flow->stream[1].window_scale_known;
+    return scaled ? (uint32_t)pkt->window << stream->window_scale : pkt->window;
+}
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The public library: an analysis from its opening to its end, the stages in order. */
+#include "whichhop.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "analysis.h"
+#include "base/error.h"
+#include "report/report.h"
+
+#define MIN_STALL_NS (200 * NS_PER_MS)
+#define FILES_MAX 65535u
+
+/* ---- opening and adding -------------------------------------------------------------------------------- */
+
+int wh_open(struct wh_analysis **analysis, const struct wh_options *options,
+            struct wh_error *error)
+{
+    struct wh_analysis *made = calloc(1, sizeof *made);
+    *analysis = made;
+    if (!made)
+        return error_memory(error, "the analysis");
+    if (options)
+        made->options = *options;
+    const char **strings[] = {&made->options.filter, &made->options.path, &made->options.flow};
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        if (!*strings[i])
+            continue;
+        *strings[i] = arena_strdup(&made->arena, *strings[i]);
+        if (!*strings[i])
+            return error_memory(error, "the options");
+    }
+    if (made->options.min_stall_ns <= 0)
+        made->options.min_stall_ns = MIN_STALL_NS;
+    return WH_OK;
+}
+
+static struct capture *find_capture(struct wh_analysis *analysis, const char *name)
+{
+    for (uint32_t i = 0; i < analysis->capture_count; i++)
+        if (strcmp(analysis->captures[i].name, name) == 0)
+            return &analysis->captures[i];
+    return NULL;
+}
+
+static int check_name(const char *name, struct wh_error *error)
+{
+    if (*name == '\0' || strcmp(name, "servers") == 0 || strcmp(name, "clients") == 0 ||
+        strstr(name, "..") || strpbrk(name, "=/"))
+        return error_set(error, NULL, 0, 0,
+                         "\"%s\" can't be the name of a point: servers, clients and names with "
+                         "\"..\", \"=\" or \"/\" have a meaning of their own",
+                         name);
+    return WH_OK;
+}
+
+static int add_capture(struct wh_analysis *analysis, const char *name, struct wh_error *error)
+{
+    if (check_name(name, error))
+        return WH_ERROR;
+    if (analysis->capture_count == WH_POINTS_MAX)
+        return error_set(error, NULL, 0, 0, "more than %u points", WH_POINTS_MAX);
+    struct capture *capture = ARRAY_PUSH(analysis->captures, analysis->capture_count,
+                                         analysis->capture_capacity);
+    if (!capture)
+        return error_memory(error, "points");
+    *capture = (struct capture){.name = arena_strdup(&analysis->arena, name),
+                                .given = analysis->capture_count - 1};
+    return capture->name ? WH_OK : error_memory(error, "points");
+}
+
+/* The same file under two points would look like a path without delay or loss. */
+static int check_file(const struct wh_analysis *analysis, const char *path, struct wh_error *error)
+{
+    struct stat here, there;
+    if (strcmp(path, "-") != 0 && stat(path, &here) != 0)
+        return WH_OK; /* reading it will tell what is wrong */
+    for (uint32_t i = 0; i < analysis->capture_count; i++)
+        for (uint32_t f = 0; f < analysis->captures[i].file_count; f++) {
+            const char *other = analysis->captures[i].files[f].path;
+            bool same = strcmp(path, other) == 0;
+            if (!same && strcmp(path, "-") != 0 && stat(other, &there) == 0)
+                same = here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+            if (same)
+                return error_set(error, path, 0, 0,
+                                 "this file is given twice (already for the point %s): give each "
+                                 "point its own capture",
+                                 analysis->captures[i].name);
+        }
+    return WH_OK;
+}
+
+int wh_add_capture(struct wh_analysis *analysis, const char *point, const char *file,
+                   struct wh_error *error)
+{
+    if (check_file(analysis, file, error))
+        return WH_ERROR;
+    struct capture *capture = find_capture(analysis, point);
+    if (!capture) {
+        if (add_capture(analysis, point, error))
+            return WH_ERROR;
+        capture = &analysis->captures[analysis->capture_count - 1];
+    }
+    if (capture->file_count == FILES_MAX)
+        return error_set(error, file, 0, 0, "more than %u files for one point", FILES_MAX);
+    struct capture_file *added =
+        ARRAY_PUSH(capture->files, capture->file_count, capture->file_capacity);
+    if (!added)
+        return error_memory(error, "files");
+    *added = (struct capture_file){.path = arena_strdup(&analysis->arena, file)};
+    return added->path ? WH_OK : error_memory(error, "files");
+}
+
+int wh_set_clock(struct wh_analysis *analysis, const char *point, int64_t offset_ns,
+                 struct wh_error *error)
+{
+    struct capture *capture = find_capture(analysis, point);
+    if (!capture)
+        return error_set(error, NULL, 0, 0, "no point is called \"%s\"", point);
+    capture->clock_fixed = true;
+    capture->clock_offset_ns = offset_ns;
+    return WH_OK;
+}
+
+void analysis_warn(struct wh_analysis *analysis, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    char *copy = arena_strdup(&analysis->arena, text);
+    const char **warning =
+        copy ? ARRAY_PUSH(analysis->warnings, analysis->warning_count, analysis->warning_capacity)
+             : NULL;
+    if (warning)
+        *warning = copy;
+}
+
+/* ---- the stages ------------------------------------------------------------------------------------------ */
+
+static int compare_captures(const void *left, const void *right)
+{
+    const struct capture *a = left, *b = right;
+    return strcmp(a->name, b->name);
+}
+
+/* For --time, which counts from the earliest packet, before the files are read in earnest. */
+static void find_epoch(struct wh_analysis *analysis)
+{
+    int64_t earliest_ns = INT64_MAX;
+    for (uint32_t p = 0; p < analysis->capture_count; p++) {
+        const struct capture *capture = &analysis->captures[p];
+        for (uint32_t f = 0; f < capture->file_count; f++) {
+            struct point_time first;
+            struct wh_error ignored; /* told when the file is read */
+            if (read_first_time(capture->files[f].path, &first, &ignored) == 1)
+                earliest_ns = first.ns < earliest_ns ? first.ns : earliest_ns;
+        }
+    }
+    analysis->epoch.ns = earliest_ns == INT64_MAX ? 0 : earliest_ns;
+}
+
+/* Stages 1 to 3. A point without a readable file is left out, as long as one point remains. */
+static int read_points(struct wh_analysis *analysis, struct wh_error *error)
+{
+    uint32_t kept = 0;
+    uint64_t packets = 0;
+    qsort(analysis->captures, analysis->capture_count, sizeof *analysis->captures,
+          compare_captures);
+    if (analysis->options.time_set)
+        find_epoch(analysis);
+    for (uint32_t i = 0; i < analysis->capture_count; i++) {
+        struct capture *capture = &analysis->captures[i];
+        if (capture_run(analysis, capture, error)) {
+            capture_free(capture);
+            continue;
+        }
+        packets += capture->packets;
+        analysis->captures[kept++] = *capture;
+    }
+    analysis->capture_count = kept;
+    if (kept == 0)
+        return WH_ERROR;
+    if (packets == 0)
+        return error_set(error, NULL, 0, 0, "no packet to analyse in %s",
+                         analysis->options.filter || analysis->options.time_set
+                             ? "what the filter and the time leave"
+                             : "any of the files");
+    return WH_OK;
+}
+
+/* --flow: everything but the flows with this end point, under whatever name, is left out. */
+static void keep_flow(struct wh_analysis *analysis)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < analysis->flows.count; i++) {
+        const struct flow *flow = &analysis->flows.items[i];
+        bool found = false;
+        for (unsigned p = 0; p < analysis->capture_count; p++)
+            for (unsigned side = 0; flow->at[p] && side < 2; side++) {
+                char text[WH_ENDPOINT_MAX];
+                decode_endpoint_text(&flow->at[p]->endpoint[side], text, sizeof text);
+                found |= strcmp(text, analysis->options.flow) == 0;
+            }
+        if (found)
+            analysis->flows.items[kept++] = *flow;
+    }
+    analysis->flows.count = kept;
+}
+
+static int parse_path(const struct wh_analysis *analysis, unsigned order[WH_POINTS_MAX],
+                      struct wh_error *error)
+{
+    char names[1024];
+    unsigned count = 0;
+    snprintf(names, sizeof names, "%s", analysis->options.path);
+    for (char *rest = names, *name; (name = strsep(&rest, ","));) {
+        unsigned point = 0;
+        while (point < analysis->capture_count && strcmp(analysis->captures[point].name, name) != 0)
+            point++;
+        bool twice = false;
+        for (unsigned i = 0; i < count; i++)
+            twice |= order[i] == point;
+        if (point == analysis->capture_count || twice)
+            return error_set(error, NULL, 0, 0, "--path: \"%s\" %s", name,
+                             twice ? "is named twice" : "is no point of this analysis");
+        order[count++] = point;
+    }
+    if (count != analysis->capture_count)
+        return error_set(error, NULL, 0, 0, "--path names %u of %u points: name all of them", count,
+                         analysis->capture_count);
+    return WH_OK;
+}
+
+static int align(struct wh_analysis *analysis, struct wh_error *error)
+{
+    unsigned order[WH_POINTS_MAX], given[WH_POINTS_MAX];
+    bool fixed[WH_POINTS_MAX];
+    int64_t offsets_ns[WH_POINTS_MAX];
+    unsigned rank = 0;
+    if (analysis->options.path && parse_path(analysis, order, error))
+        return WH_ERROR;
+    for (unsigned place = 0; rank < analysis->capture_count; place++)
+        for (unsigned p = 0; p < analysis->capture_count; p++)
+            if (analysis->captures[p].given == place)
+                given[rank++] = p;
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        fixed[p] = analysis->captures[p].clock_fixed;
+        offsets_ns[p] = analysis->captures[p].clock_offset_ns;
+    }
+    struct align_options options = {.order = analysis->options.path ? order : NULL,
+                                    .given = given,
+                                    .fixed = fixed,
+                                    .offset_ns = offsets_ns};
+    if (align_points(&analysis->flows, &options, &analysis->alignment, error))
+        return WH_ERROR;
+    analysis->epoch.ns = INT64_MAX;
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        const struct capture *capture = &analysis->captures[p];
+        if (capture->packets == 0)
+            continue;
+        int64_t first_ns =
+            clock_to_path(&analysis->alignment.clock[p], capture->span.first).ns;
+        analysis->epoch.ns = first_ns < analysis->epoch.ns ? first_ns : analysis->epoch.ns;
+    }
+    return WH_OK;
+}
+
+static int match(struct wh_analysis *analysis, struct wh_error *error)
+{
+    struct track tracks[WH_POINTS_MAX];
+    for (unsigned p = 0; p < analysis->capture_count; p++)
+        tracks[p] = analysis->captures[p].track;
+    if (match_points(tracks, analysis->capture_count, &analysis->arena, &analysis->flows, error))
+        return WH_ERROR;
+    if (analysis->options.flow)
+        keep_flow(analysis);
+    if (analysis->flows.count == 0 && analysis->options.flow)
+        return error_set(error, NULL, 0, 0, "no flow has the end point %s", analysis->options.flow);
+    return WH_OK;
+}
+
+int wh_run(struct wh_analysis *analysis, struct wh_error *error)
+{
+    if (analysis->done || analysis->capture_count == 0)
+        return error_set(error, NULL, 0, 0,
+                         analysis->done ? "the analysis has run already" : "no capture was given");
+    if (read_points(analysis, error)       /* read, decode, track */
+        || match(analysis, error)          /* one flow over all points */
+        || align(analysis, error)          /* the path's order, one clock */
+        || per_flow_run(analysis, error)   /* follow, detect, blame */
+        || result_make(analysis, error))   /* the verdict, and what is shown of it all */
+        return WH_ERROR;
+    analysis->done = true;
+    return WH_OK;
+}
+
+/* ---- results ----------------------------------------------------------------------------------------------- */
+
+const struct wh_result *wh_result(const struct wh_analysis *analysis)
+{
+    return analysis->done ? &analysis->result : NULL;
+}
+
+int wh_write_report(const struct wh_analysis *analysis, const char *folder, unsigned formats,
+                    const char *command, struct wh_error *error)
+{
+    if (!analysis->done)
+        return error_set(error, NULL, 0, 0, "nothing was analysed yet");
+    struct report_job job = {.folder = folder,
+                             .formats = formats,
+                             .command = command,
+                             .draw = pictures_draw,
+                             .draw_context = (void *)analysis};
+    return report_write(&analysis->result, &job, error);
+}
+
+char *wh_text_report(const struct wh_analysis *analysis, bool colours)
+{
+    return analysis->done ? report_text(&analysis->result, colours) : NULL;
+}
+
+void wh_free(struct wh_analysis *analysis)
+{
+    if (!analysis)
+        return;
+    for (uint32_t i = 0; i < analysis->capture_count; i++)
+        capture_free(&analysis->captures[i]);
+    for (uint32_t i = 0; i < analysis->findings.count; i++)
+        free(analysis->findings.items[i].evidence);
+    free(analysis->captures);
+    free(analysis->findings.items);
+    free(analysis->traffic);
+    free(analysis->events);
+    free(analysis->totals);
+    free(analysis->warnings);
+    match_free(&analysis->flows);
+    arena_free(&analysis->arena);
+    free(analysis);
+}

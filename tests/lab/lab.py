@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs scenarios in the test network and keeps the captures with the truth. Needs root.
+
+    lab.py list
+    lab.py run SCENARIO... --out DIR [--seed N]
+    lab.py all --out DIR [--seed N]
+
+Each run leaves DIR/SCENARIO/{eth0,xenbrE,xenbrD}.pcap.gz, truth.json and links.csv.gz. A run in
+which the applications saw what the scenario cannot explain is repeated with another seed.
+"""
+import argparse
+import csv
+import gzip
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.dont_write_bytecode = True  # a test run leaves nothing in the tree
+
+import pcapfile
+import truth
+from network import HERE, PATH, POINTS, SEGMENTS, Network, sweep_dead
+from plan import Plan
+
+SCENARIOS = os.path.join(HERE, "scenarios")
+TRIES = 4
+SOURCES = ("taplink.c", "rules.c")
+
+
+def build_taplink(folder):
+    program = os.path.join(folder, "taplink")
+    subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o",
+                    program, *(os.path.join(HERE, name) for name in SOURCES)], check=True)
+    return program
+
+
+def nft_harm(net, harm, start_ns):
+    """Drops at a device by nftables; notes in the harm when it truly began and ended."""
+    device = harm["place"].split(":")[1]
+    hook = "ingress" if harm["direction"] == "to_client" else "egress"
+    begin = start_ns / 1e9 + harm["from"]
+    time.sleep(max(0, begin - time.time()))
+    net.inside("dom", "nft", f"add table netdev lab; add chain netdev lab harm {{ type filter hook "
+               f"{hook} device {device} priority 0; }}; add rule netdev lab harm {harm['nft']} "
+               "counter drop")
+    harm["start_ns"] = time.time_ns()
+    time.sleep(max(0, begin + harm["for"] - time.time()))
+    rules = net.inside("dom", "nft", "list", "table", "netdev", "lab")
+    net.inside("dom", "nft", "delete table netdev lab")
+    harm["end_ns"] = time.time_ns()
+    harm["dropped_packets"] = int(rules.split("counter packets ")[1].split()[0])
+
+
+def start_clients(net, plan, folder):
+    clients = []
+    congestion = plan.net.get("congestion", "cubic")
+    for place, short in (("dom0", "dom"), ("second", "cl2")):
+        flows = [flow for flow in plan.flows if flow["client"] == place]
+        if not flows:
+            continue
+        path = os.path.join(folder, f"{place}.flows")
+        with open(path, "w", encoding="utf-8") as out:
+            json.dump(flows, out)
+        clients.append(net.spawn([sys.executable, os.path.join(HERE, "apps.py"), "client", path,
+                                  os.path.join(folder, f"{place}.records"), congestion],
+                                 short, "ready", stdout=subprocess.PIPE))
+    return clients
+
+
+def start_servers(net, plan, folder):
+    address = plan.net["server"].split("/")[0]
+    ports = sorted({flow["server_port"] for flow in plan.flows})
+    return [net.spawn([sys.executable, os.path.join(HERE, "apps.py"), "server", address, str(port),
+                       os.path.join(folder, f"{port}.records"), plan.net.get("server_rcvbuf", "0"),
+                       plan.net.get("congestion", "cubic")],
+                      "srv", "ready", stdout=subprocess.PIPE) for port in ports]
+
+
+def traffic(net, plan, folder):
+    """Runs the applications and the harm; returns when it began and what tcpdump counted."""
+    servers = start_servers(net, plan, folder)
+    clients = start_clients(net, plan, folder)
+    net.start_captures()
+    start_ns = time.time_ns() + 300_000_000
+    for harm in plan.harms:
+        harm["start_ns"] = start_ns + round(harm["from"] * 1e9)
+        harm["end_ns"] = harm["start_ns"] + round(harm["for"] * 1e9)
+    net.start_links(start_ns)
+    threads = [threading.Thread(target=nft_harm, args=(net, harm, start_ns))
+               for harm in plan.harms if "nft" in harm]
+    for thread in threads:
+        thread.start()
+    for client in clients:
+        client.stdin.write(f"start {start_ns}\n")
+        client.stdin.flush()
+    for process in clients:
+        process.wait(90)
+    for process in servers:
+        process.stdin.close()
+        process.wait(30)
+    for thread in threads:
+        thread.join()
+    counters = net.stop_captures()
+    net.stop_links()
+    return start_ns, counters
+
+
+def read_records(folder):
+    records = []
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".records"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                records += json.load(file)
+    return records
+
+
+def read_links(folder, names):
+    rows = []
+    for name in names:
+        with open(os.path.join(folder, f"{name}.csv"), encoding="utf-8", newline="") as file:
+            rows += [{"link": name, "segment": SEGMENTS[name], **row}
+                     for row in csv.DictReader(file)]
+    return rows
+
+
+def write_links(path, rows):
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    with gzip.GzipFile(path, "wb", mtime=0) as out:
+        out.write(text.getvalue().encode())
+
+
+def describe_flow(client):
+    return {key: client.get(key) for key in
+            ("flow", "do", "client", "client_port", "nat_port", "pauses", "error")}
+
+
+def dominant(stalls):
+    """What a report's verdict must name: the (segment, cause) with the most time stalled."""
+    spans = {}
+    for stall in stalls:
+        spans.setdefault((stall["segment"], stall["cause"]), []).append(
+            (stall["start_unix_s"], stall["end_unix_s"]))
+    if not spans:
+        return None
+    return list(max(spans, key=lambda key: union_s(spans[key])))
+
+
+def union_s(spans):
+    total, reach = 0.0, 0.0
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, reach))
+        reach = max(reach, end)
+    return total
+
+
+def harm_record(harm):
+    return {"place": harm["place"], "segment": harm["segment"], "cause": harm["cause"],
+            "direction": harm["direction"], "what": harm.get("rule") or harm.get("nft"),
+            "start_unix_s": harm["start_ns"] / 1e9, "end_unix_s": harm["end_ns"] / 1e9,
+            **({"dropped_packets": harm["dropped_packets"]} if "dropped_packets" in harm else {})}
+
+
+def judge(plan, stalls, problems, counters, drops):
+    low, high = plan.expect_stalls
+    problems = list(problems)
+    if not low <= len(stalls) <= high:
+        problems.append(f"{len(stalls)} stalls, not {low}..{high}")
+    problems += [f"{point}: tcpdump dropped {count['dropped_by_kernel']}"
+                 for point, count in counters.items() if count.get("dropped_by_kernel")]
+    return problems + [f"{device} dropped {count}" for device, count in drops.items()]
+
+
+def judge_captures(plan, seen):
+    """Whether what the captures show is what the scenario did: there, and nowhere else."""
+    problems = []
+    for segment, directions in (seen or {}).items():
+        for direction, passage in directions.items():
+            harms = [harm for harm in plan.harms if harm["segment"] == segment
+                     and harm["direction"] in (direction, "both")]
+            freezes = [harm["for"] for harm in harms if harm["cause"] == "freeze"]
+            drops = [harm for harm in harms if harm["cause"] != "freeze"]
+            where = f"{segment} {direction}"
+            if passage["appeared"]:
+                problems.append(f"{where}: {passage['appeared']} packets came from nowhere")
+            bounded = any("hold=" in harm.get("rule", "") for harm in harms)
+            if passage["lost"] and not drops and not bounded:
+                problems.append(f"{where}: {passage['lost']} packets lost without harm")
+            if drops and not passage["lost"]:
+                problems.append(f"{where}: nothing was lost")
+            if freezes and passage["delay_max_s"] < 0.5 * max(freezes):
+                problems.append(f"{where}: nothing was held")
+            if not freezes and passage["delay_max_s"] > 0.1:
+                problems.append(f"{where}: held {passage['delay_max_s']:.3f} s without harm")
+    return problems
+
+
+def run_once(name, seed, out, taplink):
+    plan = Plan(os.path.join(SCENARIOS, f"{name}.ini"), name, seed)
+    with tempfile.TemporaryDirectory(prefix="whlab-") as folder:
+        with Network(plan, taplink, folder) as net:
+            start_ns, counters = traffic(net, plan, folder)
+            drops = net.device_drops()
+        records, rows = read_records(folder), read_links(folder, net.links)
+        stalls, near, problems = truth.derive(records, plan.harms, rows)
+        points = {point: pcapfile.read(os.path.join(folder, f"{point}.raw")) for point in POINTS}
+    seen = None if plan.offload else pcapfile.compare(points, POINTS,
+                                                      plan.net["server"].split("/")[0])
+    problems = judge(plan, stalls, problems, counters, drops) + judge_captures(plan, seen)
+    where = os.path.join(out, name)
+    os.makedirs(where, exist_ok=True)
+    for point, packets in points.items():
+        pcapfile.write(os.path.join(where, f"{point}.pcap.gz"), packets, plan.snap,
+                       plan.formats.get(point, "ethernet"), plan.clocks.get(point, [0]))
+    write_links(os.path.join(where, "links.csv.gz"), rows)
+    facts = {
+        "what": plan.what, "path": list(PATH), "harmed": dominant(stalls),
+        "link_mbit_s": round(plan.rate_mbit, 3), "one_way_delay_ms": round(plan.delay_ms, 3),
+        "stalls_the_applications_saw": stalls, "near_stalls": near, "problems": problems,
+        "scenario": name, "seed": seed, "start_unix_s": start_ns / 1e9,
+        "harms": [harm_record(harm) for harm in plan.harms],
+        "clock": plan.clocks, "merged_at": plan.offload, "tcpdump": counters,
+        "flows": [describe_flow(r) for r in records if r["role"] == "client"],
+        "seen": seen}
+    with open(os.path.join(where, "truth.json"), "w", encoding="utf-8") as file:
+        json.dump(facts, file, indent=1)
+        file.write("\n")
+    return facts
+
+
+def run(name, seed, out, taplink):
+    for attempt in range(TRIES):
+        facts = run_once(name, seed + 1000 * attempt, out, taplink)
+        stalls = facts["stalls_the_applications_saw"]
+        kinds = sorted({f"{s['segment']} {s['cause']}" for s in stalls})
+        print(f"{name}: {len(stalls)} stalls, {len(facts['near_stalls'])} near; "
+              f"{'; '.join(kinds) or 'none'}" + "".join(f"\n    {p}" for p in facts["problems"]),
+              flush=True)
+        if not facts["problems"]:
+            return True
+    return False
+
+
+def names():
+    return sorted(name[:-4] for name in os.listdir(SCENARIOS) if name.endswith(".ini"))
+
+
+def stop(number, _):
+    raise SystemExit(128 + number)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("action", choices=("list", "run", "all"))
+    parser.add_argument("scenario", nargs="*")
+    parser.add_argument("--out", default="lab-out")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    if args.action == "list":
+        print("\n".join(names()))
+        return 0
+    if os.geteuid():
+        sys.exit("lab.py: the test network needs root")
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, stop)
+    sweep_dead()
+    folder = tempfile.mkdtemp(prefix="whlab-build-")
+    try:
+        taplink = build_taplink(folder)
+        chosen = names() if args.action == "all" else args.scenario
+        bad = [name for name in chosen if not run(name, args.seed, args.out, taplink)]
+    finally:
+        shutil.rmtree(folder)
+    if bad:
+        print("not as planned: " + " ".join(bad))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

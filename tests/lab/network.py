@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The test network: four namespaces, two bridges, a masquerading firewall, cables that misbehave.
+
+    servers                       dom0 namespace                                     firewall
+    [net0] --out-- [eth0 [--nic--] xenbrE vifE] --------------fwE------------------ [ethE]
+                                                                                       | NAT
+    second client [eth0] --cl2-- [vifC xenbrD vifD] ----------fwD------------------ [ethD]
+                                       |
+                                 dom0's own address
+
+`out` (the wide area) and fwE are always taplinks; nic is one unless a scenario makes eth0 itself a
+port of xenbrE; fwD and cl2 are where a scenario harms them or asks for it, else veth pairs. With
+veth on both sides of a bridge, its tap stamps a frame microseconds after the port it left by.
+"""
+import ipaddress
+import os
+import subprocess
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+POINTS = ("eth0", "xenbrE", "xenbrD")
+PATH = ("servers", "eth0", "xenbrE", "xenbrD", "clients")
+SEGMENTS = {"out": "servers..eth0", "nic": "eth0..xenbrE", "nft:eth0": "eth0..xenbrE",
+            "fwE": "xenbrE..xenbrD", "fwD": "xenbrE..xenbrD",
+            "cl2": "xenbrD..clients", "nft:xenbrD": "xenbrD..clients"}
+# The two ends of each cable: the namespace and the device on the servers' side, then the clients'.
+ENDS = {"out": ("srv", "net0", "dom", "eth0"), "nic": ("dom", "nic0", "dom", "nic1"),
+        "fwE": ("dom", "vifE", "fw", "ethE"), "fwD": ("fw", "ethD", "dom", "vifD"),
+        "cl2": ("dom", "vifC", "cl2", "eth0")}
+OFFLOADS = ("tso", "off", "gso", "off", "gro", "off", "lro", "off", "rx", "off", "tx", "off")
+
+
+def command(words, **more):
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **more)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def sweep_dead():
+    """Removes namespaces whose maker has died without tidying up."""
+    for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else ():
+        parts = name.split("-")
+        if parts[0] == "whlab" and len(parts) == 3 and parts[1].isdigit() \
+                and not os.path.exists(f"/proc/{parts[1]}"):
+            command(["ip", "netns", "del", name])
+
+
+class Network:
+    def __init__(self, plan, taplink, folder):
+        self.plan, self.taplink, self.folder = plan, taplink, folder
+        self.names = {short: f"whlab-{os.getpid()}-{short}"
+                      for short in ("srv", "dom", "fw", "cl2")}
+        self.made, self.processes, self.links, self.captures = [], [], {}, {}
+
+    def __enter__(self):
+        try:
+            self.build()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for name in self.made:
+            subprocess.run(["ip", "netns", "del", name], check=False)
+        self.made = []
+
+    # Building
+
+    def inside(self, short, *words):
+        return command(["ip", "netns", "exec", self.names[short], *words])
+
+    def spawn(self, words, short=None, ready=None, **more):
+        prefix = ["ip", "netns", "exec", self.names[short]] if short else []
+        process = subprocess.Popen(prefix + words, stdin=subprocess.PIPE, text=True, **more)
+        self.processes.append(process)
+        if ready and process.stdout.readline().strip() != ready:
+            raise RuntimeError(f"{words[0]} did not start")
+        return process
+
+    def build(self):
+        for name in self.names.values():
+            command(["ip", "netns", "add", name])
+            self.made.append(name)
+        for short in self.names:
+            self.tune(short)
+        for name in ENDS:
+            self.cable(name)
+        self.bridge("xenbrE", ("nic1" if "nic" in self.links else "eth0"), "vifE")
+        if "nic" in self.links:
+            self.bridge("nicbr", "eth0", "nic0")
+        self.bridge("xenbrD", "vifD", "vifC")
+        self.address()
+        self.firewall()
+        for point in self.plan.offload:
+            self.merge_at(point)
+
+    def tune(self, short):
+        net = self.plan.net
+        settings = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1,
+                    "net.ipv4.tcp_timestamps": net.get("timestamps", "1"),
+                    "net.ipv4.tcp_sack": net.get("sack", "1"),
+                    "net.ipv4.tcp_rmem": "4096 131072 6291456",
+                    "net.ipv4.tcp_wmem": "4096 65536 2097152",
+                    "net.ipv4.tcp_no_metrics_save": 1,
+                    "net.ipv4.ip_forward": int(short == "fw")}
+        for key, value in settings.items():
+            self.inside(short, "sysctl", "-qw", f"{key}={value}")
+        self.inside(short, "ip", "link", "set", "lo", "up")
+
+    def cable(self, name):
+        near, near_device, far, far_device = ENDS[name]
+        if name in self.plan.links:
+            self.run_taplink(name)
+        elif name != "nic":
+            command(["ip", "link", "add", near_device, "netns", self.names[near], "type", "veth",
+                     "peer", "name", far_device, "netns", self.names[far]])
+        else:
+            return
+        for number, (short, device) in enumerate(((near, near_device), (far, far_device))):
+            order = list(ENDS).index(name) + 1
+            self.inside(short, "ip", "link", "set", device, "address",
+                        f"00:16:3e:{order:02x}:00:{number + 1:02x}", "txqueuelen", "5000", "up")
+            self.plain(short, device)
+
+    def plain(self, short, device):
+        """Frames as on a wire: no merging, no checksums left to a card that is not there."""
+        for key, value in zip(OFFLOADS[::2], OFFLOADS[1::2]):
+            subprocess.run(["ip", "netns", "exec", self.names[short], "ethtool", "-K", device, key,
+                            value], capture_output=True, check=False)
+
+    def run_taplink(self, name):
+        near, near_device, far, far_device = ENDS[name]
+        schedule = os.path.join(self.folder, f"{name}.schedule")
+        with open(schedule, "w", encoding="utf-8") as out:
+            out.write("\n".join(self.plan.links[name]) + "\n")
+        merge = "+gro" if name == "out" and "eth0" in self.plan.offload else ""
+        self.links[name] = self.spawn(
+            [self.taplink, f"{self.names[near]}:{near_device}",
+             f"{self.names[far]}:{far_device}{merge}", schedule,
+             os.path.join(self.folder, f"{name}.csv"), str(self.plan.seed)],
+            ready="ready", stdout=subprocess.PIPE)
+
+    def bridge(self, name, *ports):
+        self.inside("dom", "ip", "link", "add", name, "type", "bridge", "mcast_snooping", "0")
+        for port in ports:
+            self.inside("dom", "ip", "link", "set", port, "master", name)
+        self.inside("dom", "ip", "link", "set", name, "up")
+        self.plain("dom", name)
+
+    def address(self):
+        net = self.plan.net
+        outer = ipaddress.ip_interface(net["outer"])
+        inner = ipaddress.ip_interface(net["inner"])
+        length = inner.network.prefixlen
+        self.inside("srv", "ip", "address", "add", net["server"], "dev", "net0")
+        self.inside("fw", "ip", "address", "add", net["outer"], "dev", "ethE")
+        self.inside("fw", "ip", "address", "add", net["inner"], "dev", "ethD")
+        self.inside("dom", "ip", "address", "add", f"{net['dom0']}/{length}", "dev", "xenbrD")
+        self.inside("cl2", "ip", "address", "add", f"{net['second']}/{length}", "dev", "eth0")
+        for short in ("dom", "cl2"):
+            self.inside(short, "ip", "route", "add", "default", "via", str(inner.ip))
+        if net.get("nat") == "none":
+            self.inside("srv", "ip", "route", "add", str(inner.network), "via", str(outer.ip))
+
+    def firewall(self):
+        kind = self.plan.net.get("nat", "masquerade")
+        if kind == "none":
+            return
+        how = " fully-random" if kind == "random" else ""
+        self.inside("fw", "nft", "add table ip lab; add chain ip lab out "
+                    "{ type nat hook postrouting priority 100; }; "
+                    f"add rule ip lab out oifname ethE masquerade{how}")
+
+    def merge_at(self, point):
+        """Lets the kernel merge segments at a point, as a card with GRO or TSO would."""
+        if point == "eth0":
+            self.inside("dom", "ethtool", "-K", "eth0", "gro", "on")
+            for key, value in (("gro_flush_timeout", 3000000), ("napi_defer_hard_irqs", 0)):
+                self.inside("dom", "sh", "-c", f"echo {value} > /sys/class/net/eth0/{key}")
+        else:
+            self.inside("dom", "ethtool", "-K", point, "tx", "on", "sg", "on", "tso", "on", "gso",
+                        "on")
+
+    # Running
+
+    def start_links(self, start_ns):
+        for process in self.links.values():
+            process.stdin.write(f"start {start_ns}\n")
+            process.stdin.flush()
+
+    def start_captures(self):
+        for point in POINTS:
+            path = os.path.join(self.folder, f"{point}.raw")
+            log = open(os.path.join(self.folder, f"{point}.log"), "w+", encoding="utf-8")
+            process = self.spawn(["tcpdump", "-i", point, "-s", str(self.plan.snap), "-B", "16384",
+                                  "-Z", "root", "--time-stamp-precision=nano", "-w", path],
+                                 "dom", stderr=log)
+            self.captures[point] = (process, log, path)
+        for process, log, _ in self.captures.values():
+            while "listening on" not in open(log.name, encoding="utf-8").read():
+                if process.poll() is not None:
+                    raise RuntimeError(f"tcpdump: {open(log.name, encoding='utf-8').read()}")
+                time.sleep(0.02)
+
+    def stop_captures(self):
+        """Ends the captures; returns tcpdump's own counters for each point."""
+        time.sleep(1.3)  # tcpdump's last block waits up to a second
+        counters = {}
+        for point, (process, log, _) in self.captures.items():
+            process.terminate()
+            process.wait(10)
+            log.seek(0)
+            words = [line.split() for line in log if " packets " in line]
+            counters[point] = {" ".join(w[2:]).replace(" ", "_"): int(w[0]) for w in words}
+            log.close()
+        return counters
+
+    def stop_links(self):
+        for process in self.links.values():
+            process.terminate()
+            process.wait(10)
+
+    def device_drops(self):
+        """What the devices themselves lost: must be nothing."""
+        lost = {}
+        for near, near_device, far, far_device in ENDS.values():
+            for short, device in ((near, near_device), (far, far_device)):
+                text = self.inside(short, "sh", "-c",
+                                   f"cd /sys/class/net/{device}/statistics 2>/dev/null && "
+                                   "cat tx_dropped rx_dropped tx_errors rx_errors || echo 0")
+                if any(int(number) for number in text.split()):
+                    lost[f"{short}:{device}"] = [int(number) for number in text.split()]
+        return lost

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scenario file, read and varied by a seed.
+
+    [about]    what=, expect_stalls=FROM..TO (the run is repeated when the applications saw others)
+    [net]      delay_ms= (one way), rate_mbit=, queue_kb=, server=, outer=, inner= (address/length),
+               dom0=, second=, port=, nat=masquerade|random|none, congestion=, timestamps=, sack=,
+               server_rcvbuf=, bridge=direct (eth0 is a port of xenbrE, no cable between them),
+               links= (more cables to be taplinks), vary=no (seeds change nothing)
+    [capture]  snap=, offload= (points with merged frames); per point "link[+be][+us]",
+               link: ethernet, sll, sll2, raw, vlan
+    [clock]    per point "SECONDS [PPM]": how wrong that point's clock is
+    [flow ...] client=dom0|second, do=download|upload|session|short|idle, from=, for=, bytes=,
+               rcvbuf=, pause_read_at=, pause_read_for=, pause_send_at=, pause_send_for=, ask=,
+               answer=, think=, every=
+    [harm ...] place= (see network.SEGMENTS), from=, for=, cause=, cause_session= (for sessions),
+               rule= (of a taplink, without times), or nft= and direction= (at the nft: places)
+"""
+import configparser
+import random
+
+from network import SEGMENTS
+
+NIC_DELAY_US = 160
+
+NUMBERS = ("from", "for", "bytes", "rcvbuf", "pause_read_at", "pause_read_for", "pause_send_at",
+           "pause_send_for", "ask", "answer", "think", "every")
+
+
+class Plan:
+    def __init__(self, path, name, seed):
+        ini = configparser.ConfigParser(interpolation=None)
+        ini.optionxform = str
+        with open(path, encoding="utf-8") as file:
+            ini.read_file(file)
+        self.name, self.seed = name, seed
+        self.random = random.Random(f"{name} {seed}")
+        self.net = dict(ini["net"])
+        self.vary = self.net.get("vary") != "no"
+        self.what = ini["about"]["what"]
+        low, high = ini["about"].get("expect_stalls", "0..1000").split("..")
+        self.expect_stalls = (int(low), int(high))
+        capture = dict(ini["capture"]) if "capture" in ini else {}
+        self.snap = int(capture.pop("snap", 128))
+        self.offload = capture.pop("offload", "").split()
+        self.formats = capture
+        self.clocks = {point: [float(word) for word in text.split()]
+                       for point, text in (ini["clock"].items() if "clock" in ini else ())}
+        self.delay_ms = float(self.net["delay_ms"]) * self.wobble(0.15)
+        self.rate_mbit = float(self.net["rate_mbit"]) * self.wobble(0.15)
+        self.queue_bytes = int(self.net["queue_kb"]) * 1000
+        self.flows = [self.read_flow(ini[s], s) for s in ini.sections() if s.startswith("flow")]
+        self.harms = [self.read_harm(ini[s]) for s in ini.sections() if s.startswith("harm")]
+        self.links = self.write_schedules()
+
+    def wobble(self, part):
+        return 1 + self.random.uniform(-part, part) if self.vary else 1
+
+    def read_flow(self, section, name):
+        flow = {key: float(value) if key in NUMBERS else value for key, value in section.items()}
+        for key in ("bytes", "rcvbuf", "ask", "answer"):
+            if key in flow:
+                flow[key] = int(flow[key])
+        for key in ("pause_read_at", "pause_read_for", "pause_send_at", "pause_send_for"):
+            if key in flow:
+                flow[key] *= self.wobble(0.1)
+        port = int(flow.get("port", self.net.get("port", 8080)))
+        return {"from": 0, **flow, "name": name, "server_port": port,
+                "source": self.net[flow["client"]], "address": self.net["server"].split("/")[0]}
+
+    def read_harm(self, section):
+        harm = dict(section)
+        harm["from"] = float(harm["from"]) + (self.wobble(0.15) - 1)
+        harm["for"] = float(harm["for"]) * self.wobble(0.1)
+        harm["segment"] = SEGMENTS[harm["place"]]
+        harm.setdefault("direction", harm.get("rule", "both").split()[0])
+        return harm
+
+    def write_schedules(self):
+        base = f"delay_us={self.delay_ms * 1000:.0f} rate_kbit={self.rate_mbit * 1000:.0f} " \
+               f"queue_bytes={self.queue_bytes}"
+        links = {"out": [f"both link {base}"], "fwE": []}
+        direct = any(harm["place"] == "nft:eth0" for harm in self.harms)
+        if not direct and self.net.get("bridge") != "direct":
+            links["nic"] = [f"both link delay_us={NIC_DELAY_US}"]
+        for place in self.net.get("links", "").split():
+            links.setdefault(place, [])
+        for harm in self.harms:
+            if "rule" in harm:
+                links.setdefault(harm["place"], []).append(
+                    f"{harm['rule']} from_ms={harm['from'] * 1000:.0f} "
+                    f"for_ms={harm['for'] * 1000:.0f}")
+        return links
