@@ -46,7 +46,7 @@ static void add_hop_traffic(struct wh_analysis *analysis, const struct trail *tr
         const struct copy *copy = &hop->copies[i];
         traffic->packets += copy->fate != FATE_UNSEEN;
         traffic->lost += copy->fate == FATE_LOST || copy->fate == FATE_PARTLY;
-        if (copy->next != COPY_NONE)
+        if (hop_delay_known(hop, i))
             add_delay(traffic, hop_delay(hop, i));
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A packet's identity without its time: sender, sequence and acknowledgement number, timestamps,
- * IP ID, and for datagrams the payload's hash. Its length is left out: a merged frame begins with
- * its first segment.
+ * A packet's identity without its time: sender, sequence and acknowledgement number, length,
+ * timestamps, IP ID, and for datagrams the payload's hash. A merged frame has no partner where it
+ * is not merged: its time is that of its last segment, or later.
  */
 #include "align/pairs.h"
 
@@ -22,7 +22,7 @@ static uint64_t identity(const struct pkt *pkt)
     uint64_t numbers[5] = {(uint64_t)pkt->seq, (uint64_t)pkt->ack,
                            (uint64_t)pkt->tsval << 32 | pkt->tsecr,
                            (uint64_t)pkt->ip_id << 32 | (uint64_t)pkt->hash << 16 | pkt_side(pkt),
-                           pkt->flags & (PKT_SYN | PKT_FIN | PKT_RST)};
+                           (uint64_t)pkt->len << 32 | (pkt->flags & (PKT_SYN | PKT_FIN | PKT_RST))};
     return XXH3_64bits(numbers, sizeof numbers) | 1;
 }
 

@@ -80,12 +80,27 @@ static int64_t other_progress(const struct stall_case *item, int64_t before_ns)
     return step ? step->time_ns : INT64_MIN;
 }
 
+/* Was there less room than a segment when the progress was made? Then the wait begins there, and
+ * not when a remnant is sent into the room that is left. */
+static bool shut_at_once(const struct stall_case *item)
+{
+    const struct timeline *timeline = item->timeline;
+    if (item->progress_pkt == COPY_NONE || timeline->by_arrival)
+        return false;
+    const struct pkt *pkt = &timeline->receiver->view->pkts[item->progress_pkt];
+    return !(pkt->flags & PKT_SYN) && track_window(timeline->receiver->view, pkt) < timeline->mss;
+}
+
 /* The time between two steps of progress: a case for the rules, or an idle flow. */
 static int examine(const struct inquiry *inquiry, struct stall_case *item, struct wh_error *error)
 {
     const struct timeline *timeline = item->timeline;
     int64_t from_ns = item->progress_ns == NEVER ? INT64_MIN : item->progress_ns;
     item->sent_ns = steps_above(&timeline->sent, item->level);
+    item->start_ns = from_ns;
+    if (shut_at_once(item) &&
+        case_duration(item) > threshold_ns(inquiry, timeline, from_ns))
+        return judge(inquiry, item, (const case_rule[]){rule_window_shut}, 1, error);
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
         item->start_ns = item->sent_ns > from_ns ? item->sent_ns : from_ns;
         if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns))

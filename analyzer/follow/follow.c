@@ -334,7 +334,7 @@ static void note_base_delay(struct hop *hop)
 {
     int64_t least_ns = INT64_MAX;
     for (uint32_t i = 0; i < hop->count; i++)
-        if (hop->copies[i].next != COPY_NONE && hop_delay(hop, i) < least_ns)
+        if (hop_delay_known(hop, i) && hop_delay(hop, i) < least_ns)
             least_ns = hop_delay(hop, i);
     hop->base_delay_ns = least_ns == INT64_MAX ? 0 : least_ns;
 }

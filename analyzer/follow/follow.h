@@ -96,4 +96,12 @@ static inline int64_t hop_delay(const struct hop *hop, uint32_t copy)
     return hop_time(hop + 1, hop->copies[copy].next) - hop_time(hop, copy);
 }
 
+/* Is that delay the network's? A frame that was merged or cut between the two points bears
+ * another packet's time. */
+static inline bool hop_delay_known(const struct hop *hop, uint32_t copy)
+{
+    uint32_t next = hop->copies[copy].next;
+    return next != COPY_NONE && hop_pkt(hop, copy)->len == hop_pkt(hop + 1, next)->len;
+}
+
 #endif

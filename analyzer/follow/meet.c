@@ -12,6 +12,9 @@
 #define FORWARD_STEPS 20000u /* of a look-up that meets nothing: a full queue */
 #define PENDING_STEPS 2048u
 #define ID_TRIALS 64u
+/* A merged frame is captured when its last segment has come, or when the merging gives up: later
+ * than its first segment is at the next point. */
+#define MERGE_WAIT_NS (50 * NS_PER_MS)
 
 struct walk {
     struct hop *from, *to;
@@ -44,12 +47,15 @@ static bool is_open(const struct copy *copy, const struct pkt *pkt)
     return span ? copy->met_bytes < span : copy->met_bytes == 0;
 }
 
-/* Could this copy be what was seen there, from offset `seq` on? */
-static bool fits(const struct walk *walk, uint32_t index, const struct pkt *there, int64_t seq)
+/* Could this copy be what was seen there by a time, from offset `seq` on? */
+static bool fits(const struct walk *walk, uint32_t index, const struct pkt *there, int64_t seq,
+                 int64_t by_ns)
 {
     const struct copy *copy = &walk->from->copies[index];
     const struct pkt *here = &walk->from->view->pkts[copy->pkt];
     if (!is_open(copy, here) || !same_timestamp(here, there))
+        return false;
+    if (hop_time(walk->from, index) > by_ns + (here->len > there->len ? MERGE_WAIT_NS : 0))
         return false;
     bool ids_speak = walk->ids_kept && here->ip_id && there->ip_id && here->len == there->len;
     if (ids_speak && here->ip_id != there->ip_id)
@@ -93,8 +99,9 @@ static uint32_t find_ahead(struct walk *walk, const struct pkt *there, int64_t s
     uint32_t stop = walk->from->count;
     if (stop - walk->cursor > FORWARD_STEPS)
         stop = walk->cursor + FORWARD_STEPS;
-    for (uint32_t i = walk->cursor; i < stop && hop_time(walk->from, i) <= by_ns; i++) {
-        if (!fits(walk, i, there, seq))
+    for (uint32_t i = walk->cursor; i < stop && hop_time(walk->from, i) <= by_ns + MERGE_WAIT_NS;
+         i++) {
+        if (!fits(walk, i, there, seq, by_ns))
             continue;
         pass_over(walk, i);
         return i;
@@ -102,14 +109,13 @@ static uint32_t find_ahead(struct walk *walk, const struct pkt *there, int64_t s
     return COPY_NONE;
 }
 
-static uint32_t find_pending(struct walk *walk, const struct pkt *there, int64_t seq)
+static uint32_t find_pending(struct walk *walk, const struct pkt *there, int64_t seq, int64_t by_ns)
 {
     uint32_t stop = walk->pending_count > PENDING_STEPS ? walk->pending_count - PENDING_STEPS : 0;
     for (uint32_t n = walk->pending_count; n-- > stop;) {
         uint32_t index = walk->pending[n];
-        if (!fits(walk, index, there, seq))
-            continue;
-        return index;
+        if (fits(walk, index, there, seq, by_ns))
+            return index;
     }
     return COPY_NONE;
 }
@@ -165,7 +171,7 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
         uint32_t index = find_ahead(walk, there, seq, by_ns);
         bool ahead = index != COPY_NONE;
         if (!ahead)
-            index = find_pending(walk, there, seq);
+            index = find_pending(walk, there, seq, by_ns);
         if (index == COPY_NONE)
             return true;
         if (!link_copies(walk, index, there_index, seq, &bytes))

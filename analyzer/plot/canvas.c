@@ -11,12 +11,12 @@
 #include "plot/svg.h"
 #include "plot/text.h"
 
-#define TEXT_MAX 512
+#define TEXT_MAX        512
 #define BITMAP_PATH_MAX 64u
-#define SVG_PATH_MAX 4096u
+#define SVG_PATH_MAX    4096u
 
 /* For an SVG its size decides, each being some 8 bytes; for a bitmap the time it takes. */
-#define SVG_VERTICES_MAX 120000u
+#define SVG_VERTICES_MAX    120000u
 #define BITMAP_VERTICES_MAX 50000u
 
 /* Every parameter that would otherwise be taken from the environment. */
@@ -186,7 +186,8 @@ bool canvas_is_full(const struct canvas *canvas)
 
 void canvas_move(struct canvas *canvas, double x, double y)
 {
-    if (path_is_long(canvas)) {
+    /* For bitmaps libplot would merge a path's pieces, and lose memory at it. */
+    if (canvas->format == CANVAS_PNG || path_is_long(canvas)) {
         pl_endpath_r(canvas->plotter);
         canvas->path_length = 0;
     } else {

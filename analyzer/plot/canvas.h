@@ -15,7 +15,7 @@
 #include "plot/image.h"
 #include "whichhop.h"
 
-#define CANVAS_WIDTH 1600
+#define CANVAS_WIDTH  1600
 #define CANVAS_HEIGHT 900
 
 enum canvas_format { CANVAS_SVG, CANVAS_PNG };
@@ -37,9 +37,9 @@ struct canvas {
     struct image image;
     locale_t c_locale, caller_locale;
     bool drawing, filling;
-    unsigned path_length; /* vertices since the path began */
+    unsigned path_length;  /* vertices since the path began */
     unsigned vertex_count; /* of all paths */
-    double x[2], y[2];    /* its last two, the last first */
+    double x[2], y[2];     /* its last two, the last first */
 };
 
 /* Ready to be drawn on. Until canvas_free, the calling thread is in the C locale, because libplot

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "plot/scene.h"
 
-#define MARK_PX 12.0
+#define MARK_PX   12.0
 #define MARKS_MAX 60u
 
 /* A lone range is drawn at least this high, to be seen at all. */
@@ -82,8 +82,7 @@ static bool draw_levels(const struct scene *scene, uint32_t index)
         struct thin_path path = {0};
         bool ok = thin_levels(&scene->grid, point, levels[i].kind, &path);
         if (ok) {
-            canvas_pen(scene->canvas,
-                       scene_tint(scene_point_colour(index), levels[i].strength),
+            canvas_pen(scene->canvas, scene_tint(scene_point_colour(index), levels[i].strength),
                        scene_point_width(scene, index) * 0.5, levels[i].dash);
             stroke(scene, &path);
         }
@@ -217,9 +216,9 @@ static void draw_lane(const struct scene *scene, uint32_t index, const uint8_t *
         canvas_pen(scene->canvas, GRID_LINE, 1, 0);
         canvas_line(scene->canvas, scene->left, top, scene->right, top);
     }
-    canvas_write(scene->canvas, &how, scene->left - 10, top - height / 2 - how.size * 0.35,
-                 canvas_fit(scene->canvas, &how, name ? name : "", scene->left - 20, text,
-                            sizeof text));
+    canvas_write(
+        scene->canvas, &how, scene->left - 10, top - height / 2 - how.size * 0.35,
+        canvas_fit(scene->canvas, &how, name ? name : "", scene->left - 20, text, sizeof text));
 }
 
 int draw_lanes(const struct scene *scene, struct wh_error *error)

@@ -7,7 +7,7 @@
 #include "plot/scene.h"
 
 #define LEGEND_MAX (WH_POINTS_MAX + 8u)
-#define SWATCH_PX 38.0
+#define SWATCH_PX  38.0
 
 static const struct canvas_text small_text = {TEXT_PX, INK, ANCHOR_CENTER, false, false};
 
@@ -82,8 +82,7 @@ static void draw_time_ticks(const struct scene *scene)
         canvas_write(scene->canvas, &small_text, middle, scene->ticks_y, text);
     }
     const char *label = scene->sequence->time_label ? scene->sequence->time_label : "seconds";
-    canvas_write(scene->canvas, &small_text, (scene->left + scene->right) / 2,
-                 scene->time_title_y,
+    canvas_write(scene->canvas, &small_text, (scene->left + scene->right) / 2, scene->time_title_y,
                  canvas_fit(scene->canvas, &small_text, label, scene->right - scene->left, text,
                             sizeof text));
 }
@@ -113,7 +112,15 @@ void draw_frame(const struct scene *scene)
 
 /* ---- the legend ---------------------------------------------------------------------------- */
 
-enum swatch { SWATCH_NONE, SWATCH_LINE, SWATCH_THIN, SWATCH_DASHED, SWATCH_DIAMOND, SWATCH_CROSS, SWATCH_BOX };
+enum swatch {
+    SWATCH_NONE,
+    SWATCH_LINE,
+    SWATCH_THIN,
+    SWATCH_DASHED,
+    SWATCH_DIAMOND,
+    SWATCH_CROSS,
+    SWATCH_BOX
+};
 
 struct entry {
     enum swatch swatch;

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define GAP_PX 5.0
+#define GAP_PX  5.0
 #define LINE_PX 2.0
 
 struct placing {

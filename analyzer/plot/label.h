@@ -15,7 +15,7 @@ enum label_form { LABEL_NONE, LABEL_SHORT, LABEL_FULL };
 
 struct label {
     /* in */
-    double at; /* what it names, left <= at <= right */
+    double at;       /* what it names, left <= at <= right */
     double width[3]; /* by form; [LABEL_NONE] unused */
     uint64_t weight; /* the heavier gets the room; among equals the first */
     /* out */
@@ -25,7 +25,8 @@ struct label {
 };
 
 /* Places all between `left` and `right`: as many short ones as fit, then full ones in their
- * stead, the heaviest first. Returns the number of rows used. False through `*ok`: out of memory. */
+ * stead, the heaviest first. Returns the number of rows used. False through `*ok`: out of memory.
+ */
 uint32_t label_place(struct label *labels, uint32_t count, double left, double right, bool *ok);
 
 #endif

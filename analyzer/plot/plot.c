@@ -109,8 +109,7 @@ int plot_write_sequence(const struct plot_sequence *sequence, const char *path,
         return error_set(error, path, 0, 0, "a plot's name must end in .svg or .png");
     void *bytes = NULL;
     size_t size = 0;
-    int status =
-        draw_within_limit(sequence, svg ? CANVAS_SVG : CANVAS_PNG, &bytes, &size, error);
+    int status = draw_within_limit(sequence, svg ? CANVAS_SVG : CANVAS_PNG, &bytes, &size, error);
     if (!status)
         status = write_whole(path, bytes, size, error);
     free(bytes);

@@ -9,18 +9,18 @@
 #include "whichhop.h"
 
 enum plot_kind {
-    PLOT_DATA,    /* offset..offset+length was seen */
-    PLOT_RESENT,  /* the same, not for the first time */
-    PLOT_LOST,    /* seen here, never at the next point */
-    PLOT_ACK,     /* everything below offset is acknowledged */
-    PLOT_WINDOW,  /* the window's upper edge */
+    PLOT_DATA,   /* offset..offset+length was seen */
+    PLOT_RESENT, /* the same, not for the first time */
+    PLOT_LOST,   /* seen here, never at the next point */
+    PLOT_ACK,    /* everything below offset is acknowledged */
+    PLOT_WINDOW, /* the window's upper edge */
 };
 
 struct plot_sample {
     int64_t time_ns; /* since the epoch */
     int64_t offset;  /* bytes of the stream */
     uint32_t length;
-    uint8_t kind;    /* enum plot_kind */
+    uint8_t kind; /* enum plot_kind */
 };
 
 /* What one point saw of the plotted direction. */
@@ -37,15 +37,15 @@ struct plot_stall {
 };
 
 struct plot_sequence {
-    const char *title;    /* the flow, its direction */
-    const char *subtitle; /* the verdict on it */
-    const char *time_label; /* "seconds since 2026-11-22 16:01:22.291717 UTC" */
+    const char *title;               /* the flow, its direction */
+    const char *subtitle;            /* the verdict on it */
+    const char *time_label;          /* "seconds since 2026-11-22 16:01:22.291717 UTC" */
     const struct plot_point *points; /* from the sender to the receiver */
     uint32_t point_count;
     const struct plot_stall *stalls;
     uint32_t stall_count;
     int64_t start_ns, end_ns; /* of the time axis */
-    int64_t silence_ns; /* no line is drawn across a longer one; 0: 200,000,000 */
+    int64_t silence_ns;       /* no line is drawn across a longer one; 0: 200,000,000 */
 };
 
 /* Writes stream offset over time at all points, with stalls shaded and named, to `path` (whose

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-#define MARGIN_PX 28.0
-#define LABEL_ROW_PX 25.0
+#define MARGIN_PX     28.0
+#define LABEL_ROW_PX  25.0
 #define LEGEND_ROW_PX 28.0
 #define SHOWN_KINDS                                                                                \
     (KIND_BIT(PLOT_DATA) | KIND_BIT(PLOT_RESENT) | KIND_BIT(PLOT_LOST) | KIND_BIT(PLOT_ACK))
@@ -178,9 +178,8 @@ static int place_labels(struct scene *scene, struct wh_error *error)
     for (uint32_t i = 0; i < scene->label_count; i++) {
         char text[160];
         for (enum label_form form = LABEL_SHORT; form <= LABEL_FULL; form++)
-            scene->labels[i].width[form] =
-                canvas_width(scene->canvas, &name_text,
-                             scene_label_text(scene, i, form, text, sizeof text));
+            scene->labels[i].width[form] = canvas_width(
+                scene->canvas, &name_text, scene_label_text(scene, i, form, text, sizeof text));
     }
     bool ok;
     scene->label_rows = label_place(scene->labels, scene->label_count, scene->left,
@@ -219,14 +218,14 @@ static void set_grid(struct scene *scene)
     /* Within a stall threshold nothing is missing; but a wide gap in a picture of a short time
      * is one, and a gap of a hair's breadth cannot be shown. */
     double pixel_ns = (double)span / (scene->right - scene->left);
-    double silence_ns = (double)(scene->sequence->silence_ns > 0 ? scene->sequence->silence_ns
-                                                                 : 200 * NS_PER_MS);
+    double silence_ns =
+        (double)(scene->sequence->silence_ns > 0 ? scene->sequence->silence_ns : 200 * NS_PER_MS);
     silence_ns = fmax(fmin(silence_ns, 60 * pixel_ns), 2 * fmax(scene->cell, 1) * pixel_ns);
     grid->silence_ns = silence_ns < 9e18 ? (int64_t)silence_ns : INT64_MAX;
 }
 
-int scene_prepare(struct scene *scene, const struct plot_sequence *sequence,
-                  struct canvas *canvas, double cell, struct wh_error *error)
+int scene_prepare(struct scene *scene, const struct plot_sequence *sequence, struct canvas *canvas,
+                  double cell, struct wh_error *error)
 {
     *scene = (struct scene){.sequence = sequence, .canvas = canvas, .cell = cell};
     scene->points = sequence->point_count < WH_POINTS_MAX ? sequence->point_count : WH_POINTS_MAX;

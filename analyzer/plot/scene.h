@@ -9,9 +9,9 @@
 #include "plot/plot.h"
 #include "plot/thin.h"
 
-#define INK 0x222222u
-#define INK_SOFT 0x555555u
-#define GRID_LINE 0xe2e2e2u
+#define INK        0x222222u
+#define INK_SOFT   0x555555u
+#define GRID_LINE  0xe2e2e2u
 #define FRAME_LINE 0x666666u
 
 #define TEXT_PX 20.0
@@ -22,11 +22,11 @@
 struct scene {
     const struct plot_sequence *sequence;
     struct canvas *canvas;
-    struct thin_grid grid; /* its axes carry the frame's pixels */
-    uint32_t points;       /* that are drawn, at most WH_POINTS_MAX */
-    double cell;           /* width of a grid cell in pixels */
-    unsigned kinds;        /* seen in the frame, a set of KIND_BIT */
-    bool empty;            /* nothing was seen at all */
+    struct thin_grid grid;           /* its axes carry the frame's pixels */
+    uint32_t points;                 /* that are drawn, at most WH_POINTS_MAX */
+    double cell;                     /* width of a grid cell in pixels */
+    unsigned kinds;                  /* seen in the frame, a set of KIND_BIT */
+    bool empty;                      /* nothing was seen at all */
     double left, right, top, bottom; /* the frame */
     double lanes_top, lanes_bottom;  /* one lane a point below it */
     double ticks_y, time_title_y, legend_y;
@@ -38,8 +38,8 @@ struct scene {
 
 /* Lays out a scene with grid cells of `cell` pixels. To be freed with scene_free, after a failure
  * too. */
-int scene_prepare(struct scene *scene, const struct plot_sequence *sequence,
-                  struct canvas *canvas, double cell, struct wh_error *error);
+int scene_prepare(struct scene *scene, const struct plot_sequence *sequence, struct canvas *canvas,
+                  double cell, struct wh_error *error);
 void scene_free(struct scene *scene);
 
 /* A point's colour (Okabe and Ito's, told apart by colour-blind people) and line width: wide for

@@ -12,8 +12,8 @@
 
 /* Rewrites `drawing`, what libplot wrote, to `out`. libplot places text by the widths of its own
  * fonts; here each text is left at its point, and `anchors` says one by one how it lies there
- * ('l', 'c', 'r'), so that it fits whatever font the reader has. Fails when it does not look as expected; a
- * write error stays in `out`. */
+ * ('l', 'c', 'r'), so that it fits whatever font the reader has. Fails when it does not look as
+ * expected; a write error stays in `out`. */
 int svg_rewrite(const char *drawing, const char *anchors, const char *title,
                 const char *description, FILE *out, struct wh_error *error);
 

@@ -130,8 +130,7 @@ static uint32_t find_strokes(const uint64_t *bits, uint32_t rows, struct stroke 
 }
 
 /* The level line from the column before, when there is no missing data between. */
-static bool join_column(const struct thin_grid *grid, struct column *column,
-                        struct thin_path *path)
+static bool join_column(const struct thin_grid *grid, struct column *column, struct thin_path *path)
 {
     uint32_t entry = column->first_low;
     bool level = entry <= column->pen_row + 1 && entry + 2 >= column->pen_row;
@@ -150,8 +149,8 @@ static bool join_column(const struct thin_grid *grid, struct column *column,
 /* Draws a stroke that goes on from the pen's place, if that is its lower end or within it. */
 static bool draw_last(struct column *column, struct stroke stroke, struct thin_path *path)
 {
-    bool goes_on = column->pen_down && column->pen_row >= stroke.low &&
-                   column->pen_row <= stroke.high + 1;
+    bool goes_on =
+        column->pen_down && column->pen_row >= stroke.low && column->pen_row <= stroke.high + 1;
     if ((!goes_on || column->pen_row != stroke.low) &&
         !append(path, column->index, stroke.low, !goes_on))
         return false;
@@ -232,8 +231,7 @@ static bool append_level(const struct thin_grid *grid, const struct level *befor
                          const struct level *now, struct thin_path *path)
 {
     bool joined = before->filled && now->first_ns >= before->last_ns &&
-                  (uint64_t)now->first_ns - (uint64_t)before->last_ns <=
-                      (uint64_t)grid->silence_ns;
+                  (uint64_t)now->first_ns - (uint64_t)before->last_ns <= (uint64_t)grid->silence_ns;
     uint32_t at = joined ? before->last : now->first;
     if (!append(path, now->column, at, !joined))
         return false;

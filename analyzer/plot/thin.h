@@ -14,7 +14,7 @@
 #include "plot/plot.h"
 
 #define THIN_COLUMNS_MAX 4096u
-#define THIN_ROWS_MAX 2048u
+#define THIN_ROWS_MAX    2048u
 
 #define KIND_BIT(kind) (1u << (kind))
 
