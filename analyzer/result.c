@@ -421,7 +421,7 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
     bool ok = false;
     for (unsigned place = 0; place < analysis->capture_count; place++)
         numbers.place[analysis->alignment.order[place]] = place;
-    scope_set(&analysis->findings, &analysis->flows, &analysis->alignment);
+    look_sideways(&analysis->findings, &analysis->flows, &analysis->alignment, &analysis->arena);
     if (!number_flows(analysis, &numbers) || !make_path(analysis, &segments))
         goto cleanup;
     flows = make_flows(analysis, &numbers);

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "blame/case.h"
 
+#define FAST_RECOVERY_NS (500 * NS_PER_MS)
+
 /* Bytes are outstanding: asked in this order. */
 static const case_rule rules_outstanding[] = {
     rule_window_closed, rule_not_sent_on, rule_beyond_receiver, rule_held, rule_lost, rule_unknown,
@@ -91,6 +93,30 @@ static bool shut_at_once(const struct stall_case *item)
     return !(pkt->flags & PKT_SYN) && track_window(timeline->receiver->view, pkt) < timeline->mss;
 }
 
+/* Without timestamps nothing tells of a queue before the first capture, and the round trip may be
+ * longer than it seems. But a copy that comes after three duplicate ACKs was sent for them, one
+ * such round trip later (RFC 5681, 3.2): an ordinary recovery, no stall. */
+static bool recovered_at_once(const struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->sender;
+    unsigned duplicates = 0;
+    int64_t third_ns = NEVER;
+    if (item->timeline->ticks.tick_ns || case_duration(item) > FAST_RECOVERY_NS)
+        return false;
+    for (uint32_t i = view_from(hop, item->start_ns); i < hop->view->pkt_count; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
+        if (view_time(hop, i) > item->end_ns)
+            break;
+        if (pkt_side(pkt) != item->timeline->side) {
+            if (pkt->ack == item->level && pkt->len == 0 && ++duplicates == 3)
+                third_ns = view_time(hop, i);
+        } else if (pkt_span(pkt) && pkt->seq <= item->level && item->level < pkt_end(pkt)) {
+            return third_ns != NEVER;
+        }
+    }
+    return false;
+}
+
 /* The time between two steps of progress: a case for the rules, or an idle flow. */
 static int examine(const struct inquiry *inquiry, struct stall_case *item, struct wh_error *error)
 {
@@ -103,7 +129,8 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
         return judge(inquiry, item, (const case_rule[]){rule_window_shut}, 1, error);
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
         item->start_ns = item->sent_ns > from_ns ? item->sent_ns : from_ns;
-        if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns))
+        if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns) &&
+            !recovered_at_once(item))
             return judge(inquiry, item, rules_outstanding,
                          sizeof rules_outstanding / sizeof *rules_outstanding, error);
     }
@@ -113,7 +140,8 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
     int64_t until_ns = item->sent_ns < item->end_ns ? item->sent_ns : item->end_ns;
     int64_t other_ns = other_progress(item, until_ns);
     item->start_ns = other_ns > from_ns ? other_ns : from_ns;
-    if (case_duration(item) <= threshold_ns(inquiry, timeline, item->start_ns))
+    bool mostly_silent = until_ns - item->start_ns > case_duration(item) / 2;
+    if (!mostly_silent || case_duration(item) <= threshold_ns(inquiry, timeline, item->start_ns))
         return WH_OK;
     return judge(inquiry, item, rules_silent, sizeof rules_silent / sizeof *rules_silent, error);
 }

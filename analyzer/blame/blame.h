@@ -14,6 +14,14 @@ struct place {
     unsigned first, span;
 };
 
+/* What a stall by loss waited for: copies that went in at one point and did not come to the next. */
+struct vanished {
+    uint32_t copies;      /* 0: the stall is not by loss between two captures */
+    uint32_t least_bytes; /* payload of the smallest that was lost meanwhile */
+    unsigned from_point, to_point;
+    int64_t first_ns, last_ns; /* when the first and the last copy went in */
+};
+
 /* One stall of one flow: what the verdict is made of. Times are the path's. */
 struct finding {
     uint32_t flow;
@@ -25,6 +33,7 @@ struct finding {
     enum wh_scope scope;
     double confidence;
     uint64_t bytes_waiting;
+    struct vanished vanished;
     struct wh_evidence *evidence; /* malloc'ed; texts and frames in the arena, points as added */
     uint32_t evidence_count, evidence_capacity;
 };

@@ -13,7 +13,6 @@
 #define CONFIDENCE_OVERFLOW 0.9
 #define CONFIDENCE_ACK_LOST 0.95
 #define CONFIDENCE_WINDOW 0.97
-#define CONFIDENCE_BLACKHOLE 0.9
 #define CONFIDENCE_UNKNOWN 0.5
 
 /* ---- the receiver has no room ------------------------------------------------------------------------ */
@@ -137,16 +136,16 @@ static uint32_t next_copy(const struct stall_case *item, const struct hop *hop, 
 
 /* ---- held, and let out together -------------------------------------------------------------------------- */
 
-/* Nothing came out of the segment behind hop k for `least_ns` before `left_ns`. */
+/* Nothing that was not held as long came out of the segment behind hop k for `least_ns` before
+ * `left_ns`. */
 static bool silent_before(const struct trail *trail, unsigned k, int64_t left_ns, int64_t least_ns)
 {
-    const struct hop *next = &trail->hops[k + 1];
-    for (uint32_t j = copies_from(next, left_ns - least_ns + NS_PER_MS); j < next->count; j++) {
-        int64_t at_ns = hop_time(next, j);
-        if (at_ns >= left_ns)
-            return true;
-        /* what entered in the silence and came out in it was not held */
-        if (next->copies[j].previous < COPY_SKIPPED)
+    const struct hop *hop = &trail->hops[k], *next = hop + 1;
+    for (uint32_t j = copies_from(next, left_ns - least_ns + NS_PER_MS);
+         j < next->count && hop_time(next, j) < left_ns; j++) {
+        uint32_t from = next->copies[j].previous;
+        if (from < COPY_SKIPPED &&
+            hop_time(next, j) - hop_time(hop, from) - hop->base_delay_ns < least_ns)
             return false;
     }
     return true;
@@ -290,25 +289,17 @@ static struct losses losses_behind(const struct stall_case *item, unsigned k)
     return losses;
 }
 
-/* Do only packets above some size vanish behind this hop, again and again, while smaller ones
- * pass? */
-static bool only_large_vanish(const struct trail *trail, unsigned k, uint32_t *size)
+/* The smallest data that was lost with the byte, from its first lost copy to its last. */
+static uint32_t least_lost(const struct stall_case *item, const struct losses *losses)
 {
-    const struct hop *hop = &trail->hops[k];
-    uint32_t passed_max = 0, lost_min = UINT32_MAX, lost = 0, passed = 0;
-    for (uint32_t i = 0; i < hop->count; i++) {
+    const struct hop *hop = &item->timeline->data->hops[losses->hop];
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = losses->first; i <= losses->last; i++) {
         uint32_t len = hop_pkt(hop, i)->len;
-        bool gone = hop->copies[i].fate == FATE_LOST;
-        if (gone && len) {
-            lost++;
-            lost_min = len < lost_min ? len : lost_min;
-        } else if (hop->copies[i].fate == FATE_ARRIVED || hop->copies[i].fate == FATE_PARTLY) {
-            passed++;
-            passed_max = len > passed_max ? len : passed_max;
-        }
+        if (hop->copies[i].fate == FATE_LOST && len && len < least)
+            least = len;
     }
-    *size = lost_min;
-    return lost >= 3 && passed >= 2 && lost_min > passed_max;
+    return least;
 }
 
 bool rule_lost(struct stall_case *item)
@@ -324,21 +315,18 @@ bool rule_lost(struct stall_case *item)
         return false;
     const struct hop *hop = &trail->hops[worst.hop], *next = hop + 1;
     struct place place = place_between(hop, next);
-    uint32_t size;
     if (conclude_freeze(item, place, CONFIDENCE_OVERFLOW)) {
         testify(item, hop, hop->copies[worst.first].pkt, NULL, 0,
                 "the byte waited for was dropped meanwhile, as the queue was full");
         return true;
     }
-    if (worst.count > 1 && only_large_vanish(trail, worst.hop, &size)) {
-        conclude(item, WH_CAUSE_MTU_BLACKHOLE, place, true, CONFIDENCE_BLACKHOLE);
-        testify(item, hop, hop->copies[worst.first].pkt, hop, hop->copies[worst.last].pkt,
-                "packets of %u payload bytes and more were seen at %s and never at %s, while smaller "
-                "ones passed",
-                (unsigned)size, name_of(item, hop), name_of(item, next));
-        return true;
-    }
     conclude(item, WH_CAUSE_LOSS, place, true, CONFIDENCE_LOST);
+    item->finding->vanished = (struct vanished){.copies = worst.count,
+                                                .least_bytes = least_lost(item, &worst),
+                                                .from_point = hop->point,
+                                                .to_point = next->point,
+                                                .first_ns = hop_time(hop, worst.first),
+                                                .last_ns = hop_time(hop, worst.last)};
     testify(item, hop, hop->copies[worst.first].pkt, NULL, 0,
             "byte %lld was seen at %s at %.3f s and never came to %s: %u cop%s lost there",
             (long long)item->level, name_of(item, hop),

@@ -197,6 +197,17 @@ static bool sample_rtts(struct timeline *timeline)
     return true;
 }
 
+/* The middle one of the three samples that end before `end`; 0 with fewer. */
+static int64_t recent_rtt_ns(const struct timeline *timeline, uint32_t end)
+{
+    if (end < 3)
+        return 0;
+    int64_t a = timeline->rtts[end - 1].rtt_ns, b = timeline->rtts[end - 2].rtt_ns;
+    int64_t c = timeline->rtts[end - 3].rtt_ns;
+    int64_t low = a < b ? a : b, high = a < b ? b : a;
+    return c < low ? low : c > high ? high : c;
+}
+
 int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns)
 {
     int64_t srtt_ns = 0;
@@ -213,7 +224,9 @@ int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns)
         int64_t rtt_ns = timeline->rtts[i].rtt_ns;
         srtt_ns = srtt_ns ? srtt_ns + (rtt_ns - srtt_ns) / 8 : rtt_ns;
     }
-    return srtt_ns;
+    /* A queue can grow faster than the smoothing follows a flow that is sampled now and then. */
+    int64_t recent_ns = recent_rtt_ns(timeline, low);
+    return recent_ns > srtt_ns ? recent_ns : srtt_ns;
 }
 
 /* ---- making it ------------------------------------------------------------------------------------------- */

@@ -5,10 +5,12 @@
 
 #include "blame/blame.h"
 
-/* Sets each finding's scope: over the flows that had something to move during it, did all, some
- * or only this one stall in that segment? */
-void scope_set(struct findings *findings, const struct flows *flows,
-               const struct alignment *alignment);
+/* Looks sideways, at what other flows did at the same time. Sets each finding's scope: over the
+ * flows that had something to move during it, did all, some or only this one stall in that
+ * segment? And turns loss into an MTU black hole where, again and again, only large packets
+ * vanished while smaller ones, of whichever flow, passed. Evidence comes from `arena`. */
+void look_sideways(struct findings *findings, const struct flows *flows,
+                   const struct alignment *alignment, struct arena *arena);
 
 /* Fills in `result->verdict` and the segments' stall times from `result`'s stalls, segments, points
  * and flows, which must be complete. Strings and arrays come from `arena`. Fails only when memory

@@ -11,11 +11,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* `left` bytes captured at `at`, which were `wire` bytes as sent; wire >= left. */
+/* `left` bytes captured at `at`, which were `wire` bytes as sent; wire >= left. `bounded`: a
+ * header's length field says so, and not just the frame's end. */
 struct cursor {
     const uint8_t *at;
     uint32_t left;
     uint32_t wire;
+    bool bounded;
 };
 
 static inline bool cursor_has(const struct cursor *cursor, uint32_t bytes)
@@ -78,6 +80,7 @@ static inline void cursor_skip(struct cursor *cursor, uint32_t bytes)
 /* Cuts what is behind `bytes`: padding, trailers. */
 static inline void cursor_bound(struct cursor *cursor, uint32_t bytes)
 {
+    cursor->bounded = true;
     if (bytes < cursor->wire)
         cursor->wire = bytes;
     if (bytes < cursor->left)

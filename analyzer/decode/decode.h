@@ -82,8 +82,8 @@ struct decoded {
 /* Decodes a frame of `caplen` bytes, `wirelen` on the wire, of link type `dlt` (libpcap's DLT_).
  * `verify`: compute the transport checksum where every byte was captured (else it is UNKNOWN).
  * `out` is valid only with DECODE_OK. An IP total length of 0 (segmentation offload) takes the
- * wire's length. IPv4 total length above what the frame carries: MALFORMED only when the wire
- * length contradicts it. */
+ * wire's length. One above the wire's length is believed: some tools cut frames and lose their
+ * length; above that of an outer header it is MALFORMED. */
 enum decode_status decode_frame(uint16_t dlt, const uint8_t *data, uint32_t caplen,
                                 uint32_t wirelen, bool verify, struct decoded *out);
 

@@ -42,6 +42,20 @@ static bool ipv4_is_source_routed(const struct cursor *cursor, uint32_t header_b
     return false;
 }
 
+/* Does the length in an IP header fit what is around it? Where only the frame's end contradicts it,
+ * the frame was cut by a tool that did not keep its length on the wire: the header is believed. */
+static bool length_fits(struct cursor *cursor, uint32_t bytes, bool quoted)
+{
+    if (bytes > PACKET_BYTES_MAX)
+        return false;
+    if (bytes <= cursor->wire || quoted)
+        return true;
+    if (cursor->bounded)
+        return false;
+    cursor->wire = bytes;
+    return true;
+}
+
 static enum decode_status ipv4_read(struct cursor *cursor, bool quoted, struct ip_packet *ip)
 {
     if (!cursor_has(cursor, IPV4_BYTES))
@@ -51,8 +65,7 @@ static enum decode_status ipv4_read(struct cursor *cursor, bool quoted, struct i
     uint16_t fragment = cursor_u16(cursor, 6);
     if (bytes == 0) /* segmentation offload: filled in by the device */
         bytes = cursor->wire;
-    if (header_bytes < IPV4_BYTES || bytes < header_bytes || bytes > PACKET_BYTES_MAX ||
-        (bytes > cursor->wire && !quoted))
+    if (header_bytes < IPV4_BYTES || bytes < header_bytes || !length_fits(cursor, bytes, quoted))
         return DECODE_MALFORMED;
     cursor_bound(cursor, bytes);
     if (!cursor_has(cursor, header_bytes))
@@ -103,8 +116,8 @@ static enum decode_status ipv6_read(struct cursor *cursor, bool quoted, struct i
     if (!cursor_has(cursor, IPV6_BYTES))
         return cursor_why(cursor, IPV6_BYTES);
     uint32_t payload_bytes = ipv6_payload_bytes(cursor);
-    if (payload_bytes > PACKET_BYTES_MAX - IPV6_BYTES ||
-        (payload_bytes + IPV6_BYTES > cursor->wire && !quoted))
+    if (payload_bytes > PACKET_BYTES_MAX ||
+        !length_fits(cursor, payload_bytes + IPV6_BYTES, quoted))
         return DECODE_MALFORMED;
     ip->version = 6;
     ip->bytes = payload_bytes + IPV6_BYTES;

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "plot/scene.h"
 
-#define MARK_PX   12.0
+#define MARK_PX   12u
 #define MARKS_MAX 60u
 
 /* A lone range is drawn at least this high, to be seen at all. */
@@ -111,7 +111,7 @@ static bool find_marks(const struct scene *scene, const struct plot_point *point
                        struct thin_path *marks)
 {
     const struct thin_grid *grid = &scene->grid;
-    for (double apart = MARK_PX; apart < CANVAS_WIDTH; apart *= 2) {
+    for (uint32_t apart = MARK_PX; apart < CANVAS_WIDTH; apart *= 2) {
         double columns = apart * grid->columns / (scene->right - scene->left);
         double rows = apart * grid->rows / (scene->top - scene->bottom);
         marks->count = 0;

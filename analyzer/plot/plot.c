@@ -58,9 +58,10 @@ static int draw_once(const struct plot_sequence *sequence, enum canvas_format fo
 static int draw_within_limit(const struct plot_sequence *sequence, enum canvas_format format,
                              void **bytes, size_t *size, struct wh_error *error)
 {
-    for (double cell = format == CANVAS_SVG ? 0.5 : 1; cell <= 64; cell *= 2) {
+    double finest = format == CANVAS_SVG ? 0.5 : 1;
+    for (unsigned doublings = 0; doublings <= 6; doublings++) {
         bool fits;
-        if (draw_once(sequence, format, cell, bytes, size, &fits, error))
+        if (draw_once(sequence, format, finest * (1u << doublings), bytes, size, &fits, error))
             return WH_ERROR;
         if (fits && *size < SIZE_LIMIT)
             return WH_OK;

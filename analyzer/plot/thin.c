@@ -163,7 +163,7 @@ static bool flush_column(const struct thin_grid *grid, struct column *column,
 {
     if (!column->filled)
         return true;
-    struct stroke strokes[STROKES_MAX];
+    struct stroke strokes[STROKES_MAX] = {{0, 0}};
     uint32_t count = find_strokes(column->rows, grid->rows, strokes);
     uint32_t last = 0;
     for (uint32_t i = 0; i < count; i++)

@@ -58,14 +58,14 @@ static uint64_t endpoint_hash(const struct endpoint *endpoint)
 static uint32_t key_hash(const struct decoded *packet)
 {
     uint64_t sum = endpoint_hash(&packet->source) + endpoint_hash(&packet->destination);
-    sum = (sum + packet->network + packet->protocol) * 0x94d049bb133111ebu;
+    sum = (sum + packet->protocol) * 0x94d049bb133111ebu;
     return (uint32_t)(sum >> 32);
 }
 
-/* Returns the side that sent the packet, or -1 when it is not of this flow. */
+/* Returns the side that sent the packet by its addresses, or -1. */
 static int side_of(const struct track_flow *flow, const struct decoded *packet)
 {
-    if (flow->protocol != packet->protocol || flow->network != packet->network)
+    if (flow->protocol != packet->protocol)
         return -1;
     if (endpoint_equal(&flow->endpoint[0], &packet->source) &&
         endpoint_equal(&flow->endpoint[1], &packet->destination))
@@ -101,21 +101,39 @@ static bool grow_table(struct track *track)
     return true;
 }
 
+/* The same addresses on two networks are two flows. But a flow may cross another VLAN on its way
+ * back: a direction not seen before joins the flow of its own network first, else any. */
+static bool same_network(const struct track_flow *flow, unsigned side, uint32_t network)
+{
+    return flow->network[side] == network && (flow->stream[side].packets ||
+                                              flow->network[!side] == network);
+}
+
 /* The slot of the packet's flow, or the free one where it belongs; NULL when memory is out. */
 static struct track_slot *find_slot(struct track *track, const struct decoded *packet,
                                     uint32_t hash, int *side)
 {
+    struct track_slot *open = NULL;
+    int open_side = -1;
     if (track->table_used >= track->table_size / 2 && !grow_table(track))
         return NULL;
     uint32_t at = hash & (track->table_size - 1);
     for (; track->table[at].flow; at = (at + 1) & (track->table_size - 1)) {
-        if (track->table[at].hash != hash)
+        struct track_flow *flow = &track->flows[track->table[at].flow - 1];
+        int found = track->table[at].hash == hash ? side_of(flow, packet) : -1;
+        if (found < 0)
             continue;
-        *side = side_of(&track->flows[track->table[at].flow - 1], packet);
-        if (*side >= 0)
-            break;
+        if (same_network(flow, (unsigned)found, packet->network)) {
+            *side = found;
+            return &track->table[at];
+        }
+        if (!flow->stream[found].packets && !open) {
+            open = &track->table[at];
+            open_side = found;
+        }
     }
-    return &track->table[at];
+    *side = open_side;
+    return open ? open : &track->table[at];
 }
 
 /* ---- flows --------------------------------------------------------------------------------- */
@@ -143,7 +161,8 @@ static struct track_flow *add_flow(struct track *track, const struct decoded *pa
     struct track_flow *flow = ARRAY_PUSH(track->flows, track->flow_count, track->flow_capacity);
     if (!flow)
         return NULL;
-    *flow = (struct track_flow){.protocol = packet->protocol, .network = packet->network};
+    *flow = (struct track_flow){.protocol = packet->protocol,
+                                .network = {packet->network, packet->network}};
     /* The sender of the first packet is the client, unless it answers a SYN. */
     bool answers = is_syn(packet) && (packet->tcp_flags & TCP_ACK);
     flow->endpoint[answers] = packet->source;
@@ -180,6 +199,9 @@ void track_flip(struct track_flow *flow)
     struct endpoint endpoint = flow->endpoint[0];
     flow->endpoint[0] = flow->endpoint[1];
     flow->endpoint[1] = endpoint;
+    uint32_t network = flow->network[0];
+    flow->network[0] = flow->network[1];
+    flow->network[1] = network;
     struct stream stream = flow->stream[0];
     flow->stream[0] = flow->stream[1];
     flow->stream[1] = stream;
@@ -275,10 +297,11 @@ static void place(struct track_flow *flow, unsigned side, const struct decoded *
         move_next(other, pkt->ack);
 }
 
-static void note_options(struct track_flow *flow, struct stream *sender,
-                         const struct decoded *packet)
+static void note_options(struct track_flow *flow, unsigned side, const struct decoded *packet)
 {
-    sender->packets++;
+    struct stream *sender = &flow->stream[side];
+    if (sender->packets++ == 0)
+        flow->network[side] = packet->network;
     sender->payload_bytes += packet->payload_bytes;
     if (packet->payload_bytes > sender->payload_max_bytes)
         sender->payload_max_bytes = packet->payload_bytes;
@@ -393,7 +416,7 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
     };
     if (tcp)
         place(flow, side, packet, pkt);
-    note_options(flow, &flow->stream[side], packet);
+    note_options(flow, side, packet);
     if (!add_sacks(flow, side, packet))
         return error_memory(error, "SACK blocks");
     if (seen_before(flow)) {

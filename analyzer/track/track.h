@@ -73,7 +73,7 @@ struct stream {
  * track_finish. */
 struct track_flow {
     struct endpoint endpoint[2];
-    uint32_t network;
+    uint32_t network[2]; /* by sender: VLANs may differ between the directions */
     uint8_t protocol;
     bool syn_seen; /* a SYN or SYN-ACK: the client is certain */
     bool reused;   /* began with a new handshake on ports used before */

@@ -6,8 +6,9 @@
     lab.py run SCENARIO... --out DIR [--seed N]
     lab.py all --out DIR [--seed N]
 
-Each run leaves DIR/SCENARIO/{eth0,xenbrE,xenbrD}.pcap.gz, truth.json and links.csv.gz. A run in
-which the applications saw what the scenario cannot explain is repeated with another seed.
+SCENARIO is a name in scenarios/, or with --scenarios FOLDER in that folder. Each run leaves
+DIR/SCENARIO/{eth0,xenbrE,xenbrD}.pcap.gz, truth.json and links.csv.gz. A run in which the
+applications saw what the scenario cannot explain is repeated with another seed.
 """
 import argparse
 import csv
@@ -206,8 +207,9 @@ def judge_captures(plan, seen):
     return problems
 
 
-def run_once(name, seed, out, taplink):
-    plan = Plan(os.path.join(SCENARIOS, f"{name}.ini"), name, seed)
+def run_once(scenario, seed, out, taplink):
+    name = os.path.basename(scenario)[:-4]
+    plan = Plan(scenario, name, seed)
     with tempfile.TemporaryDirectory(prefix="whlab-") as folder:
         with Network(plan, taplink, folder) as net:
             start_ns, counters = traffic(net, plan, folder)
@@ -239,9 +241,10 @@ def run_once(name, seed, out, taplink):
     return facts
 
 
-def run(name, seed, out, taplink):
+def run(scenario, seed, out, taplink):
+    name = os.path.basename(scenario)[:-4]
     for attempt in range(TRIES):
-        facts = run_once(name, seed + 1000 * attempt, out, taplink)
+        facts = run_once(scenario, seed + 1000 * attempt, out, taplink)
         stalls = facts["stalls_the_applications_saw"]
         kinds = sorted({f"{s['segment']} {s['cause']}" for s in stalls})
         print(f"{name}: {len(stalls)} stalls, {len(facts['near_stalls'])} near; "
@@ -252,8 +255,8 @@ def run(name, seed, out, taplink):
     return False
 
 
-def names():
-    return sorted(name[:-4] for name in os.listdir(SCENARIOS) if name.endswith(".ini"))
+def names(folder):
+    return sorted(name[:-4] for name in os.listdir(folder) if name.endswith(".ini"))
 
 
 def stop(number, _):
@@ -266,9 +269,10 @@ def main():
     parser.add_argument("scenario", nargs="*")
     parser.add_argument("--out", default="lab-out")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scenarios", default=SCENARIOS, metavar="FOLDER")
     args = parser.parse_args()
     if args.action == "list":
-        print("\n".join(names()))
+        print("\n".join(names(args.scenarios)))
         return 0
     if os.geteuid():
         sys.exit("lab.py: the test network needs root")
@@ -278,8 +282,9 @@ def main():
     folder = tempfile.mkdtemp(prefix="whlab-build-")
     try:
         taplink = build_taplink(folder)
-        chosen = names() if args.action == "all" else args.scenario
-        bad = [name for name in chosen if not run(name, args.seed, args.out, taplink)]
+        chosen = names(args.scenarios) if args.action == "all" else args.scenario
+        bad = [name for name in chosen
+               if not run(os.path.join(args.scenarios, f"{name}.ini"), args.seed, args.out, taplink)]
     finally:
         shutil.rmtree(folder)
     if bad:

@@ -399,6 +399,7 @@ static void test_unwritable(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(plot_write_sequence(&flow->sequence, path, NULL), WH_ERROR);
     assert_int_equal(rmdir(path), 0);
+    assert_int_equal(access(in_folder("p.svg.part"), F_OK), -1);
     free_flow(flow);
 }
 
@@ -427,6 +428,7 @@ static void test_disk_full(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 7);
+    assert_int_equal(access(in_folder("p.svg.part"), F_OK), -1);
     size_t size;
     char *bytes = take_file(in_folder("p.svg"), &size);
     assert_string_equal(bytes, "old");

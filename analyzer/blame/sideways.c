@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Do other flows stand still at the same time in the same segment, and does size decide? */
+#include <stdlib.h>
+
+#include "blame/verdict.h"
+
+/* At least half of the shorter one lies within the other. */
+static bool together(const struct finding *a, const struct finding *b)
+{
+    int64_t start_ns = a->start_ns > b->start_ns ? a->start_ns : b->start_ns;
+    int64_t end_ns = a->end_ns < b->end_ns ? a->end_ns : b->end_ns;
+    int64_t a_ns = a->end_ns - a->start_ns, b_ns = b->end_ns - b->start_ns;
+    return 2 * (end_ns - start_ns) >= (a_ns < b_ns ? a_ns : b_ns);
+}
+
+static bool same_place(const struct finding *a, const struct finding *b)
+{
+    return a->place.first == b->place.first && a->place.span == b->place.span;
+}
+
+/* Did data and its acknowledgement move during the middle of the time? Asked of the point where
+ * most of the flow was seen. */
+static bool moved(const struct flow *flow, const struct flows *flows,
+                  const struct alignment *alignment, int64_t start_ns, int64_t end_ns)
+{
+    struct hop hop = {0};
+    for (unsigned p = 0; p < flows->point_count; p++)
+        if (flow->at[p] && (!hop.view || flow->at[p]->pkt_count > hop.view->pkt_count)) {
+            hop.view = flow->at[p];
+            hop.clock = &alignment->clock[p];
+        }
+    int64_t margin_ns = (end_ns - start_ns) / 5;
+    bool data = false, answered = false;
+    for (uint32_t i = view_from(&hop, start_ns + margin_ns);
+         i < hop.view->pkt_count && view_time(&hop, i) < end_ns - margin_ns && !answered; i++) {
+        const struct pkt *pkt = &hop.view->pkts[i];
+        answered = data && pkt->len == 0;
+        data |= pkt->len > 0;
+    }
+    return answered;
+}
+
+static enum wh_scope scope_of(const struct findings *findings, uint32_t at,
+                              const struct flows *flows, const struct alignment *alignment,
+                              bool *stalled)
+{
+    const struct finding *finding = &findings->items[at];
+    uint32_t others = 0;
+    bool others_moved = false;
+    for (uint32_t f = 0; f < flows->count; f++)
+        stalled[f] = f == finding->flow;
+    for (uint32_t i = 0; i < findings->count; i++) {
+        const struct finding *other = &findings->items[i];
+        if (stalled[other->flow] || !same_place(finding, other) || !together(finding, other))
+            continue;
+        stalled[other->flow] = true;
+        others++;
+    }
+    if (others == 0)
+        return WH_ONE_FLOW;
+    for (uint32_t f = 0; f < flows->count && !others_moved; f++)
+        others_moved = !stalled[f] && moved(&flows->items[f], flows, alignment, finding->start_ns,
+                                            finding->end_ns);
+    return others_moved ? WH_SOME_FLOWS : WH_ALL_FLOWS;
+}
+
+/* ---- does size decide? ------------------------------------------------------------------------------- */
+
+#define BLACKHOLE_COPIES 2u     /* of the byte waited for: again and again */
+#define BLACKHOLE_BYTES 500u    /* a path that carries less breaks more than TCP (RFC 791, 3.2: 576) */
+#define BLACKHOLE_PASSED 2u     /* smaller packets that came through meanwhile */
+#define CONFIDENCE_BLACKHOLE 0.9
+
+/* Data that came to the point where the copies did not, going the same way, from when the first
+ * copy vanished to when the last did. */
+struct passage {
+    uint32_t count, largest;
+    struct wh_frame frame; /* the largest */
+};
+
+static void add_passage(const struct flow *flow, const struct alignment *alignment,
+                        const struct vanished *vanished, bool from_servers, struct passage *passage)
+{
+    struct hop hop = {.view = flow->at[vanished->to_point],
+                      .clock = &alignment->clock[vanished->to_point]};
+    if (!hop.view)
+        return;
+    for (uint32_t i = view_from(&hop, vanished->first_ns);
+         i < hop.view->pkt_count && view_time(&hop, i) <= vanished->last_ns; i++) {
+        const struct pkt *pkt = &hop.view->pkts[i];
+        if (pkt->len == 0 || ((pkt_side(pkt) == 1) != flow->reversed) != from_servers)
+            continue;
+        passage->count++;
+        if (pkt->len >= passage->largest) {
+            passage->largest = pkt->len;
+            passage->frame =
+                (struct wh_frame){(uint16_t)vanished->to_point, pkt->file, pkt->frame};
+        }
+    }
+}
+
+static void add_evidence(struct finding *finding, const struct passage *passage,
+                         struct arena *arena)
+{
+    struct wh_evidence *evidence =
+        ARRAY_PUSH(finding->evidence, finding->evidence_count, finding->evidence_capacity);
+    struct wh_frame *frame = arena_alloc(arena, 1, sizeof *frame);
+    if (!evidence)
+        return;
+    *evidence = (struct wh_evidence){
+        .text = arena_printf(arena,
+                             "nothing of %u payload bytes or more came through meanwhile, while %u "
+                             "smaller packets did, of up to %u bytes",
+                             finding->vanished.least_bytes, passage->count, passage->largest),
+        .frames = frame,
+        .frame_count = frame != NULL};
+    if (frame)
+        *frame = passage->frame;
+    finding->evidence_count -= evidence->text == NULL;
+}
+
+static void ask_size(struct finding *finding, const struct flows *flows,
+                     const struct alignment *alignment, struct arena *arena)
+{
+    const struct vanished *vanished = &finding->vanished;
+    struct passage passage = {0};
+    if (finding->cause != WH_CAUSE_LOSS || vanished->copies < BLACKHOLE_COPIES ||
+        vanished->least_bytes < BLACKHOLE_BYTES)
+        return;
+    bool from_servers =
+        (finding->direction == WH_TO_CLIENT) != flows->items[finding->flow].reversed;
+    for (uint32_t f = 0; f < flows->count && passage.largest < vanished->least_bytes; f++)
+        add_passage(&flows->items[f], alignment, vanished, from_servers, &passage);
+    if (passage.count < BLACKHOLE_PASSED || passage.largest >= vanished->least_bytes)
+        return;
+    finding->cause = WH_CAUSE_MTU_BLACKHOLE;
+    finding->confidence = CONFIDENCE_BLACKHOLE;
+    add_evidence(finding, &passage, arena);
+}
+
+void look_sideways(struct findings *findings, const struct flows *flows,
+                   const struct alignment *alignment, struct arena *arena)
+{
+    bool *stalled = calloc((size_t)flows->count + 1, sizeof *stalled);
+    for (uint32_t i = 0; i < findings->count; i++)
+        ask_size(&findings->items[i], flows, alignment, arena);
+    for (uint32_t i = 0; stalled && i < findings->count; i++)
+        findings->items[i].scope = scope_of(findings, i, flows, alignment, stalled);
+    free(stalled);
+}
