@@ -44,9 +44,11 @@ static void sum_segments(struct facts *facts)
         to->delay_max_ns = from->to_client.delay_max_ns > from->to_server.delay_max_ns
                                ? from->to_client.delay_max_ns
                                : from->to_server.delay_max_ns;
-        facts->inner_count += to->inner;
         facts->nat_count += to->inner && to->nat;
     }
+    facts->followed = facts->segment_count > 2;
+    for (uint32_t s = 1; s < result->point_count && s < facts->segment_count; s++)
+        facts->followed = facts->followed && facts->segment[s].packets;
 }
 
 /* ---- stalls -------------------------------------------------------------------------------------- */
@@ -212,6 +214,17 @@ static void sum_checksum(struct facts *facts, const struct wh_event *event)
     }
 }
 
+static void sum_unseen(struct facts *facts, const struct wh_event *event)
+{
+    const struct wh_flow *flow = flow_of(facts, event->flow);
+    if (!flow || event->point >= WH_POINTS_MAX)
+        return;
+    if (outermost(facts, flow, true) != outermost(facts, flow, false))
+        facts->unseen.shared[event->point]++;
+    else if (facts->unseen.alone++ == 0)
+        facts->unseen.first_alone = event;
+}
+
 static void sum_events(struct facts *facts)
 {
     const struct wh_result *result = facts->result;
@@ -228,6 +241,8 @@ static void sum_events(struct facts *facts)
             sum_lost(facts, event);
         else if (event->kind == WH_EVENT_BAD_CHECKSUM)
             sum_checksum(facts, event);
+        else if (event->kind == WH_EVENT_ACK_OF_UNSEEN)
+            sum_unseen(facts, event);
     }
 }
 
@@ -264,7 +279,7 @@ const char *facts_suspects_text(const struct facts *facts)
             break;
     }
     const char *whole = arena_printf(facts->arena, "%s%s", text,
-                                     facts->nat_count ? ", where addresses are translated" : "");
+                                     facts->nat_count ? " (the NAT)" : "");
     return whole ? whole : "the firewall's segment";
 }
 
@@ -338,6 +353,36 @@ const struct wh_event *facts_find(struct facts *facts, enum wh_event_kind kind, 
             return event;
     }
     return NULL;
+}
+
+/* Counts in bytes, so that one retransmission may close several holes. What is sent again and was
+ * not missing is taken for a part of the hole: a hole may be overlooked, none is invented. */
+const struct wh_event *facts_open_hole(struct facts *facts, uint32_t point, uint32_t flow,
+                                       int64_t from_ns, int64_t to_ns)
+{
+    const struct wh_result *result = facts->result;
+    const struct wh_event *opened = NULL;
+    uint64_t missing = 0;
+    for (uint64_t i = events_from(result, from_ns); i < result->event_count; i++) {
+        const struct wh_event *event = &result->events[i];
+        if (event->time_ns > to_ns)
+            break;
+        if (facts->steps_left == 0)
+            return NULL;
+        facts->steps_left--;
+        if (event->point != point || event->flow != flow)
+            continue;
+        bool fills = event->kind == WH_EVENT_RETRANSMISSION ||
+                     event->kind == WH_EVENT_FAST_RETRANSMISSION ||
+                     event->kind == WH_EVENT_OUT_OF_ORDER;
+        if (event->kind == WH_EVENT_GAP) {
+            opened = missing ? opened : event;
+            missing += event->value;
+        } else if (fills) {
+            missing -= event->length < missing ? event->length : missing;
+        }
+    }
+    return missing ? opened : NULL;
 }
 
 bool facts_complete(const struct facts *facts)

@@ -51,16 +51,25 @@ struct checksum_facts {
     const struct wh_stall *stall;
 };
 
+/* Acknowledgements of bytes that a capture does not have. */
+struct unseen_facts {
+    uint64_t alone;  /* in flows that only one capture shows */
+    uint64_t shared[WH_POINTS_MAX]; /* by point, in the others */
+    const struct wh_event *first_alone;
+};
+
 struct facts {
     const struct wh_result *result;
     struct arena *arena;
     struct segment_facts segment[SEGMENTS_MAX];
-    uint32_t segment_count, inner_count, nat_count;
+    uint32_t segment_count, nat_count;
+    bool followed; /* there is a segment between captures, and through each packets were followed */
     uint32_t by_cause[WH_CAUSE_COUNT]; /* stalls, wherever they lie */
     const struct wh_stall *first[WH_CAUSE_COUNT], *longest[WH_CAUSE_COUNT];
     uint64_t events[WH_EVENT_KINDS]; /* over all points */
     const struct wh_event *first_event[WH_EVENT_KINDS];
     struct checksum_facts checksum;
+    struct unseen_facts unseen;
     const struct wh_flow *busy[BUSY_FLOWS_MAX]; /* largest first */
     uint32_t busy_count;
     uint64_t steps_left; /* events that may still be looked at again: bounds the work */
@@ -73,7 +82,7 @@ void facts_make(struct facts *facts, const struct wh_result *result, struct aren
  * segment between two captures. */
 bool facts_suspect(const struct facts *facts, uint32_t segment);
 
-/* "xenbrE..xenbrD, where addresses are translated" for the suspected segments together. */
+/* "xenbrE..xenbrD (the NAT)": the suspected segments together. */
 const char *facts_suspects_text(const struct facts *facts);
 
 /* Stalls in the suspected segments, by cause; and those which only may lie there. */
@@ -99,6 +108,11 @@ bool facts_other_way_moved(struct facts *facts, const struct wh_stall *stall,
  * of work is reached. */
 const struct wh_event *facts_find(struct facts *facts, enum wh_event_kind kind, uint32_t point,
                                   uint32_t flow, int64_t from_ns, int64_t to_ns);
+
+/* The event that opened a hole in a flow at a point after `from`, where bytes are still missing at
+ * `to`; NULL: none, or the limit of work is reached. */
+const struct wh_event *facts_open_hole(struct facts *facts, uint32_t point, uint32_t flow,
+                                       int64_t from_ns, int64_t to_ns);
 
 /* Is a missing event a fact: are all events in the list, and was the limit of work kept? */
 bool facts_complete(const struct facts *facts);
@@ -133,15 +147,16 @@ __attribute__((format(printf, 4, 5))) void answer_event(struct answer *answer,
                                                         const struct wh_event *event,
                                                         const char *format, ...);
 
-/* Rules: see hypotheses_host.c and hypotheses_packets.c. At least one flow stalled, but for
+/* Rules: see hypotheses_guest.c, _host.c and _packets.c. At least one flow stalled, but for
  * capture_artefact. */
 typedef void (*hypothesis_rule)(struct facts *facts, struct answer *answer);
 
 void suspect_netback_slots(struct facts *facts, struct answer *answer);
 void suspect_netback_ring(struct facts *facts, struct answer *answer);
 void suspect_rate_limit(struct facts *facts, struct answer *answer);
-void suspect_host_memory(struct facts *facts, struct answer *answer);
 void suspect_conntrack_invalid(struct facts *facts, struct answer *answer);
+
+void suspect_host_memory(struct facts *facts, struct answer *answer);
 void suspect_bridge_netfilter(struct facts *facts, struct answer *answer);
 void suspect_not_scheduled(struct facts *facts, struct answer *answer);
 

@@ -5,11 +5,15 @@
  */
 #include "blame/hypotheses_facts.h"
 
+#include "base/clock.h"
+
 /* Fewer bytes may have gone in small packets only. */
 #define BULK_BYTES 65536u
 /* An Ethernet packet is captured whole with this snap length; 0 means no limit. */
 #define WHOLE_PACKET 1518u
 #define LARGE_LOSSES_MIN 5u
+/* IPv4 hosts take packets of 576 bytes (RFC 791, 3.1): below that no path MTU is to blame. */
+#define SMALL_BYTES 500u
 
 /* ---- checksums ----------------------------------------------------------------------------------- */
 
@@ -74,10 +78,12 @@ void suspect_checksum_offload(struct facts *facts, struct answer *answer)
                      "%u stall%s waited for data behind the last capture",
                      count, plural(count));
     } else {
+        bool whole = whole_packets(facts);
         answer_stall(answer, WH_UNDECIDED, stall,
-                     "%u stall%s waited for data behind the last capture; the packets are cut short "
-                     "or not all of them were right, so their checksums do not speak",
-                     count, plural(count));
+                     "%u stall%s waited for data behind the last capture, %s", count, plural(count),
+                     whole ? "and some packets have a wrong checksum, but not those waited for"
+                           : "and the captures hold only the beginning of each packet, which does not "
+                             "tell whether its checksum was right");
     }
 }
 
@@ -140,20 +146,37 @@ void suspect_large_receive_offload(struct facts *facts, struct answer *answer)
 
 /* ---- path MTU ------------------------------------------------------------------------------------------ */
 
-/* Stalls for lost data whose flow did not show that full-size packets pass afterwards. */
-static const struct wh_stall *no_large_passed(const struct facts *facts, uint32_t *count)
+/* Can the stall's size have been why its packets were lost? Not when a small one was lost too, when
+ * the flow carried data in bulk at another time, or, between two captures, when it went on. */
+static bool size_may_matter(struct facts *facts, const struct wh_stall *stall)
+{
+    if (stall->flow > facts->result->flow_count)
+        return false;
+    const struct wh_flow *flow = &facts->result->flows[stall->flow - 1];
+    const struct wh_segment *segment = &facts->result->segments[stall->segment];
+    bool inner = facts->segment[stall->segment].inner && stall->segment_span == 1;
+    uint64_t bytes = stall->direction == WH_TO_SERVER ? flow->bytes_to_server : flow->bytes_to_client;
+    if (bytes >= BULK_BYTES || (inner && stall->resumed))
+        return false;
+    if (!inner || segment->to_client.lost + segment->to_server.lost == 0)
+        return true;
+    const struct wh_event *lost =
+        facts_find(facts, WH_EVENT_LOST, facts_entry(facts, stall), stall->flow,
+                   stall->start_ns - NS_PER_S, stall->end_ns);
+    return !lost || lost->length >= SMALL_BYTES;
+}
+
+static const struct wh_stall *no_large_passed(struct facts *facts, uint32_t *lossy,
+                                              uint32_t *count)
 {
     const struct wh_stall *first = NULL;
-    *count = 0;
+    *lossy = *count = 0;
     for (uint32_t i = 0; i < facts->result->stall_count; i++) {
         const struct wh_stall *stall = &facts->result->stalls[i];
-        if ((stall->cause != WH_CAUSE_LOSS && stall->cause != WH_CAUSE_UNKNOWN) ||
-            stall->flow > facts->result->flow_count)
+        if (stall->cause != WH_CAUSE_LOSS && stall->cause != WH_CAUSE_UNKNOWN)
             continue;
-        const struct wh_flow *flow = &facts->result->flows[stall->flow - 1];
-        uint64_t bytes =
-            stall->direction == WH_TO_SERVER ? flow->bytes_to_server : flow->bytes_to_client;
-        if (!stall->resumed && bytes < BULK_BYTES)
+        (*lossy)++;
+        if (size_may_matter(facts, stall))
             first = (*count)++ ? first : stall;
     }
     return first;
@@ -180,15 +203,19 @@ void suspect_mtu_blackhole(struct facts *facts, struct answer *answer)
     if (too_big)
         answer_event(answer, WH_UNDECIDED, facts->first_event[WH_EVENT_ICMP_TOO_BIG],
                      "%llu times a router said that a packet was too big (ICMP)", too_big);
-    stall = no_large_passed(facts, &count);
+    uint32_t lossy;
+    stall = no_large_passed(facts, &lossy, &count);
     if (stall)
         answer_stall(answer, WH_UNDECIDED, stall,
-                     "%u stall%s for lost data did not end, in flows too short to show that "
-                     "full-size packets pass", count, plural(count));
+                     "%u stall%s for lost data lie%s in flows that do not show whether large packets "
+                     "pass", count, plural(count), count == 1 ? "s" : "");
+    else if (lossy)
+        answer_stall(answer, too_big ? WH_UNDECIDED : WH_EXCLUDED, NULL,
+                     "%u stall%s for lost data, in none of which only large packets vanished: the "
+                     "same flows carried full-size data, or lost small packets too",
+                     lossy, plural(lossy));
     else
-        answer_stall(answer, WH_EXCLUDED, NULL,
-                     "no stall is one in which only large packets vanished: the flows that stalled "
-                     "carried full-size data before or after");
+        answer_stall(answer, WH_EXCLUDED, NULL, "no stall waited for data that was lost");
 }
 
 /* ---- the ends -------------------------------------------------------------------------------------------- */
@@ -286,10 +313,12 @@ void suspect_loss_beyond_outermost(struct facts *facts, struct answer *answer)
                      unknown == 1 ? " lies" : "s lie");
     else
         answer_stall(answer, WH_EXCLUDED, NULL,
-                     "no stall waited for something lost beyond the captures: at %s, as at %s, what "
-                     "was waited for is there",
+                     "no stall waited for something that was lost beyond %s%s%s",
                      facts->result->points[0].name,
-                     facts->result->points[facts->result->point_count - 1].name);
+                     facts->result->point_count > 1 ? " or beyond " : "",
+                     facts->result->point_count > 1
+                         ? facts->result->points[facts->result->point_count - 1].name
+                         : "");
 }
 
 /* ---- the captures ---------------------------------------------------------------------------------------------- */
@@ -299,8 +328,8 @@ static void judge_capture(const struct wh_point *point, struct answer *answer)
     unsigned long long missed = point->capture_missed, dropped = point->capture_dropped;
     if (missed)
         answer_stall(answer, WH_SUPPORTED, NULL,
-                     "%llu packet%s passed %s, as other captures or acknowledgements show, and %s not "
-                     "in its file of %llu; they are not counted as lost",
+                     "%llu packet%s passed %s, as the other captures show, and %s not among the %llu in "
+                     "its file; the network is not blamed for that",
                      missed, plural(missed), point->name, missed == 1 ? "is" : "are",
                      (unsigned long long)point->packets);
     if (dropped)
@@ -309,23 +338,48 @@ static void judge_capture(const struct wh_point *point, struct answer *answer)
                      plural(dropped));
 }
 
-void suspect_capture_artefact(struct facts *facts, struct answer *answer)
+/* Acknowledged bytes that none of a flow's captures has. Where other captures have them, and follow
+ * found none missing, only the order in one file is at fault. */
+static void judge_unseen(const struct facts *facts, struct answer *answer)
 {
-    unsigned long long unseen = facts->events[WH_EVENT_ACK_OF_UNSEEN];
-    for (uint32_t p = 0; p < facts->result->point_count; p++)
-        judge_capture(&facts->result->points[p], answer);
-    if (answer->status == WH_SUPPORTED)
-        return;
-    if (unseen && facts->result->point_count == 1)
-        answer_event(answer, WH_SUPPORTED, facts->first_event[WH_EVENT_ACK_OF_UNSEEN],
-                     "%llu acknowledgement%s of bytes that the capture does not have", unseen,
-                     plural(unseen));
-    else if (unseen)
-        answer_event(answer, WH_UNDECIDED, facts->first_event[WH_EVENT_ACK_OF_UNSEEN],
-                     "%llu acknowledgement%s of bytes that the capture in question does not have, "
-                     "though no other capture shows them either", unseen, plural(unseen));
+    const struct unseen_facts *unseen = &facts->unseen;
+    uint64_t least = UINT64_MAX, all = 0;
+    for (uint32_t p = 0; p < facts->result->point_count && p < WH_POINTS_MAX; p++) {
+        least = unseen->shared[p] < least ? unseen->shared[p] : least;
+        all += unseen->shared[p];
+    }
+    const struct wh_event *first = facts->first_event[WH_EVENT_ACK_OF_UNSEEN];
+    if (unseen->alone)
+        answer_event(answer, WH_SUPPORTED, unseen->first_alone,
+                     "%llu acknowledgement%s of bytes that the capture does not have, first at %.3f s",
+                     (unsigned long long)unseen->alone, plural(unseen->alone),
+                     to_s(unseen->first_alone->time_ns));
+    else if (all && least)
+        answer_event(answer, WH_SUPPORTED, first,
+                     "acknowledgements of bytes that no capture has, first at %.3f s",
+                     to_s(first->time_ns));
+    else if (all)
+        answer_event(answer, WH_EXCLUDED, first,
+                     "every byte that was acknowledged is in the captures; %llu acknowledgement%s in "
+                     "a file before the bytes, by the order in that file", (unsigned long long)all,
+                     all == 1 ? " stands" : "s stand");
     else
         answer_stall(answer, WH_EXCLUDED, NULL,
                      "every byte that was acknowledged is in the captures, and no file tells of "
                      "dropped packets");
+}
+
+void suspect_capture_artefact(struct facts *facts, struct answer *answer)
+{
+    for (uint32_t p = 0; p < facts->result->point_count; p++)
+        judge_capture(&facts->result->points[p], answer);
+    if (answer->status == WH_SUPPORTED)
+        return;
+    if (facts->events[WH_EVENT_ACK_OF_UNSEEN] && !facts_complete(facts))
+        answer_stall(answer, WH_UNDECIDED, NULL,
+                     "%llu acknowledgements of bytes that their capture does not have; not all of them "
+                     "are in the list of events",
+                     (unsigned long long)facts->events[WH_EVENT_ACK_OF_UNSEEN]);
+    else
+        judge_unseen(facts, answer);
 }
