@@ -137,10 +137,12 @@ bool rule_beyond_receiver(struct stall_case *item)
     int skipped = receiver_skipped(item);
     bool arrived = echoes_first(item, &passed) || (passed.count > 1 && reported_twice(item));
     if (skipped > 0) {
-        conclude(item, WH_CAUSE_ACK_LOSS, place, false, CONFIDENCE_IDS);
+        /* an acknowledgement that comes with data, at last, comes with data that was lost before */
+        bool data = hop->view->pkts[item->resume_pkt].len > 0;
+        conclude(item, data ? WH_CAUSE_LOSS : WH_CAUSE_ACK_LOSS, place, false, CONFIDENCE_IDS);
         testify(item, hop, item->resume_pkt, NULL, 0,
-                "by its IP IDs the receiver sent %d packets that never came to %s", skipped,
-                name_of(item, hop));
+                "by its IP IDs the receiver sent %d packet%s that never came to %s", skipped,
+                skipped == 1 ? "" : "s", name_of(item, hop));
     } else if (arrived || passed.count == 1) {
         conclude(item, WH_CAUSE_FREEZE, place, true, arrived ? CONFIDENCE_ECHO : CONFIDENCE_GUESS);
         testify(item, hop, item->resume_pkt, NULL, 0,
@@ -173,11 +175,12 @@ static uint32_t first_new(const struct stall_case *item)
 }
 
 /* When the acknowledgement that the sender answers with this packet passed, by TSecr; NEVER. */
-static int64_t answered_ack_ns(const struct stall_case *item, const struct pkt *pkt)
+static int64_t answered_ack_ns(const struct stall_case *item, const struct pkt *pkt,
+                               int64_t before_ns)
 {
     const struct hop *hop = item->timeline->sender;
     for (uint32_t i = view_from(hop, item->start_ns - NS_PER_S);
-         i < hop->view->pkt_count && view_time(hop, i) < item->sent_ns; i++) {
+         i < hop->view->pkt_count && view_time(hop, i) < before_ns; i++) {
         const struct pkt *ack = &hop->view->pkts[i];
         if (pkt_side(ack) != item->timeline->side && (ack->flags & PKT_TIMESTAMPS) &&
             ack->tsval == pkt->tsecr)
@@ -186,43 +189,62 @@ static int64_t answered_ack_ns(const struct stall_case *item, const struct pkt *
     return NEVER;
 }
 
+/* Old bytes sent again, though their acknowledgement had passed the first capture on its way to the
+ * sender at least half a round trip before. */
+struct resent {
+    uint32_t count, first, last; /* copies at the sender's hop */
+};
+
+static struct resent resent_in_vain(const struct stall_case *item, int64_t passed_ns)
+{
+    const struct hop *hop = item->timeline->sender;
+    struct resent resent = {0};
+    int64_t from_ns = passed_ns + timeline_srtt(item->timeline, passed_ns) / 2;
+    int64_t until_ns = item->end_ns;
+    if (item->sent_ns > item->start_ns && item->sent_ns < until_ns)
+        until_ns = item->sent_ns;
+    for (uint32_t i = copies_from(hop, from_ns); i < hop->count && hop_time(hop, i) < until_ns; i++)
+        if (hop_pkt(hop, i)->len > 1 && pkt_end(hop_pkt(hop, i)) <= item->level) {
+            resent.first = resent.count++ ? resent.first : i;
+            resent.last = i;
+        }
+    return resent;
+}
+
 /* The acknowledgements passed the first capture and did not reach the sender in time: it sent
- * again what they cover, or answered them late. */
+ * again what they cover. Were they lost, or held? What it sends next tells, by the
+ * acknowledgement that it echoes. */
 bool rule_acks_beyond_sender(struct stall_case *item)
 {
     const struct timeline *timeline = item->timeline;
     const struct hop *hop = timeline->sender;
-    uint32_t fresh = first_new(item), again = COPY_NONE, copies = 0;
     int64_t passed_ns = steps_reach(&timeline->acked, item->level);
-    int64_t until_ns = item->sent_ns == NEVER ? item->end_ns : item->sent_ns;
     if (passed_ns == NEVER)
         return false;
-    int64_t grace_ns = timeline_srtt(timeline, passed_ns) / 2;
-    for (uint32_t i = copies_from(hop, passed_ns + grace_ns);
-         i < hop->count && hop_time(hop, i) < until_ns; i++)
-        if (hop_pkt(hop, i)->len > 1 && pkt_end(hop_pkt(hop, i)) <= item->level) {
-            again = copies++ ? again : i;
-        }
-    struct place place = place_before(item, timeline->data);
-    int64_t answered_ns = NEVER;
-    if (fresh != COPY_NONE && (hop_pkt(hop, fresh)->flags & PKT_TIMESTAMPS))
-        answered_ns = answered_ack_ns(item, hop_pkt(hop, fresh));
-    bool answers_late =
-        answered_ns != NEVER && item->sent_ns - answered_ns > case_duration(item) / 2 &&
-        timeline_age(timeline, hop_pkt(hop, fresh), item->sent_ns) < case_duration(item) / 4;
-    if (copies == 0)
+    struct resent resent = resent_in_vain(item, passed_ns);
+    if (resent.count == 0)
         return false;
-    conclude(item, answers_late ? WH_CAUSE_FREEZE : WH_CAUSE_ACK_LOSS, place, false,
-             answers_late ? CONFIDENCE_ECHO : CONFIDENCE_HOLE);
-    testify(item, hop, hop->copies[again].pkt, NULL, 0,
-            "the acknowledgement of byte %lld passed %s at %.3f s; at %.3f s the sender still sent "
-            "older bytes again",
-            (long long)item->level - 1, name_of(item, hop), seconds_of(item, passed_ns),
-            seconds_of(item, hop_time(hop, again)));
-    if (answers_late)
+    uint32_t fresh = resent.last;
+    while (fresh < hop->count && pkt_end(hop_pkt(hop, fresh)) <= item->level)
+        fresh++;
+    int64_t answered_ns = NEVER, fresh_ns = NEVER;
+    if (fresh < hop->count && (hop_pkt(hop, fresh)->flags & PKT_TIMESTAMPS)) {
+        fresh_ns = hop_time(hop, fresh);
+        answered_ns = answered_ack_ns(item, hop_pkt(hop, fresh), fresh_ns);
+    }
+    bool held = answered_ns != NEVER && fresh_ns - answered_ns > case_duration(item) / 2 &&
+                timeline_age(timeline, hop_pkt(hop, fresh), fresh_ns) < case_duration(item) / 4;
+    conclude(item, held ? WH_CAUSE_FREEZE : WH_CAUSE_ACK_LOSS, place_before(item, timeline->data),
+             false, held ? CONFIDENCE_ECHO : CONFIDENCE_HOLE);
+    testify(item, hop, hop->copies[resent.first].pkt, NULL, 0,
+            "the acknowledgement of all bytes below %lld passed %s at %.3f s; at %.3f s the sender "
+            "still sent older ones again",
+            (long long)item->level, name_of(item, hop), seconds_of(item, passed_ns),
+            seconds_of(item, hop_time(hop, resent.first)));
+    if (held)
         testify(item, hop, hop->copies[fresh].pkt, NULL, 0,
                 "what it sent at %.3f s answers (TSecr) an acknowledgement that passed at %.3f s",
-                seconds_of(item, item->sent_ns), seconds_of(item, answered_ns));
+                seconds_of(item, fresh_ns), seconds_of(item, answered_ns));
     return true;
 }
 

@@ -379,7 +379,8 @@ bool rule_acks_on_path(struct stall_case *item)
         lost += hop->copies[i].fate == FATE_LOST;
     if (hop->copies[copy].fate != FATE_LOST)
         return false;
-    conclude(item, WH_CAUSE_ACK_LOSS, place, false, CONFIDENCE_ACK_LOST);
+    bool data = hop_pkt(hop, copy)->len > 0; /* which carried the acknowledgement, and was lost */
+    conclude(item, data ? WH_CAUSE_LOSS : WH_CAUSE_ACK_LOSS, place, false, CONFIDENCE_ACK_LOST);
     testify(item, hop, hop->copies[copy].pkt, NULL, 0,
             "the acknowledgement of all bytes below %lld was seen at %s at %.3f s and never came to "
             "%s; %u acknowledgements were lost there",

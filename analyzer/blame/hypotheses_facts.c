@@ -9,6 +9,7 @@
 
 #define STEPS_MAX         8000000u
 #define BUSY_BYTES        ((uint64_t)1 << 20)
+#define HOLES_MAX         64u /* open at a time; more are not needed to tell that there are any */
 #define PACKET_BYTES      1500u
 #define BURST_GAP_NS      (100 * NS_PER_MS)
 #define SAME_INSTANT_NS   (20 * NS_PER_MS)
@@ -355,34 +356,45 @@ const struct wh_event *facts_find(struct facts *facts, enum wh_event_kind kind, 
     return NULL;
 }
 
-/* Counts in bytes, so that one retransmission may close several holes. What is sent again and was
- * not missing is taken for a part of the hole: a hole may be overlooked, none is invented. */
+struct hole {
+    int64_t left, right;
+    const struct wh_event *opened;
+};
+
+/* What fills the middle of a hole leaves it as it is: it is open all the same. */
+static void fill_hole(struct hole *hole, int64_t from, int64_t to)
+{
+    if (from <= hole->left && to > hole->left)
+        hole->left = to < hole->right ? to : hole->right;
+    else if (from < hole->right && to >= hole->right)
+        hole->right = from;
+}
+
 const struct wh_event *facts_open_hole(struct facts *facts, uint32_t point, uint32_t flow,
                                        int64_t from_ns, int64_t to_ns)
 {
     const struct wh_result *result = facts->result;
-    const struct wh_event *opened = NULL;
-    uint64_t missing = 0;
+    struct hole holes[HOLES_MAX];
+    uint32_t count = 0;
     for (uint64_t i = events_from(result, from_ns); i < result->event_count; i++) {
         const struct wh_event *event = &result->events[i];
-        if (event->time_ns > to_ns)
+        if (event->time_ns > to_ns || facts->steps_left == 0)
             break;
-        if (facts->steps_left == 0)
-            return NULL;
         facts->steps_left--;
         if (event->point != point || event->flow != flow)
             continue;
-        bool fills = event->kind == WH_EVENT_RETRANSMISSION ||
-                     event->kind == WH_EVENT_FAST_RETRANSMISSION ||
-                     event->kind == WH_EVENT_OUT_OF_ORDER;
-        if (event->kind == WH_EVENT_GAP) {
-            opened = missing ? opened : event;
-            missing += event->value;
-        } else if (fills) {
-            missing -= event->length < missing ? event->length : missing;
-        }
+        if (event->kind == WH_EVENT_GAP && count < HOLES_MAX)
+            holes[count++] = (struct hole){event->seq - event->value, event->seq, event};
+        if (event->kind != WH_EVENT_RETRANSMISSION && event->kind != WH_EVENT_OUT_OF_ORDER &&
+            event->kind != WH_EVENT_FAST_RETRANSMISSION)
+            continue;
+        for (uint32_t h = 0; h < count; h++)
+            fill_hole(&holes[h], event->seq, event->seq + event->length);
     }
-    return missing ? opened : NULL;
+    for (uint32_t h = 0; h < count; h++)
+        if (holes[h].left < holes[h].right)
+            return holes[h].opened;
+    return NULL;
 }
 
 bool facts_complete(const struct facts *facts)

@@ -7,8 +7,10 @@
 
 #include "base/clock.h"
 
-/* netback renews a credit every 50 ms unless told otherwise: a shorter passage is no waiting. */
+/* A credit is renewed every 50 ms unless told otherwise: a shorter passage is no waiting. */
 #define WAITING_NS (50 * NS_PER_MS)
+#define COPY_AFTER_NS (500 * NS_PER_MS) /* netback copies what is held for so long */
+#define FITTING_MIN 2u                  /* once may be chance */
 #define TIMES_EXAMINED 64u
 #define PERIODS_MIN 3u
 #define INCIDENTS_MAX 256u
@@ -118,15 +120,16 @@ static bool lies_in_suspects(const struct facts *facts, const struct wh_stall *s
 
 /* ---- netback ------------------------------------------------------------------------------------------- */
 
-/* What one time without progress shows of pinned slots: bytes missing at the capture behind the
- * back end when the silence began, and their retransmission at the capture before it. */
+/* What the times without progress show of pinned slots: bytes missing at the capture behind the
+ * back end when the silence began, their retransmission at the capture before it, and a silence of
+ * a multiple of half a second. */
 struct slot_signs {
     uint32_t times, holes, fitting;
     const struct wh_stall *fits;
     const struct wh_event *hole;
 };
 
-/* Counts the flow's bytes that are missing behind the segment when the stall begins. */
+/* The flow's bytes that are missing behind the segment when the stall begins. */
 static const struct wh_event *open_hole(struct facts *facts, const struct wh_stall *stall)
 {
     int64_t until_ns = stall->start_ns + (stall->end_ns - stall->start_ns) / 4;
@@ -141,6 +144,24 @@ static bool sent_again(struct facts *facts, const struct wh_stall *stall)
                       stall->end_ns) ||
            facts_find(facts, WH_EVENT_FAST_RETRANSMISSION, entry, stall->flow, stall->start_ns,
                       stall->end_ns);
+}
+
+/* The host copies packets that are held for half a second, which frees their slots. */
+static bool silent_by_halves(struct facts *facts, const struct wh_stall *stall)
+{
+    const struct wh_event *silence =
+        facts_find(facts, WH_EVENT_SILENCE, facts_exit(facts, stall), stall->flow,
+                   stall->start_ns + (stall->end_ns - stall->start_ns) / 2, stall->end_ns + NS_PER_S);
+    int64_t silent_ns = silence ? silence->value * NS_PER_US : 0;
+    int64_t rest_ns = silent_ns % COPY_AFTER_NS;
+    return silent_ns > COPY_AFTER_NS / 2 &&
+           (rest_ns < COPY_AFTER_NS / 10 || rest_ns > COPY_AFTER_NS - COPY_AFTER_NS / 10);
+}
+
+static bool fits_slots(struct facts *facts, const struct wh_stall *stall)
+{
+    return stall->cause == WH_CAUSE_FREEZE && stall->scope == WH_ALL_FLOWS &&
+           sent_again(facts, stall) && silent_by_halves(facts, stall);
 }
 
 static struct slot_signs look_for_slots(struct facts *facts)
@@ -163,8 +184,7 @@ static struct slot_signs look_for_slots(struct facts *facts)
         signs.holes += !hole_told;
         hole_told = true;
         signs.hole = signs.hole ? signs.hole : hole;
-        if (fit_told || stall->cause != WH_CAUSE_FREEZE || stall->scope != WH_ALL_FLOWS ||
-            !sent_again(facts, stall))
+        if (fit_told || !fits_slots(facts, stall))
             continue;
         signs.fitting++;
         fit_told = true;
@@ -182,15 +202,15 @@ static void judge_slots(struct facts *facts, struct answer *answer)
                      "there was no hole before the silence: when flows stopped in %s (%u time%s), no "
                      "packet was missing behind it that others could have waited for in the host",
                      place, signs.times, plural(signs.times));
-    else if (signs.fitting * 2 > signs.times)
+    else if (signs.fitting >= FITTING_MIN && signs.fitting * 2 > signs.times)
         answer_stall(answer, WH_SUPPORTED, signs.fits,
-                     "%u of %u times a packet was missing behind %s when all flows stopped, and what "
-                     "was sent again came to it, but not out of it until the end",
-                     signs.fitting, signs.times, place);
+                     "%u of %u times a packet was missing behind %s when all flows stopped; what was "
+                     "sent again came to it, but not out of it until a multiple of half a second had "
+                     "passed", signs.fitting, signs.times, place);
     else
         answer_event(answer, WH_UNDECIDED, signs.hole,
-                     "%u of %u times a packet was missing behind %s when flows stopped; whether those "
-                     "behind it held the slots is not seen from outside",
+                     "%u of %u times a packet was missing behind %s when flows stopped, but not again "
+                     "and again with the silence of half seconds that held slots make",
                      signs.holes, signs.times, place);
 }
 
