@@ -14,6 +14,7 @@
 
 #define SAMPLES_WANTED 200000u /* of packets, for each pair of points */
 #define UNCERTAINTY_FLOOR_NS (2 * NS_PER_US) /* two readings of one clock on two processors */
+#define ONE_SIDED_NS (50 * NS_PER_MS)        /* a guess at a delay that nothing bounds */
 
 /* What two points have in common; a < b, as points are numbered. */
 struct link {
@@ -87,11 +88,10 @@ static int flow_vote(const struct track_flow *a, const struct track_flow *b,
     return sum > 0 ? 1 : sum < 0 ? -1 : 0;
 }
 
-static double flow_weight(const struct flow *flow, const struct track_flow *view, bool syn_only)
+static double flow_weight(const struct track_flow *view, bool syn_only)
 {
     if (syn_only && !view->syn_seen)
         return 0;
-    (void)flow;
     return 1 + (double)(view->stream[0].payload_bytes + view->stream[1].payload_bytes);
 }
 
@@ -155,7 +155,7 @@ static bool count_votes(struct context *context, unsigned a, unsigned b)
     for (uint32_t i = 0; i < context->flows->count; i++) {
         const struct flow *flow = &context->flows->items[i];
         if (flow->at[a] && flow->at[b])
-            link->nearer_server += flow_weight(flow, flow->at[a], context->syn_seen) *
+            link->nearer_server += flow_weight(flow->at[a], context->syn_seen) *
                                    vote_of(context, link, i, a, b, scratch);
     }
     free(scratch);
@@ -264,6 +264,11 @@ static struct bounds find_bounds(struct context *context, unsigned near, unsigne
     return bounds;
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* The offset within the bounds: zero where it fits (captures of one host share a clock). */
 static struct clock_fit choose_offset(const struct bounds *bounds, bool *contradicts)
 {
@@ -274,14 +279,14 @@ static struct clock_fit choose_offset(const struct bounds *bounds, bool *contrad
         *contradicts = low > high + 2 * UNCERTAINTY_FLOOR_NS;
         bool zero_fits = low <= UNCERTAINTY_FLOOR_NS && high >= -UNCERTAINTY_FLOOR_NS;
         fit.offset_ns = zero_fits ? 0 : low + (high - low) / 2;
-        fit.uncertainty_ns = llabs(high - low) / 2;
-    } else if (bounds->has_low) {
-        fit.offset_ns = low > 0 ? low : 0;
-    } else {
-        fit.offset_ns = high < 0 ? high : 0;
+        fit.uncertainty_ns = larger(llabs(high - fit.offset_ns), llabs(fit.offset_ns - low));
+    } else { /* bounded from one side only: how far off it is on the other, nobody knows */
+        int64_t known = bounds->has_low ? low : high;
+        bool zero_fits = bounds->has_low ? low <= 0 : high >= 0;
+        fit.offset_ns = zero_fits ? 0 : known;
+        fit.uncertainty_ns = larger(ONE_SIDED_NS, llabs(known - fit.offset_ns));
     }
-    if (fit.uncertainty_ns < UNCERTAINTY_FLOOR_NS)
-        fit.uncertainty_ns = UNCERTAINTY_FLOOR_NS;
+    fit.uncertainty_ns = larger(fit.uncertainty_ns, UNCERTAINTY_FLOOR_NS);
     return fit;
 }
 

@@ -17,13 +17,28 @@ struct pair_slot {
     bool twice;
 };
 
-static uint64_t identity(const struct pkt *pkt)
+enum part { PART_STAMPS = 1, PART_HASH = 2 };
+
+static uint64_t identity(const struct pkt *pkt, unsigned parts)
 {
+    uint64_t stamps = (uint64_t)pkt->tsval << 32 | pkt->tsecr, hash = pkt->hash;
     uint64_t numbers[5] = {(uint64_t)pkt->seq, (uint64_t)pkt->ack,
-                           (uint64_t)pkt->tsval << 32 | pkt->tsecr,
-                           (uint64_t)pkt->ip_id << 32 | (uint64_t)pkt->hash << 16 | pkt_side(pkt),
+                           parts & PART_STAMPS ? stamps : 0,
+                           (uint64_t)pkt->ip_id << 32 |
+                               (parts & PART_HASH ? hash : 0) << 16 | pkt_side(pkt),
                            (uint64_t)pkt->len << 32 | (pkt->flags & (PKT_SYN | PKT_FIN | PKT_RST))};
     return XXH3_64bits(numbers, sizeof numbers) | 1;
+}
+
+/* A short snap length cuts timestamps and payload: what one of the views lacks is left out. */
+static unsigned parts_of(const struct track_flow *flow)
+{
+    unsigned parts = 0;
+    for (uint32_t i = 0; i < flow->pkt_count && parts != (PART_STAMPS | PART_HASH); i++) {
+        parts |= flow->pkts[i].flags & PKT_TIMESTAMPS ? PART_STAMPS : 0;
+        parts |= flow->pkts[i].hash ? PART_HASH : 0;
+    }
+    return parts;
 }
 
 static bool sampled(const struct pkt *pkt, uint64_t hash, unsigned thin)
@@ -51,10 +66,10 @@ static bool make_table(struct pairs *pairs, uint32_t packets)
 }
 
 static void put(struct pairs *pairs, const struct track_flow *flow, unsigned which, unsigned thin,
-                uint32_t limit)
+                uint32_t limit, unsigned parts)
 {
     for (uint32_t i = 0, used = 0; i < flow->pkt_count && used < limit; i++) {
-        uint64_t hash = identity(&flow->pkts[i]);
+        uint64_t hash = identity(&flow->pkts[i], parts);
         if (!sampled(&flow->pkts[i], hash, thin))
             continue;
         used++;
@@ -76,8 +91,9 @@ bool pairs_collect(const struct track_flow *a, const struct track_flow *b, unsig
     uint32_t limit = (uint32_t)(expected < 1u << 27 ? expected + expected / 4 + 32 : 1u << 27);
     if (!make_table(pairs, 2 * limit))
         return false;
-    put(pairs, a, 0, thin, limit);
-    put(pairs, b, 1, thin, limit);
+    unsigned parts = parts_of(a) & parts_of(b);
+    put(pairs, a, 0, thin, limit, parts);
+    put(pairs, b, 1, thin, limit, parts);
     for (uint32_t at = 0; at < pairs->table_size; at++) {
         const struct pair_slot *slot = &pairs->table[at];
         if (!slot->pkt[0] || !slot->pkt[1] || slot->twice)

@@ -50,7 +50,8 @@ static bool ask(struct stall_case *item, const case_rule *rules, size_t count)
     return false;
 }
 
-/* Lays the case before the rules; keeps the finding when there is one. */
+/* Lays the case before the rules; keeps the finding when there is one. 1: one of them knew the
+ * cause; 0: none did. */
 static int judge(const struct inquiry *inquiry, struct stall_case *item, const case_rule *rules,
                  size_t count, struct wh_error *error)
 {
@@ -61,7 +62,7 @@ static int judge(const struct inquiry *inquiry, struct stall_case *item, const c
     item->finding = &finding;
     if (!ask(item, rules, count)) {
         free(finding.evidence);
-        return WH_OK;
+        return 0;
     }
     int64_t sent = steps_level(&item->timeline->sent, item->start_ns, item->level);
     finding.bytes_waiting = sent > item->level ? (uint64_t)(sent - item->level) : 0;
@@ -72,7 +73,7 @@ static int judge(const struct inquiry *inquiry, struct stall_case *item, const c
         return error_memory(error, "stalls");
     }
     *kept = finding;
-    return WH_OK;
+    return 1;
 }
 
 /* Last progress of the opposite direction before a time. */
@@ -83,6 +84,20 @@ static int64_t other_progress(const struct stall_case *item, int64_t before_ns)
     return step ? step->time_ns : INT64_MIN;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Nothing is known of the time before the last capture on the way began. */
+static int64_t watched_from(const struct timeline *timeline)
+{
+    int64_t from_ns = INT64_MIN;
+    for (unsigned k = 0; k < timeline->data->hop_count; k++)
+        from_ns = later(from_ns, timeline->data->hops[k].first.ns);
+    return from_ns;
+}
+
 /* Was there less room than a segment when the progress was made? Then the wait begins there, and
  * not when a remnant is sent into the room that is left. */
 static bool shut_at_once(const struct stall_case *item)
@@ -91,7 +106,7 @@ static bool shut_at_once(const struct stall_case *item)
     if (item->progress_pkt == COPY_NONE || timeline->by_arrival)
         return false;
     const struct pkt *pkt = &timeline->receiver->view->pkts[item->progress_pkt];
-    return !(pkt->flags & PKT_SYN) && track_window(timeline->receiver->view, pkt) < timeline->mss;
+    return !(pkt->flags & PKT_SYN) && announced_room(timeline->receiver->view, pkt) < timeline->mss;
 }
 
 /* Without timestamps nothing tells of a queue before the first capture, and the round trip may be
@@ -118,7 +133,7 @@ static bool recovered_at_once(const struct stall_case *item)
     return false;
 }
 
-/* The time between two steps of progress: a case for the rules, or an idle flow. */
+/* The time between two steps of progress: a case for the rules, or an idle flow. As judge. */
 static int examine(const struct inquiry *inquiry, struct stall_case *item, struct wh_error *error)
 {
     const struct timeline *timeline = item->timeline;
@@ -130,6 +145,7 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
         return judge(inquiry, item, (const case_rule[]){rule_window_shut}, 1, error);
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
         item->start_ns = item->sent_ns > from_ns ? item->sent_ns : from_ns;
+        item->start_ns = later(item->start_ns, item->watched_ns);
         if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns) &&
             !recovered_at_once(item))
             return judge(inquiry, item, rules_outstanding,
@@ -140,7 +156,7 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
     item->start_ns = from_ns;
     int64_t until_ns = item->sent_ns < item->end_ns ? item->sent_ns : item->end_ns;
     int64_t other_ns = other_progress(item, until_ns);
-    item->start_ns = other_ns > from_ns ? other_ns : from_ns;
+    item->start_ns = later(other_ns > from_ns ? other_ns : from_ns, item->watched_ns);
     bool mostly_silent = until_ns - item->start_ns > case_duration(item) / 2;
     if (!mostly_silent || case_duration(item) <= threshold_ns(inquiry, timeline, item->start_ns))
         return WH_OK;
@@ -163,11 +179,11 @@ static int64_t end_of(const struct timeline *timeline, int64_t after_ns)
 /* A step below one segment while the window stays below one is no progress: an answered probe. */
 static bool is_remnant(const struct timeline *timeline, const struct step *step, int64_t level)
 {
-    if (timeline->by_arrival || step->level - level >= timeline->mss)
+    if (timeline->by_arrival || step->pkt == COPY_NONE || step->level - level >= timeline->mss)
         return false;
     const struct pkt *pkt = &timeline->receiver->view->pkts[step->pkt];
     return !(pkt->flags & PKT_SYN) && level > 0 &&
-           track_window(timeline->receiver->view, pkt) < timeline->mss;
+           announced_room(timeline->receiver->view, pkt) < timeline->mss;
 }
 
 static int examine_direction(const struct inquiry *inquiry, const struct timeline *timeline,
@@ -180,7 +196,8 @@ static int examine_direction(const struct inquiry *inquiry, const struct timelin
                               .options = inquiry->options,
                               .arena = inquiry->arena,
                               .progress_ns = NEVER,
-                              .progress_pkt = COPY_NONE};
+                              .progress_pkt = COPY_NONE,
+                              .watched_ns = watched_from(timeline)};
     uint32_t next = 0;
     if (!timeline->sender->view->stream[timeline->side].base_known && progress->count) {
         item.level = progress->items[0].level; /* begun before the capture: no start is known */
@@ -197,7 +214,7 @@ static int examine_direction(const struct inquiry *inquiry, const struct timelin
         item.end_ns = step ? step->time_ns : end_of(timeline, after_ns);
         bool long_enough = after_ns == INT64_MIN ||
                            item.end_ns - after_ns > inquiry->options->min_stall_ns;
-        if (long_enough && examine(inquiry, &item, error))
+        if (long_enough && examine(inquiry, &item, error) < 0)
             return WH_ERROR;
         if (step) {
             item.level = step->level;
@@ -234,7 +251,7 @@ static void absorb(struct finding *into, struct finding *from)
 }
 
 /* The stalls of a flow's two directions, from `first` on: overlapping ones of the same kind become
- * one; of others that overlap for more than half, the longer one stays. */
+ * one; of others, where they overlap for half of the shorter one or more, the longer one stays. */
 static void merge(struct findings *findings, uint32_t first)
 {
     uint32_t count = findings->count - first, kept = 0;
@@ -248,7 +265,13 @@ static void merge(struct findings *findings, uint32_t first)
             items[kept++] = items[i];
             continue;
         }
-        bool longer = items[i].end_ns - items[i].start_ns > last->end_ns - last->start_ns;
+        int64_t here_ns = items[i].end_ns - items[i].start_ns;
+        int64_t last_ns = last->end_ns - last->start_ns, common_ns = last->end_ns - items[i].start_ns;
+        bool longer = here_ns > last_ns;
+        if (!same_case(last, &items[i]) && 2 * common_ns < (longer ? last_ns : here_ns)) {
+            items[kept++] = items[i];
+            continue;
+        }
         if (same_case(last, &items[i])) {
             absorb(last, &items[i]);
             free(items[i].evidence);

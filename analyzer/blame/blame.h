@@ -55,7 +55,7 @@ struct blamer {
     struct timeline timeline[2];
 };
 
-/* Appends the stalls of one followed flow, in time order and without overlap. Evidence and texts
+/* Appends the stalls of one followed flow, in time order. Evidence and texts
  * come from `arena`. Fails only when memory is out. */
 int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_index,
                const struct followed *followed, const struct blame_options *options,

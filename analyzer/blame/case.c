@@ -88,7 +88,7 @@ int ids_skipped(const struct timeline *timeline, const struct hop *hop, uint32_t
         return -1;
     /* Linux counts up by one for each packet of a connection: does this sender? */
     uint32_t from = before > IDS_LOOKED_AT / 2 ? before - IDS_LOOKED_AT / 2 : 1;
-    for (uint32_t i = from ? from : 1; i < hop->count && looked < IDS_LOOKED_AT; i++) {
+    for (uint32_t i = from; i < hop->count && looked < IDS_LOOKED_AT; i++) {
         if (i == after || hop_pkt(hop, i)->ip_id == 0 || hop_pkt(hop, i - 1)->ip_id == 0)
             continue;
         looked++;

@@ -15,6 +15,7 @@ struct stall_case {
     int64_t level;
     int64_t progress_ns; /* when the level was reached; NEVER before the first progress */
     int64_t sent_ns;     /* when the byte at `level` was first sent; NEVER */
+    int64_t watched_ns; /* from when on all captures of the way were running */
     int64_t start_ns, end_ns;
     bool resumed;
     uint32_t progress_pkt; /* in the receiver hop's view: what reached the level; COPY_NONE */

@@ -222,7 +222,9 @@ bool rule_acks_beyond_sender(struct stall_case *item)
     if (passed_ns == NEVER)
         return false;
     struct resent resent = resent_in_vain(item, passed_ns);
-    if (resent.count == 0)
+    /* it went on doing so, and not just once when the case began */
+    if (resent.count == 0 ||
+        hop_time(hop, resent.last) - item->start_ns < case_duration(item) / 4)
         return false;
     uint32_t fresh = resent.last;
     while (fresh < hop->count && pkt_end(hop_pkt(hop, fresh)) <= item->level)

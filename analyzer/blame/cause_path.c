@@ -47,7 +47,7 @@ static struct window_watch watch_window(const struct stall_case *item)
         if (!tells_window(item, pkt))
             continue;
         int64_t at_ns = view_time(hop, i) > item->start_ns ? view_time(hop, i) : item->start_ns;
-        int64_t room = track_window(hop->view, pkt);
+        int64_t room = announced_room(hop->view, pkt);
         watch.edge = pkt->ack + room > watch.edge ? pkt->ack + room : watch.edge;
         if (room < item->timeline->mss && since_ns == NEVER) {
             since_ns = at_ns;
@@ -76,9 +76,7 @@ static bool conclude_window(struct stall_case *item, const struct window_watch *
             seconds_of(item, view_time(hop, watch->closed_pkt)), name_of(item, hop));
     if (watch->opened_pkt != COPY_NONE)
         testify(item, hop, watch->opened_pkt, NULL, 0,
-                "it opened again at %.3f s, with room for %u bytes",
-                seconds_of(item, view_time(hop, watch->opened_pkt)),
-                (unsigned)track_window(hop->view, &hop->view->pkts[watch->opened_pkt]));
+                "it opened again at %.3f s", seconds_of(item, view_time(hop, watch->opened_pkt)));
     return true;
 }
 
@@ -182,7 +180,7 @@ static void tell_freeze(struct stall_case *item, const struct freeze *freeze)
     uint32_t last = freeze->held.last, last_out = hop->copies[last].next;
     testify(item, hop, hop->copies[first].pkt, next, next->copies[out].pkt,
             "a packet of %u bytes seen at %s at %.3f s reached %s at %.3f s, %.3f s later (usually "
-            "%.1f ms)",
+            "%.3f ms)",
             (unsigned)hop_pkt(hop, first)->len, name_of(item, hop),
             seconds_of(item, hop_time(hop, first)), name_of(item, next),
             seconds_of(item, hop_time(next, out)), (double)hop_delay(hop, first) / 1e9,

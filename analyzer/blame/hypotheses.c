@@ -23,10 +23,10 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {"netback_slots", "The back end's transmit slots are held by packets that wait in the host", true,
-     suspect_netback_slots,
-     "Captures on both vifs of the firewall guest and inside it, from before a stall; dmesg of host "
-     "and guests; does a proxy in the guest, or reading the download there, avoid it?"},
+    {"netback_slots", "The back end's transmit slots are held by packets that wait in the host",
+     true, suspect_netback_slots,
+     "Captures on both vifs of the firewall guest and inside it, from before a stall; dmesg of "
+     "host and guests; does a proxy in the guest, or reading the download there, avoid it?"},
     {"netback_ring", "The back end's ring to a guest runs full", true, suspect_netback_ring,
      "The drop counters of the guest's vifs before and after a stall: ip -s link show vifX.Y, "
      "ethtool -S vifX.Y, tc -s qdisc show dev vifX.Y; captures on the vif and inside the guest."},
@@ -36,8 +36,8 @@ static const struct row rows[] = {
      "back end; tc -s qdisc in host and guest; a capture over at least four stalls."},
     {"checksum_offload", "Checksum offload across the NAT: the receiver throws packets away", true,
      suspect_checksum_offload,
-     "Whole packets (tcpdump -s 0) at the receiver; nstat -az TcpInCsumErrors there before and after "
-     "a stall; ethtool -k in host and guest; the same download with tx checksumming off."},
+     "Whole packets (tcpdump -s 0) at the receiver; nstat -az TcpInCsumErrors there before and "
+     "after a stall; ethtool -k in host and guest; the same download with tx checksumming off."},
     {"large_receive_offload", "Large receive offload (LRO) on a machine that forwards", true,
      suspect_large_receive_offload,
      "ethtool -k at the outer interface (large-receive-offload must be off where packets are "
@@ -55,14 +55,14 @@ static const struct row rows[] = {
      "it; ip route get; the MSS in both SYNs."},
     {"bridge_netfilter", "Netfilter on the host's bridge drops packets", true,
      suspect_bridge_netfilter,
-     "In the host: sysctl net.bridge.bridge-nf-call-iptables, nft list ruleset and ebtables -L --Lc "
-     "with their counters before and after a stall; captures at the NIC and at the bridge."},
+     "In the host: sysctl net.bridge.bridge-nf-call-iptables, nft list ruleset and ebtables -L "
+     "--Lc with their counters before and after a stall; captures at the NIC and at the bridge."},
     {"receiver_not_reading", "The receiver does not read", true, suspect_receiver_not_reading,
      "A capture at the receiver, and ss -tmi there (Recv-Q, rcv_space) during a stall."},
     {"not_scheduled", "Firewall or host are not scheduled in time (CPU, I/O wait)", true,
      suspect_not_scheduled,
-     "xentop and vmstat 1 in the host, vmstat 1 (st, wa) in the firewall during a stall; captures on "
-     "both vifs of the firewall and inside it: which of the three stands still?"},
+     "xentop and vmstat 1 in the host, vmstat 1 (st, wa) in the firewall during a stall; captures "
+     "on both vifs of the firewall and inside it: which of the three stands still?"},
     {"loss_beyond_outermost", "Packets are lost beyond the outermost captures", true,
      suspect_loss_beyond_outermost,
      "A capture further out on the side in question, best at the end host itself."},
@@ -75,7 +75,7 @@ static const struct row rows[] = {
 
 #define ROW_COUNT (sizeof rows / sizeof *rows)
 
-/* ---- writing down ------------------------------------------------------------------------------ */
+/* ---- writing down ---------------------------------------------------------------------------- */
 
 static void answer_add(struct answer *answer, enum wh_hypothesis_status status,
                        const struct wh_frame *frames, uint32_t frame_count, const char *format,
@@ -119,7 +119,7 @@ void answer_event(struct answer *answer, enum wh_hypothesis_status status,
     va_end(arguments);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static void ask(const struct row *row, struct facts *facts, struct answer *answer)
 {

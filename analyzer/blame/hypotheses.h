@@ -10,8 +10,8 @@
 #include "whichhop.h"
 
 /* Fills in `result->hypotheses`, from all the rest of `result`, which must be complete but for its
- * warnings. Each row is supported or excluded with evidence, or undecided with what would decide it.
- * Strings and arrays come from `arena`. Fails only when memory is out. */
+ * warnings. Each row is supported or excluded with evidence, or undecided with what would decide
+ * it. Strings and arrays come from `arena`. Fails only when memory is out. */
 int hypotheses_make(struct wh_result *result, struct arena *arena, struct wh_error *error);
 
 #endif

@@ -7,15 +7,15 @@
 
 #include "base/clock.h"
 
-#define STEPS_MAX         8000000u
-#define BUSY_BYTES        ((uint64_t)1 << 20)
-#define HOLES_MAX         64u /* open at a time; more are not needed to tell that there are any */
-#define PACKET_BYTES      1500u
-#define BURST_GAP_NS      (100 * NS_PER_MS)
-#define SAME_INSTANT_NS   (20 * NS_PER_MS)
-#define BEFORE_STALL_NS   NS_PER_S /* what a stall waits for was sent at most so long before */
+#define STEPS_MAX       8000000u
+#define BUSY_BYTES      ((uint64_t)1 << 20)
+#define HOLES_MAX       64u /* open at a time; more are not needed to tell that there are any */
+#define PACKET_BYTES    1500u
+#define BURST_GAP_NS    (100 * NS_PER_MS)
+#define SAME_INSTANT_NS (20 * NS_PER_MS)
+#define BEFORE_STALL_NS NS_PER_S /* what a stall waits for was sent at most so long before */
 
-/* ---- segments ---------------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static bool translated(const struct wh_flow_at *here, const struct wh_flow_at *there)
 {
@@ -52,7 +52,7 @@ static void sum_segments(struct facts *facts)
         facts->followed = facts->followed && facts->segment[s].packets;
 }
 
-/* ---- stalls -------------------------------------------------------------------------------------- */
+/* ---- stalls ---------------------------------------------------------------------------------- */
 
 static int64_t duration(const struct wh_stall *stall)
 {
@@ -89,7 +89,7 @@ static void sum_stalls(struct facts *facts)
     }
 }
 
-/* ---- flows ---------------------------------------------------------------------------------------- */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 static const struct wh_flow *flow_of(const struct facts *facts, uint32_t id)
 {
@@ -139,7 +139,7 @@ static void find_busy(struct facts *facts)
     }
 }
 
-/* ---- events ----------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void sum_burst(struct facts *facts, uint32_t segment, const struct wh_event *event)
 {
@@ -258,7 +258,7 @@ void facts_make(struct facts *facts, const struct wh_result *result, struct aren
     sum_events(facts);
 }
 
-/* ---- the firewall's place --------------------------------------------------------------------------- */
+/* ---- the firewall's place -------------------------------------------------------------------- */
 
 bool facts_suspect(const struct facts *facts, uint32_t segment)
 {
@@ -279,8 +279,8 @@ const char *facts_suspects_text(const struct facts *facts)
         if (used >= sizeof text)
             break;
     }
-    const char *whole = arena_printf(facts->arena, "%s%s", text,
-                                     facts->nat_count ? " (the NAT)" : "");
+    const char *whole =
+        arena_printf(facts->arena, "%s%s", text, facts->nat_count ? " (the NAT)" : "");
     return whole ? whole : "the firewall's segment";
 }
 
@@ -308,7 +308,14 @@ uint32_t facts_suspected_spanning(const struct facts *facts)
     return count;
 }
 
-/* ---- a stall's surroundings ---------------------------------------------------------------------------- */
+uint32_t facts_suspected_beyond(const struct facts *facts)
+{
+    const struct segment_facts *first = &facts->segment[0];
+    const struct segment_facts *last = &facts->segment[facts->segment_count - 1];
+    return facts->nat_count ? 0 : first->stalls + first->spanning + last->stalls + last->spanning;
+}
+
+/* ---- a stall's surroundings ------------------------------------------------------------------ */
 
 /* Towards the clients' end of the path, whoever the flow's client is. */
 static bool goes_up(const struct facts *facts, uint32_t flow, unsigned direction)

@@ -10,8 +10,8 @@
 #include "base/arena.h"
 #include "whichhop.h"
 
-#define SEGMENTS_MAX (WH_POINTS_MAX + 1u)
-#define BUSY_FLOWS_MAX 16u
+#define SEGMENTS_MAX        (WH_POINTS_MAX + 1u)
+#define BUSY_FLOWS_MAX      16u
 #define ANSWER_EVIDENCE_MAX 4u
 
 /* The stalls of one cause that lie in one segment and surely in no other. */
@@ -24,11 +24,11 @@ struct stall_group {
 
 /* Losses that the events list tells of one segment; the counts of wh_segment hold all. */
 struct segment_losses {
-    uint64_t data, bare; /* with and without sequence space */
-    uint64_t large;      /* longer than one Ethernet packet: merged frames */
+    uint64_t data, bare;   /* with and without sequence space */
+    uint64_t large;        /* longer than one Ethernet packet: merged frames */
     uint64_t of_blackhole; /* in flows that have an mtu_blackhole stall in the segment */
-    uint32_t bursts;     /* losses that follow within 100 ms are one */
-    uint32_t coincident; /* bursts that began within 20 ms of a loss in another segment */
+    uint32_t bursts;       /* losses that follow within 100 ms are one */
+    uint32_t coincident;   /* bursts that began within 20 ms of a loss in another segment */
     uint64_t burst_packets, burst_largest;
     const struct wh_event *first, *last, *first_coincident, *its_partner;
 };
@@ -53,7 +53,7 @@ struct checksum_facts {
 
 /* Acknowledgements of bytes that a capture does not have. */
 struct unseen_facts {
-    uint64_t alone;  /* in flows that only one capture shows */
+    uint64_t alone;                 /* in flows that only one capture shows */
     uint64_t shared[WH_POINTS_MAX]; /* by point, in the others */
     const struct wh_event *first_alone;
 };
@@ -89,6 +89,9 @@ const char *facts_suspects_text(const struct facts *facts);
 uint32_t facts_suspected(const struct facts *facts, enum wh_cause cause);
 uint32_t facts_suspected_all(const struct facts *facts);
 uint32_t facts_suspected_spanning(const struct facts *facts);
+
+/* Stalls beyond the captures, when these do not show where the firewall is: it may lie there. */
+uint32_t facts_suspected_beyond(const struct facts *facts);
 
 /* What else passed a segment while a stall lasted there. */
 struct passage {
@@ -168,7 +171,7 @@ void suspect_loss_beyond_outermost(struct facts *facts, struct answer *answer);
 void suspect_sender_idle(struct facts *facts, struct answer *answer);
 void suspect_capture_artefact(struct facts *facts, struct answer *answer);
 
-/* ---- small things ------------------------------------------------------------------------------ */
+/* ---- small things ---------------------------------------------------------------------------- */
 
 static inline double to_s(int64_t time_ns)
 {

@@ -8,14 +8,14 @@
 #include "base/clock.h"
 
 /* A credit is renewed every 50 ms unless told otherwise: a shorter passage is no waiting. */
-#define WAITING_NS (50 * NS_PER_MS)
-#define COPY_AFTER_NS (500 * NS_PER_MS) /* netback copies what is held for so long */
-#define FITTING_MIN 2u                  /* once may be chance */
+#define WAITING_NS     (50 * NS_PER_MS)
+#define COPY_AFTER_NS  (500 * NS_PER_MS) /* netback copies what is held for so long */
+#define FITTING_MIN    2u                /* once may be chance */
 #define TIMES_EXAMINED 64u
-#define PERIODS_MIN 3u
-#define INCIDENTS_MAX 256u
+#define PERIODS_MIN    3u
+#define INCIDENTS_MAX  256u
 
-/* ---- shared ------------------------------------------------------------------------------------------ */
+/* ---- shared ---------------------------------------------------------------------------------- */
 
 /* The stall of a cause in the suspected segments that lasted longest. */
 static const struct wh_stall *longest_suspected(const struct facts *facts, enum wh_cause cause)
@@ -67,6 +67,12 @@ static bool settled_by_place(struct facts *facts, struct answer *answer)
                      "no flow was captured on both sides of the firewall");
         return true;
     }
+    if (facts_suspected_beyond(facts)) {
+        answer_stall(answer, WH_UNDECIDED, NULL,
+                     "no address is translated between the captures: the firewall may lie beyond "
+                     "them, as do stalls");
+        return true;
+    }
     if (facts_suspected_all(facts) || facts_suspected_spanning(facts))
         return false;
     const char *place = facts_place(facts, result->verdict.segment, result->verdict.segment_span);
@@ -83,8 +89,8 @@ static bool unsettled_by_span(struct facts *facts, struct answer *answer)
     uint32_t spanning = facts_suspected_spanning(facts);
     if (spanning)
         answer_stall(answer, WH_UNDECIDED, NULL,
-                     "%u stall%s may lie in %s or beside it: the captures do not show which", spanning,
-                     plural(spanning), facts_suspects_text(facts));
+                     "%u stall%s may lie in %s or beside it: the captures do not show which",
+                     spanning, plural(spanning), facts_suspects_text(facts));
     return spanning > 0;
 }
 
@@ -98,11 +104,11 @@ static bool excluded_by_others(struct facts *facts, enum wh_cause cause, struct 
     const char *place = facts->result->segments[stall->segment].name;
     if (facts_other_moved(facts, stall, &passage)) {
         const char *how = passage.event ? "passed meanwhile" : "did not stand still meanwhile";
-        answer_event(answer, WH_EXCLUDED, passage.event,
-                     "flow %u stood still in %s from %.3f s to %.3f s, but flow %u %s: not everything "
-                     "was held up",
-                     stall->flow, place, to_s(stall->start_ns), to_s(stall->end_ns),
-                     passage.flow->id, how);
+        answer_event(
+            answer, WH_EXCLUDED, passage.event,
+            "flow %u stood still in %s from %.3f s to %.3f s, but flow %u %s: not everything "
+            "was held up",
+            stall->flow, place, to_s(stall->start_ns), to_s(stall->end_ns), passage.flow->id, how);
         return true;
     }
     if (suspected_scope(facts, cause, WH_SOME_FLOWS) == 0)
@@ -118,7 +124,7 @@ static bool lies_in_suspects(const struct facts *facts, const struct wh_stall *s
            facts_suspect(facts, stall->segment);
 }
 
-/* ---- netback ------------------------------------------------------------------------------------------- */
+/* ---- netback --------------------------------------------------------------------------------- */
 
 /* What the times without progress show of pinned slots: bytes missing at the capture behind the
  * back end when the silence began, their retransmission at the capture before it, and a silence of
@@ -133,8 +139,8 @@ struct slot_signs {
 static const struct wh_event *open_hole(struct facts *facts, const struct wh_stall *stall)
 {
     int64_t until_ns = stall->start_ns + (stall->end_ns - stall->start_ns) / 4;
-    return facts_open_hole(facts, facts_exit(facts, stall), stall->flow,
-                           stall->start_ns - NS_PER_S, until_ns);
+    return facts_open_hole(facts, facts_exit(facts, stall), stall->flow, stall->start_ns - NS_PER_S,
+                           until_ns);
 }
 
 static bool sent_again(struct facts *facts, const struct wh_stall *stall)
@@ -149,9 +155,9 @@ static bool sent_again(struct facts *facts, const struct wh_stall *stall)
 /* The host copies packets that are held for half a second, which frees their slots. */
 static bool silent_by_halves(struct facts *facts, const struct wh_stall *stall)
 {
-    const struct wh_event *silence =
-        facts_find(facts, WH_EVENT_SILENCE, facts_exit(facts, stall), stall->flow,
-                   stall->start_ns + (stall->end_ns - stall->start_ns) / 2, stall->end_ns + NS_PER_S);
+    const struct wh_event *silence = facts_find(
+        facts, WH_EVENT_SILENCE, facts_exit(facts, stall), stall->flow,
+        stall->start_ns + (stall->end_ns - stall->start_ns) / 2, stall->end_ns + NS_PER_S);
     int64_t silent_ns = silence ? silence->value * NS_PER_US : 0;
     int64_t rest_ns = silent_ns % COPY_AFTER_NS;
     return silent_ns > COPY_AFTER_NS / 2 &&
@@ -198,20 +204,24 @@ static void judge_slots(struct facts *facts, struct answer *answer)
     struct slot_signs signs = look_for_slots(facts);
     const char *place = facts_suspects_text(facts);
     if (signs.holes == 0 && facts_complete(facts))
-        answer_stall(answer, WH_EXCLUDED, longest_suspected(facts, WH_CAUSE_FREEZE),
-                     "there was no hole before the silence: when flows stopped in %s (%u time%s), no "
-                     "packet was missing behind it that others could have waited for in the host",
-                     place, signs.times, plural(signs.times));
+        answer_stall(
+            answer, WH_EXCLUDED, longest_suspected(facts, WH_CAUSE_FREEZE),
+            "no hole before the silence: the %u time%s that flows stopped in %s, no packet "
+            "was missing behind it that others could have waited for in the host",
+            signs.times, plural(signs.times), place);
     else if (signs.fitting >= FITTING_MIN && signs.fitting * 2 > signs.times)
-        answer_stall(answer, WH_SUPPORTED, signs.fits,
-                     "%u of %u times a packet was missing behind %s when all flows stopped; what was "
-                     "sent again came to it, but not out of it until a multiple of half a second had "
-                     "passed", signs.fitting, signs.times, place);
+        answer_stall(
+            answer, WH_SUPPORTED, signs.fits,
+            "%u of %u times a packet was missing behind %s when all flows stopped; what was "
+            "sent again came to it, but not out of it until a multiple of half a second had "
+            "passed",
+            signs.fitting, signs.times, place);
     else
-        answer_event(answer, WH_UNDECIDED, signs.hole,
-                     "%u of %u times a packet was missing behind %s when flows stopped, but not again "
-                     "and again with the silence of half seconds that held slots make",
-                     signs.holes, signs.times, place);
+        answer_event(
+            answer, WH_UNDECIDED, signs.hole,
+            "%u of %u times a packet was missing behind %s when flows stopped, but not again "
+            "and again with the silence of half seconds that held slots make",
+            signs.holes, signs.times, place);
 }
 
 void suspect_netback_slots(struct facts *facts, struct answer *answer)
@@ -234,7 +244,7 @@ void suspect_netback_ring(struct facts *facts, struct answer *answer)
 {
     struct traffic_sum sum = suspected_traffic(facts);
     unsigned long long lost = sum.lost;
-    if (sum.packets && sum.lost == 0) {
+    if (sum.packets && sum.lost == 0 && !facts_suspected_beyond(facts)) {
         answer_stall(answer, WH_EXCLUDED, NULL,
                      "nothing was lost in %s: each of the %llu packets that went in came out",
                      facts_suspects_text(facts), (unsigned long long)sum.packets);
@@ -254,16 +264,16 @@ void suspect_netback_ring(struct facts *facts, struct answer *answer)
                          listed, facts->result->segments[s].name);
             return;
         }
-        answer_event(answer, WH_UNDECIDED, losses->first,
-                     "%llu packets were lost in %s in %u burst%s of up to %llu, the first at %.3f s: a "
-                     "full ring does that, and so does a rule or another queue",
-                     listed, facts->result->segments[s].name, losses->bursts,
-                     plural(losses->bursts), (unsigned long long)losses->burst_largest,
-                     to_s(losses->first->time_ns));
+        answer_event(
+            answer, WH_UNDECIDED, losses->first,
+            "%llu packets were lost in %s in %u burst%s of up to %llu, the first at %.3f s: a "
+            "full ring does that, and so does a rule or another queue",
+            listed, facts->result->segments[s].name, losses->bursts, plural(losses->bursts),
+            (unsigned long long)losses->burst_largest, to_s(losses->first->time_ns));
     }
 }
 
-/* ---- rate limit -------------------------------------------------------------------------------------------- */
+/* ---- rate limit ------------------------------------------------------------------------------ */
 
 /* Separate times at which something was held in the suspected segments; the number kept. */
 static uint32_t collect_incidents(const struct facts *facts, int64_t *starts_ns)
@@ -303,21 +313,23 @@ static void judge_period(struct facts *facts, struct answer *answer)
         least_ns = interval_ns < least_ns ? interval_ns : least_ns;
         most_ns = interval_ns > most_ns ? interval_ns : most_ns;
     }
-    bool regular = most_ns <= least_ns + least_ns / 4;
+    bool regular = count > 1 && most_ns - least_ns <= least_ns / 4;
     if (count <= PERIODS_MIN)
-        answer_stall(answer, WH_UNDECIDED, stall,
-                     "packets were held in %s %u time%s: too few to show a period, or that there is "
-                     "none", facts_suspects_text(facts), count, plural(count));
+        answer_stall(
+            answer, WH_UNDECIDED, stall,
+            "packets were held in %s %u time%s: too few to show a period, or that there is "
+            "none",
+            facts_suspects_text(facts), count, plural(count));
     else if (!regular)
         answer_stall(answer, WH_EXCLUDED, stall,
                      "packets were held in %s %u times, from %.2f to %.2f s apart: a credit is "
-                     "renewed with one period", facts_suspects_text(facts), count, to_s(least_ns),
-                     to_s(most_ns));
+                     "renewed with one period",
+                     facts_suspects_text(facts), count, to_s(least_ns), to_s(most_ns));
     else
         answer_stall(answer, lost ? WH_UNDECIDED : WH_SUPPORTED, stall,
                      "packets were held in %s %u times with one period, %.2f to %.2f s; %llu were "
-                     "lost there", facts_suspects_text(facts), count, to_s(least_ns), to_s(most_ns),
-                     lost);
+                     "lost there",
+                     facts_suspects_text(facts), count, to_s(least_ns), to_s(most_ns), lost);
 }
 
 void suspect_rate_limit(struct facts *facts, struct answer *answer)
@@ -327,10 +339,11 @@ void suspect_rate_limit(struct facts *facts, struct answer *answer)
         return;
     uint32_t both = suspected_both_ways(facts);
     if (both)
-        answer_stall(answer, WH_EXCLUDED, longest_suspected(facts, WH_CAUSE_FREEZE),
-                     "packets were held in %s both ways at once (%u stall%s), while each way leaves "
-                     "the guest by another vif with a credit of its own",
-                     facts_suspects_text(facts), both, plural(both));
+        answer_stall(
+            answer, WH_EXCLUDED, longest_suspected(facts, WH_CAUSE_FREEZE),
+            "packets were held in %s both ways at once (%u stall%s), while each way leaves "
+            "the guest by another vif with a credit of its own",
+            facts_suspects_text(facts), both, plural(both));
     else if (longest_suspected(facts, WH_CAUSE_FREEZE) ||
              longest_suspected(facts, WH_CAUSE_QUEUEING))
         judge_period(facts, answer);
@@ -344,7 +357,7 @@ void suspect_rate_limit(struct facts *facts, struct answer *answer)
                      facts_suspects_text(facts));
 }
 
-/* ---- connection tracking ------------------------------------------------------------------------------ */
+/* ---- connection tracking --------------------------------------------------------------------- */
 
 static bool judge_nat(struct facts *facts, struct answer *answer)
 {
@@ -391,19 +404,23 @@ static void judge_tracking(struct facts *facts, uint32_t dead, struct answer *an
     if (lossy == 0 && facts_suspected(facts, WH_CAUSE_MTU_BLACKHOLE))
         answer_stall(answer, WH_EXCLUDED, longest_suspected(facts, WH_CAUSE_MTU_BLACKHOLE),
                      "only large packets vanished in %s, while small ones of the same connection "
-                     "passed: tracking does not judge by size", place);
+                     "passed: tracking does not judge by size",
+                     place);
     else if (lossy == 0)
         answer_stall(answer, WH_EXCLUDED, NULL,
-                     "some packets were lost in %s, but no flow stood still for want of them", place);
+                     "some packets were lost in %s, but no flow stood still for want of them",
+                     place);
     else if (dead == 0 && lossy <= TIMES_EXAMINED)
-        answer_stall(answer, WH_EXCLUDED, stall,
-                     "%u stall%s by loss in %s, and each ended when the same bytes passed, sent again "
-                     "with the same numbers: they had not been outside the window",
-                     lossy, plural(lossy), place);
+        answer_stall(
+            answer, WH_EXCLUDED, stall,
+            "%u stall%s by loss in %s, always ended by the same bytes, sent again with the same "
+            "numbers: they had not been outside the window",
+            lossy, plural(lossy), place);
     else if (all == lossy)
         answer_stall(answer, WH_EXCLUDED, stall,
                      "in %u stall%s by loss in %s all flows stood still together: tracking judges "
-                     "each connection by its own numbers", lossy, plural(lossy), place);
+                     "each connection by its own numbers",
+                     lossy, plural(lossy), place);
     else
         answer_stall(answer, WH_UNDECIDED, stall,
                      "%u of %u stalls by loss in %s did not end within the capture", dead, lossy,
@@ -418,13 +435,14 @@ void suspect_conntrack_invalid(struct facts *facts, struct answer *answer)
     struct traffic_sum sum = suspected_traffic(facts);
     const struct wh_event *reset = reset_in_stall(facts, &dead);
     if (sum.lost == 0)
-        answer_stall(answer, WH_EXCLUDED, NULL,
-                     "nothing was thrown away in %s: each of the %llu packets that went in came out",
-                     facts_suspects_text(facts), (unsigned long long)sum.packets);
+        answer_stall(
+            answer, WH_EXCLUDED, NULL,
+            "nothing was thrown away in %s: each of the %llu packets that went in came out",
+            facts_suspects_text(facts), (unsigned long long)sum.packets);
     else if (reset)
         answer_event(answer, WH_UNDECIDED, reset,
-                     "flow %u was reset at %.3f s while it waited for packets lost in %s", reset->flow,
-                     to_s(reset->time_ns), facts_suspects_text(facts));
+                     "flow %u was reset at %.3f s while it waited for packets lost in %s",
+                     reset->flow, to_s(reset->time_ns), facts_suspects_text(facts));
     else if (!unsettled_by_span(facts, answer))
         judge_tracking(facts, dead, answer);
 }

@@ -5,7 +5,7 @@
  */
 #include "blame/hypotheses_facts.h"
 
-/* ---- memory ------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Segments in which something was lost, the first of them. */
 static uint32_t losing_segments(const struct facts *facts, uint32_t *first)
@@ -49,27 +49,29 @@ void suspect_host_memory(struct facts *facts, struct answer *answer)
                      "segment, first at %.3f s",
                      most->losses.coincident, most->losses.bursts, facts->result->segments[at].name,
                      to_s(here->time_ns));
-        answer_event(answer, WH_SUPPORTED, most->losses.its_partner, "the other loss, at %.3f s, in %s",
-                     to_s(most->losses.its_partner->time_ns),
+        answer_event(answer, WH_SUPPORTED, most->losses.its_partner,
+                     "the other loss, at %.3f s, in %s", to_s(most->losses.its_partner->time_ns),
                      facts->result->segments[most->losses.its_partner->value].name);
     } else if (zero) {
         answer_stall(answer, WH_UNDECIDED, facts->longest[WH_CAUSE_ZERO_WINDOW],
                      "a receiver's window closed in %u stall%s: its program does not read, or its "
-                     "host is short of memory", zero, plural(zero));
+                     "host is short of memory",
+                     zero, plural(zero));
     } else if (facts->followed && count <= 1) {
-        answer_stall(answer, WH_EXCLUDED, count ? facts->segment[first].by_cause[WH_CAUSE_LOSS].first
-                                                : NULL,
-                     count ? "packets were lost in one place only, %s, and no window shrank to nothing"
-                           : "nothing was lost%s, and no window shrank to nothing",
-                     count ? facts->result->segments[first].name : "");
+        answer_stall(
+            answer, WH_EXCLUDED, count ? facts->segment[first].by_cause[WH_CAUSE_LOSS].first : NULL,
+            count ? "packets were lost in one place only, %s, and no window shrank to nothing"
+                  : "nothing was lost%s, and no window shrank to nothing",
+            count ? facts->result->segments[first].name : "");
     } else if (count > 1) {
         answer_stall(answer, WH_UNDECIDED, NULL,
                      "packets were lost in %u segments, %u time%s at the same instant", count,
-                     most ? most->losses.coincident : 0, plural(most ? most->losses.coincident : 0));
+                     most ? most->losses.coincident : 0,
+                     plural(most ? most->losses.coincident : 0));
     }
 }
 
-/* ---- the bridge's filter ------------------------------------------------------------------------------- */
+/* ---- the bridge's filter --------------------------------------------------------------------- */
 
 /* Segments between two captures in which no address changes: the host's own bridges. */
 static bool bridges_only(const struct facts *facts, uint32_t s)
@@ -102,26 +104,28 @@ static void judge_bridge(struct facts *facts, uint32_t s, struct answer *answer)
     const struct wh_stall *never = never_passed(facts, s);
     if (lost == 0)
         answer_stall(answer, answer->status, NULL,
-                     "nothing was lost in %s: each of the %llu packets that went in came out", place,
-                     packets);
+                     "nothing was lost in %s: each of the %llu packets that went in came out",
+                     place, packets);
     else if (never && never->scope != WH_ALL_FLOWS)
         answer_stall(answer, WH_SUPPORTED, never,
                      "flow %u lost everything in %s, from %.3f s on, and is never seen behind it, "
-                     "while other flows pass: as a rule does", never->flow, place,
-                     to_s(never->start_ns));
+                     "while other flows pass: as a rule does",
+                     never->flow, place, to_s(never->start_ns));
     else if (loss->count > loss->resumed)
         answer_stall(answer, WH_UNDECIDED, loss->longest,
                      "%llu of %llu packets were lost in %s, and %u of %u stalls there did not end",
                      lost, packets, place, loss->count - loss->resumed, loss->count);
     else if (loss->count)
-        answer_stall(answer, answer->status, loss->longest,
-                     "%llu of %llu packets were lost in %s, with %u stall%s, but the same bytes passed "
-                     "when they were sent again: a rule would have dropped them again",
-                     lost, packets, place, loss->count, plural(loss->count));
+        answer_stall(
+            answer, answer->status, loss->longest,
+            "%llu of %llu packets were lost in %s, with %u stall%s, but the same bytes passed "
+            "when they were sent again: a rule would have dropped them again",
+            lost, packets, place, loss->count, plural(loss->count));
     else
-        answer_event(answer, answer->status, segment->losses.first,
-                     "%llu of %llu packets were lost in %s, and no flow stood still for want of them",
-                     lost, packets, place);
+        answer_event(
+            answer, answer->status, segment->losses.first,
+            "%llu of %llu packets were lost in %s, and no flow stood still for want of them", lost,
+            packets, place);
 }
 
 void suspect_bridge_netfilter(struct facts *facts, struct answer *answer)
@@ -146,7 +150,7 @@ void suspect_bridge_netfilter(struct facts *facts, struct answer *answer)
                                         "them lie on one bridge is not seen");
 }
 
-/* ---- scheduling ------------------------------------------------------------------------------------------------ */
+/* ---- scheduling ------------------------------------------------------------------------------ */
 
 /* Judges the freezes of one segment; what several segments say is added up. */
 static void judge_freezes(struct facts *facts, uint32_t s, struct answer *answer)
@@ -159,25 +163,30 @@ static void judge_freezes(struct facts *facts, uint32_t s, struct answer *answer
     struct passage passage;
     enum wh_hypothesis_status otherwise = answer->status;
     if (facts_other_way_moved(facts, stall, &passage))
-        answer_event(answer, otherwise, passage.event,
-                     "packets were held one way in %s, but one of flow %u came through the other way "
-                     "at %.3f s: what forwards them was running", place, passage.flow->id,
-                     to_s(passage.event->time_ns));
+        answer_event(
+            answer, otherwise, passage.event,
+            "packets were held one way in %s, but one of flow %u came through the other way "
+            "at %.3f s: what forwards them was running",
+            place, passage.flow->id, to_s(passage.event->time_ns));
     else if (group->scope[WH_ALL_FLOWS] == 0 && facts_other_moved(facts, stall, &passage))
         answer_event(answer, otherwise, passage.event,
-                     "flow %u was held in %s for %.3f s, but flow %u moved on through it", stall->flow,
-                     place, longest_s, passage.flow->id);
+                     "flow %u was held in %s for %.3f s, but flow %u moved on through it",
+                     stall->flow, place, longest_s, passage.flow->id);
     else if (group->scope[WH_ALL_FLOWS] == 0 && group->scope[WH_SOME_FLOWS])
         answer_stall(answer, otherwise, stall,
                      "some flows were held in %s, others moved on through it meanwhile", place);
     else if (group->scope[WH_ALL_FLOWS] == 0)
-        answer_stall(answer, WH_UNDECIDED, stall,
-                     "one flow was held in %s for up to %.3f s, and no other is seen that could tell "
-                     "whether all were", place, longest_s);
+        answer_stall(
+            answer, WH_UNDECIDED, stall,
+            "one flow was held in %s for up to %.3f s, and no other is seen that could tell "
+            "whether all were",
+            place, longest_s);
     else if (segment->lost)
-        answer_stall(answer, WH_UNDECIDED, stall,
-                     "all flows were held in %s for up to %.3f s, but %llu packets were lost there as "
-                     "well", place, longest_s, (unsigned long long)segment->lost);
+        answer_stall(
+            answer, WH_UNDECIDED, stall,
+            "all flows were held in %s for up to %.3f s, but %llu packets were lost there as "
+            "well",
+            place, longest_s, (unsigned long long)segment->lost);
     else if (group->direction[WH_BOTH] == 0)
         answer_stall(answer, WH_UNDECIDED, stall,
                      "all flows were held in %s for up to %.3f s and nothing was lost, but held "
@@ -205,6 +214,10 @@ static void judge_no_freeze(const struct facts *facts, struct answer *answer)
     }
     if (delay_max_ns == WH_NONE)
         answer_stall(answer, WH_UNDECIDED, NULL, "no packet is seen at two captures");
+    else if (facts_suspected_beyond(facts))
+        answer_stall(answer, WH_UNDECIDED, NULL,
+                     "no address is translated between the captures: the firewall may lie beyond "
+                     "them, as do stalls");
     else if (spanning)
         answer_stall(answer, WH_UNDECIDED, NULL,
                      "%u stall%s between the captures can not be placed exactly", spanning,
@@ -212,8 +225,8 @@ static void judge_no_freeze(const struct facts *facts, struct answer *answer)
     else
         answer_stall(answer, WH_EXCLUDED, NULL,
                      "no stall came from packets held between the captures; the longest that any "
-                     "took there was %.1f ms, in %s", to_ms(delay_max_ns),
-                     facts->result->segments[at].name);
+                     "took there was %.1f ms, in %s",
+                     to_ms(delay_max_ns), facts->result->segments[at].name);
 }
 
 void suspect_not_scheduled(struct facts *facts, struct answer *answer)

@@ -138,21 +138,37 @@ int64_t timeline_age(const struct timeline *timeline, const struct pkt *pkt, int
 
 /* ---- round trips ----------------------------------------------------------------------------------------- */
 
-/* From the sender's hop to the sender and back, from the handshake: what the sender answered at
- * once. 0 when no handshake was seen. */
+/* Does a packet of the sender answer what passed towards it? By TSecr where there are timestamps,
+ * else by the acknowledgement of its bytes. */
+static bool answers(const struct pkt *answer, const struct pkt *asked)
+{
+    if (answer->flags & asked->flags & PKT_TIMESTAMPS)
+        return (int32_t)(answer->tsecr - asked->tsval) >= 0;
+    return pkt_span(asked) && answer->ack != ACK_NONE && answer->ack >= pkt_end(asked);
+}
+
+/* From the sender's hop to the sender and back: the quickest answer it ever gave. 0: not known. */
 static int64_t sender_rtt_ns(const struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
-    int64_t asked_ns = NEVER;
-    for (uint32_t i = 0; i < hop->view->pkt_count && i < 16; i++) {
+    const struct pkt *asked = NULL;
+    int64_t asked_ns = 0, least_ns = NEVER;
+    for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
         const struct pkt *pkt = &hop->view->pkts[i];
-        bool syn = pkt->flags & PKT_SYN;
-        if (pkt_side(pkt) != timeline->side)
-            asked_ns = syn ? view_time(hop, i) : asked_ns;
-        else if (asked_ns != NEVER && (pkt->flags & PKT_ACK))
-            return view_time(hop, i) - asked_ns;
+        if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
+            continue;
+        if (pkt_side(pkt) != timeline->side) {
+            if (!asked && ((pkt->flags & PKT_TIMESTAMPS) || pkt_span(pkt))) {
+                asked = pkt;
+                asked_ns = view_time(hop, i);
+            }
+        } else if (asked && answers(pkt, asked)) {
+            int64_t rtt_ns = view_time(hop, i) - asked_ns;
+            least_ns = rtt_ns < least_ns ? rtt_ns : least_ns;
+            asked = NULL;
+        }
     }
-    return 0;
+    return least_ns == NEVER ? 0 : least_ns;
 }
 
 static bool add_rtt(struct timeline *timeline, int64_t time_ns, int64_t rtt_ns)
@@ -165,8 +181,8 @@ static bool add_rtt(struct timeline *timeline, int64_t time_ns, int64_t rtt_ns)
 }
 
 /* From the sender's hop on: a new segment's passing to the ACK that covers it, one at a time, not
- * over retransmissions (Karn). The way behind the hop is added: as long as in the handshake, plus
- * what timestamps tell of a queue there. */
+ * over retransmissions (Karn). The way behind the hop is added: as long as the quickest answer took,
+ * plus what timestamps tell of a queue there. */
 static bool sample_rtts(struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
@@ -260,6 +276,41 @@ static bool collect_acks(const struct hop *hop, unsigned side, struct steps *ste
     return true;
 }
 
+static int compare_steps(const void *left, const void *right)
+{
+    const struct step *a = left, *b = right;
+    if (a->time_ns != b->time_ns)
+        return a->time_ns < b->time_ns ? -1 : 1;
+    return a->level < b->level ? -1 : a->level > b->level;
+}
+
+/* Adds acknowledgements that only points farther on saw: the receiver's own capture missed them. */
+static bool add_missed_acks(const struct trail *acks, unsigned side, struct steps *steps)
+{
+    uint32_t before = steps->count;
+    for (unsigned k = 1; k < acks->hop_count; k++) {
+        const struct hop *hop = &acks->hops[k];
+        for (uint32_t i = 0; i < hop->count; i++) {
+            const struct pkt *pkt = hop_pkt(hop, i);
+            if (hop->copies[i].previous != COPY_NONE || !is_ack(pkt, side))
+                continue;
+            struct step *step = ARRAY_PUSH(steps->items, steps->count, steps->capacity);
+            if (!step)
+                return false;
+            *step = (struct step){hop_time(hop, i), pkt->ack, COPY_NONE};
+        }
+    }
+    if (steps->count == before)
+        return true;
+    qsort(steps->items, steps->count, sizeof *steps->items, compare_steps);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < steps->count; i++)
+        if (kept == 0 || steps->items[i].level > steps->items[kept - 1].level)
+            steps->items[kept++] = steps->items[i];
+    steps->count = kept;
+    return true;
+}
+
 static bool collect_sent(const struct hop *hop, unsigned side, struct steps *steps)
 {
     for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
@@ -303,6 +354,7 @@ bool timeline_make(const struct followed *followed, unsigned side, struct timeli
     timeline->mss = segment_bytes(timeline);
     timeline->ticks = fit_ticks(timeline->sender);
     if (!collect_acks(timeline->receiver, side, &timeline->progress) ||
+        !add_missed_acks(timeline->acks, side, &timeline->progress) ||
         !collect_acks(timeline->sender, side, &timeline->acked) ||
         !collect_sent(timeline->sender, side, &timeline->sent))
         return false;

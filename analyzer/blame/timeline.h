@@ -14,7 +14,7 @@
 struct step {
     int64_t time_ns;
     int64_t level;
-    uint32_t pkt; /* that raised it, in the hop's view */
+    uint32_t pkt; /* that raised it, in the hop's view; COPY_NONE where that capture missed it */
 };
 
 struct steps {
@@ -42,14 +42,14 @@ struct timeline {
     const struct hop *sender;   /* the hop nearest to the sender, with a view */
     const struct hop *receiver; /* the hop nearest to the receiver, with a view */
     unsigned receiver_hop;      /* its index in data->hops */
-    struct steps progress;     /* cumulative ACK at the receiver's hop; arrival where there is none */
+    struct steps progress;     /* cumulative ACK at the receiver's hop; highest byte where there is none */
     struct steps acked;        /* cumulative ACK at the sender's hop */
     struct steps sent;         /* highest offset sent, at the sender's hop */
     struct rtt_sample *rtts;   /* end to end, by time */
     uint32_t rtt_count, rtt_capacity;
     struct tick_clock ticks;   /* the sender's, at the sender's hop */
     int64_t mss;               /* a full segment's bytes */
-    bool by_arrival;           /* no ACK was seen: progress is in-order arrival */
+    bool by_arrival;           /* no ACK was seen: progress is the highest byte that came */
 };
 
 /* Makes the timeline of what `side` sends. `timeline` keeps its arrays between calls; zero it
@@ -76,6 +76,13 @@ int64_t timeline_age(const struct timeline *timeline, const struct pkt *pkt, int
 uint32_t view_from(const struct hop *hop, int64_t time_ns);
 /* First copy of a hop at or after a time; count when none. */
 uint32_t copies_from(const struct hop *hop, int64_t time_ns);
+
+/* The room that a packet's receiver announces, in bytes. Without both SYNs nobody knows the scale:
+ * then only a window of zero says something. */
+static inline int64_t announced_room(const struct track_flow *view, const struct pkt *pkt)
+{
+    return pkt->window == 0 || track_scale_settled(view) ? track_window(view, pkt) : INT32_MAX;
+}
 
 static inline int64_t view_time(const struct hop *hop, uint32_t pkt)
 {

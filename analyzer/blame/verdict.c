@@ -196,7 +196,7 @@ static const char *what_happened(enum wh_cause cause)
     case WH_CAUSE_SENDER_IDLE:
         return "the sender paused in mid-transfer, with an open window and all acknowledged";
     default:
-        return "flows stood still, and these captures do not show why";
+        return "flows stood still for a reason that these captures do not show";
     }
 }
 

@@ -74,6 +74,7 @@ struct decoded {
     uint32_t sack[SACK_BLOCKS_MAX][2]; /* left, right edges (RFC 2018) */
     enum checksum_state checksum;
     bool has_timestamps, has_window_scale, sack_permitted;
+    bool options_cut; /* the snap length ends within the TCP header: options may be missing */
     bool dont_fragment;
     bool first_fragment; /* more fragments follow it */
     struct icmp_quote quote; /* with protocol ICMP and ICMPv6 */

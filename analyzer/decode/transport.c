@@ -34,6 +34,7 @@ void transport_clear(struct decoded *out)
     out->sack_count = 0;
     out->checksum = CHECKSUM_UNKNOWN;
     out->has_timestamps = false;
+    out->options_cut = false;
     out->has_window_scale = false;
     out->sack_permitted = false;
 }
@@ -121,6 +122,7 @@ enum layer decode_tcp(struct walk *walk)
     out->ack = cursor_u32(cursor, 8);
     out->tcp_flags = cursor_u8(cursor, 13) & TCP_FLAGS;
     out->window = cursor_u16(cursor, 14);
+    out->options_cut = !cursor_has(cursor, header_bytes);
     if (header_bytes == 32 && cursor_u32(cursor, 20) == NOP_NOP_TIMESTAMPS &&
         cursor_has(cursor, 32)) {
         out->tsval = cursor_u32(cursor, 24);

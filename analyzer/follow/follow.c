@@ -97,13 +97,11 @@ static bool make_trail(struct followed *followed, unsigned side, const struct fl
 
 /* ---- fates ------------------------------------------------------------------------------------------- */
 
-/* A hop whose capture has nothing of the flow, though its neighbours do: all were missed. */
-static void pass_unseen_hops(struct trail *trail)
+static void mark_ends(struct trail *trail)
 {
-    for (unsigned k = 0; k < trail->hop_count; k++)
-        for (uint32_t i = 0; i < trail->hops[k].count; i++)
-            if (k + 1 == trail->hop_count)
-                trail->hops[k].copies[i].fate = FATE_END;
+    struct hop *last = trail->hop_count ? &trail->hops[trail->hop_count - 1] : NULL;
+    for (uint32_t i = 0; last && i < last->count; i++)
+        last->copies[i].fate = FATE_END;
 }
 
 static void settle_met(struct hop *hop)
@@ -233,29 +231,43 @@ static void settle_ack(struct seen_bytes *seen, struct hop *before, int64_t ack,
     }
 }
 
+/* One packet of the last point, in its turn. */
+static void settle_packet(struct seen_bytes *seen, struct hop *before, const struct hop *at,
+                          const struct pkt *pkt, unsigned side)
+{
+    bool last = at != before;
+    if ((pkt->flags & (PKT_DUPLICATE | PKT_RST)) || (!last && pkt_side(pkt) == side))
+        return;
+    if (!seen->begun && last) {
+        seen->begun = pkt_side(pkt) == side || pkt->ack != ACK_NONE;
+        seen->next = pkt_side(pkt) == side ? pkt->seq : pkt->ack;
+    }
+    if (!seen->begun)
+        return;
+    if (pkt_side(pkt) != side && pkt->ack != ACK_NONE)
+        settle_ack(seen, before, pkt->ack, clock_to_path(at->clock, pkt->time).ns);
+    else if (pkt_side(pkt) == side && pkt_span(pkt))
+        see_bytes(seen, pkt->seq, pkt_end(pkt));
+}
+
+/* Data as the last point saw it, acknowledgements as it or the one before did, in time. */
 static void settle_acknowledged(struct trail *trail, unsigned side)
 {
     if (trail->hop_count < 2)
         return;
-    struct hop *last = &trail->hops[trail->hop_count - 1];
-    struct hop *before = &trail->hops[trail->hop_count - 2];
+    struct hop *last = &trail->hops[trail->hop_count - 1], *before = last - 1;
     struct seen_bytes seen = {0};
     if (!last->view || !before->view)
         return;
-    for (uint32_t i = 0; i < last->view->pkt_count && !seen.full; i++) {
-        const struct pkt *pkt = &last->view->pkts[i];
-        if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
-            continue;
-        if (!seen.begun) {
-            seen.begun = pkt_side(pkt) == side || pkt->ack != ACK_NONE;
-            seen.next = pkt_side(pkt) == side ? pkt->seq : pkt->ack;
-        }
-        if (pkt_side(pkt) == side) {
-            if (pkt_span(pkt))
-                see_bytes(&seen, pkt->seq, pkt_end(pkt));
-        } else if (pkt->ack != ACK_NONE) {
-            settle_ack(&seen, before, pkt->ack, clock_to_path(last->clock, pkt->time).ns);
-        }
+    uint32_t i = 0, j = 0, i_end = last->view->pkt_count, j_end = before->view->pkt_count;
+    while ((i < i_end || j < j_end) && !seen.full) {
+        const struct pkt *a = i < i_end ? &last->view->pkts[i] : NULL;
+        const struct pkt *b = j < j_end ? &before->view->pkts[j] : NULL;
+        bool take_last = !b || (a && clock_to_path(last->clock, a->time).ns <=
+                                         clock_to_path(before->clock, b->time).ns);
+        settle_packet(&seen, before, take_last ? last : before, take_last ? a : b, side);
+        i += take_last;
+        j += !take_last;
     }
 }
 
@@ -352,7 +364,7 @@ static bool follow_trail(struct trail *trail, unsigned side)
     for (unsigned k = 0; ok && k + 2 < trail->hop_count; k++)
         for (unsigned m = k + 2; ok && m < trail->hop_count; m++)
             ok = meet_hops(&trail->hops[k], &trail->hops[m], false, NULL);
-    pass_unseen_hops(trail);
+    mark_ends(trail);
     if (ok)
         settle_acknowledged(trail, side);
     for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)

@@ -384,6 +384,26 @@ static void align_origins(struct flow *flow, unsigned point_count)
     }
 }
 
+/* What the SYNs negotiated, told to the points that did not see them or saw them cut. */
+static void share_options(struct flow *flow, unsigned point_count)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        const struct stream *told = NULL;
+        for (unsigned p = 0; p < point_count && !told; p++)
+            if (flow->at[p] && flow->at[p]->stream[side].options_seen)
+                told = &flow->at[p]->stream[side];
+        for (unsigned p = 0; told && p < point_count; p++) {
+            struct stream *stream = flow->at[p] ? &flow->at[p]->stream[side] : NULL;
+            if (!stream || stream->options_seen)
+                continue;
+            stream->options_seen = true;
+            stream->window_scale_known = told->window_scale_known;
+            stream->window_scale = told->window_scale;
+            stream->mss = told->mss;
+        }
+    }
+}
+
 int match_points(struct track *tracks, unsigned count, struct arena *arena, struct flows *flows,
                  struct wh_error *error)
 {
@@ -394,8 +414,10 @@ int match_points(struct track *tracks, unsigned count, struct arena *arena, stru
             return WH_ERROR;
     }
     for (uint32_t i = 0; i < flows->count; i++)
-        if (flows->items[i].kind != MATCH_SINGLE)
+        if (flows->items[i].kind != MATCH_SINGLE) {
             align_origins(&flows->items[i], count);
+            share_options(&flows->items[i], count);
+        }
     return WH_OK;
 }
 

@@ -310,6 +310,7 @@ static void note_options(struct track_flow *flow, unsigned side, const struct de
     if (!is_syn(packet))
         return;
     flow->syn_seen = true;
+    sender->options_seen |= !packet->options_cut;
     if (packet->mss)
         sender->mss = packet->mss;
     if (packet->has_window_scale) {

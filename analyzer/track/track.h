@@ -60,6 +60,7 @@ struct stream {
     uint32_t base;       /* sequence number of offset 0 */
     bool base_known;     /* from a SYN, or a SYN-ACK's acknowledgement */
     bool seen;
+    bool options_seen;    /* of its SYN, whole: what is not in them was not negotiated */
     bool window_scale_known;
     uint8_t window_scale; /* applies to what this side announces */
     uint8_t ttl_max;     /* highest seen */
@@ -143,6 +144,12 @@ static inline int64_t pkt_end(const struct pkt *pkt)
 static inline unsigned pkt_side(const struct pkt *pkt)
 {
     return (pkt->flags & PKT_FROM_SERVER) ? 1u : 0u;
+}
+
+/* Is it known how windows are scaled? Both SYNs tell, here or at another point. */
+static inline bool track_scale_settled(const struct track_flow *flow)
+{
+    return flow->stream[0].options_seen && flow->stream[1].options_seen;
 }
 
 /* The window in bytes: scaled as negotiated, but never in a SYN (RFC 7323, 2.2). */
