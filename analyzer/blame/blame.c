@@ -12,6 +12,10 @@
 #include "base/error.h"
 #include "blame/case.h"
 
+/* Twice the round trip of a flow that began before the captures, until one is measured: half of
+ * what RFC 6298, 2.1, waits then. */
+#define UNKNOWN_RTT_NS (500 * NS_PER_MS)
+#define GIVE_UP_NS (3 * NS_PER_S / 2)
 #define FAST_RECOVERY_NS (500 * NS_PER_MS)
 
 /* Bytes are outstanding: asked in this order. */
@@ -39,6 +43,8 @@ static int64_t threshold_ns(const struct inquiry *inquiry, const struct timeline
                             int64_t start_ns)
 {
     int64_t twice_ns = 2 * timeline_srtt(timeline, start_ns);
+    if (twice_ns == 0 && !timeline->sender->view->stream[timeline->side].base_known)
+        twice_ns = UNKNOWN_RTT_NS;
     return twice_ns > inquiry->options->min_stall_ns ? twice_ns : inquiry->options->min_stall_ns;
 }
 
@@ -133,6 +139,29 @@ static bool recovered_at_once(const struct stall_case *item)
     return false;
 }
 
+/* A sender that waits sends again, after a second at the latest (RFC 6298, 2). One that does not
+ * got its acknowledgement: the captures missed it. */
+static bool gave_up(const struct stall_case *item)
+{
+    return !item->resumed && case_duration(item) > GIVE_UP_NS && !sent_again(item);
+}
+
+/* When what is waited for was first sent. Its first copy may have been lost before it came to any
+ * capture: the segment before it does not end what the sender had to say (no PSH, RFC 9293,
+ * 3.9.1.2), and by the IP IDs another packet followed it. */
+static int64_t first_sending(const struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->sender;
+    uint32_t fresh = first_copy(item);
+    if (fresh == COPY_NONE || fresh == 0)
+        return item->sent_ns;
+    const struct pkt *before = hop_pkt(hop, fresh - 1);
+    bool unfinished = before->len > 0 && !(before->flags & PKT_PSH);
+    if (unfinished && ids_skipped(item->timeline, hop, fresh - 1, fresh) > 0)
+        return hop_time(hop, fresh - 1);
+    return item->sent_ns;
+}
+
 /* The time between two steps of progress: a case for the rules, or an idle flow. As judge. */
 static int examine(const struct inquiry *inquiry, struct stall_case *item, struct wh_error *error)
 {
@@ -144,10 +173,9 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
         case_duration(item) > threshold_ns(inquiry, timeline, from_ns))
         return judge(inquiry, item, (const case_rule[]){rule_window_shut}, 1, error);
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
-        item->start_ns = item->sent_ns > from_ns ? item->sent_ns : from_ns;
-        item->start_ns = later(item->start_ns, item->watched_ns);
+        item->start_ns = later(later(first_sending(item), from_ns), item->watched_ns);
         if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns) &&
-            !recovered_at_once(item))
+            !recovered_at_once(item) && !gave_up(item))
             return judge(inquiry, item, rules_outstanding,
                          sizeof rules_outstanding / sizeof *rules_outstanding, error);
     }

@@ -66,6 +66,29 @@ struct held held_in(const struct trail *trail, unsigned k, int64_t from_ns, int6
     return held;
 }
 
+uint32_t first_copy(const struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->sender;
+    if (item->sent_ns == NEVER)
+        return COPY_NONE;
+    for (uint32_t i = copies_from(hop, item->sent_ns); i < hop->count; i++)
+        if (pkt_span(hop_pkt(hop, i)) && pkt_end(hop_pkt(hop, i)) > item->level)
+            return i;
+    return COPY_NONE;
+}
+
+bool sent_again(const struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->sender;
+    uint32_t i = copies_from(hop, item->start_ns);
+    int64_t high = steps_level(&item->timeline->sent, item->start_ns, INT64_MIN);
+    for (; i < hop->count && hop_time(hop, i) <= item->end_ns; i++)
+        if (pkt_span(hop_pkt(hop, i)) && hop_time(hop, i) > item->start_ns &&
+            hop_pkt(hop, i)->seq < high)
+            return true;
+    return false;
+}
+
 /* ---- IP IDs --------------------------------------------------------------------------------------------- */
 
 /* What a packet adds to a counter of packets: a merged frame stands for several. */

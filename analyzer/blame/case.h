@@ -65,6 +65,12 @@ struct held {
 struct held held_in(const struct trail *trail, unsigned k, int64_t from_ns, int64_t to_ns,
                     int64_t least_ns);
 
+/* The sender's first copy of the byte that is waited for, at its hop; COPY_NONE. */
+uint32_t first_copy(const struct stall_case *item);
+
+/* Did the sender's hop see old bytes, or the byte waited for, again during the case? */
+bool sent_again(const struct stall_case *item);
+
 /* How many packets the sender of `trail` made between two copies at its first hop that were not
  * seen there, by the IP IDs it counts up; -1 when its IDs do not tell. */
 int ids_skipped(const struct timeline *timeline, const struct hop *hop, uint32_t before,

@@ -39,6 +39,8 @@ bool rule_not_sent_on(struct stall_case *item)
     bool late = copy == COPY_NONE || hop_time(hop, copy) - item->start_ns > case_duration(item) / 2;
     if (!late || above == COPY_NONE)
         return false;
+    if (rule_acks_on_path(item)) /* why it was not sent again: nobody told the sender */
+        return true;
     conclude(item, WH_CAUSE_LOSS, place_before(item, item->timeline->data), true, CONFIDENCE_HOLE);
     testify(item, hop, hop->copies[above].pkt, NULL, 0,
             "a hole at %s: bytes from %lld on passed at %.3f s, byte %lld did not: it was lost before",
@@ -162,18 +164,6 @@ bool rule_beyond_receiver(struct stall_case *item)
 
 /* ---- before the first capture: nothing outstanding that a capture saw ------------------------------------- */
 
-/* The sender's first copy of the byte, at its hop; COPY_NONE. */
-static uint32_t first_new(const struct stall_case *item)
-{
-    const struct hop *hop = item->timeline->sender;
-    if (item->sent_ns == NEVER)
-        return COPY_NONE;
-    for (uint32_t i = copies_from(hop, item->sent_ns); i < hop->count; i++)
-        if (pkt_span(hop_pkt(hop, i)) && pkt_end(hop_pkt(hop, i)) > item->level)
-            return i;
-    return COPY_NONE;
-}
-
 /* When the acknowledgement that the sender answers with this packet passed, by TSecr; NEVER. */
 static int64_t answered_ack_ns(const struct stall_case *item, const struct pkt *pkt,
                                int64_t before_ns)
@@ -254,7 +244,7 @@ bool rule_acks_beyond_sender(struct stall_case *item)
 bool rule_held_before_first(struct stall_case *item)
 {
     const struct hop *hop = item->timeline->sender;
-    uint32_t fresh = first_new(item);
+    uint32_t fresh = first_copy(item);
     if (fresh == COPY_NONE)
         return false;
     int64_t age_ns = timeline_age(item->timeline, hop_pkt(hop, fresh), hop_time(hop, fresh));
@@ -272,7 +262,7 @@ bool rule_held_before_first(struct stall_case *item)
 bool rule_lost_before_first(struct stall_case *item)
 {
     const struct hop *hop = item->timeline->sender;
-    uint32_t fresh = first_new(item);
+    uint32_t fresh = first_copy(item);
     if (fresh == COPY_NONE || fresh == 0)
         return false;
     int64_t silence_ns = hop_time(hop, fresh) - hop_time(hop, fresh - 1);
@@ -293,7 +283,7 @@ bool rule_sender_idle(struct stall_case *item)
 {
     const struct timeline *timeline = item->timeline, *other = item->other;
     const struct hop *hop = timeline->sender;
-    uint32_t fresh = first_new(item);
+    uint32_t fresh = first_copy(item);
     if (fresh == COPY_NONE || hop_pkt(hop, fresh)->len == 0)
         return false;
     int64_t peer_ns = INT64_MIN, peer_after_ns = NEVER;

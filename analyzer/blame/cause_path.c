@@ -366,7 +366,7 @@ bool rule_acks_on_path(struct stall_case *item)
             worst = k;
         }
     }
-    if (worst_ns * 2 < case_duration(item))
+    if (worst_ns * 2 < case_duration(item) || (!item->resumed && !sent_again(item)))
         return false;
     const struct hop *hop = &trail->hops[worst], *next = hop + 1;
     struct place place = place_between(hop, next);

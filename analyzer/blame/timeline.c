@@ -213,11 +213,13 @@ static bool sample_rtts(struct timeline *timeline)
     return true;
 }
 
-/* The middle one of the three samples that end before `end`; 0 with fewer. */
+/* The middle one of the three samples that end before `end`; the larger one of fewer. */
 static int64_t recent_rtt_ns(const struct timeline *timeline, uint32_t end)
 {
-    if (end < 3)
-        return 0;
+    if (end < 3) {
+        int64_t most_ns = end ? timeline->rtts[0].rtt_ns : 0;
+        return end == 2 && timeline->rtts[1].rtt_ns > most_ns ? timeline->rtts[1].rtt_ns : most_ns;
+    }
     int64_t a = timeline->rtts[end - 1].rtt_ns, b = timeline->rtts[end - 2].rtt_ns;
     int64_t c = timeline->rtts[end - 3].rtt_ns;
     int64_t low = a < b ? a : b, high = a < b ? b : a;

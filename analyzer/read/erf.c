@@ -6,8 +6,7 @@
  *
  * then extension headers of eight bytes where the type's top bit is set, two bytes of padding
  * before an Ethernet frame, and the frame. Having no magic number, a file is taken for ERF when its
- * first records make sense. Read here and not by libtrace, which ends the whole process on a record
- * too short for its own header, and tells a cut file from a whole one by nothing.
+ * first records make sense. Read here and not by libtrace: foreign.c tells why.
  */
 #include <pcap/dlt.h>
 

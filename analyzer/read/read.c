@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Opening a capture, whatever it is: a large plain file is mapped, all else streamed; then each
- * format is asked whether the first bytes are its own.
+ * format is asked whether the first bytes are its own, unless the file's format was named.
  */
 #include "read/read.h"
 
@@ -136,24 +136,35 @@ static int not_a_capture(struct reader *reader, struct wh_error *error)
                      bytes);
 }
 
-static int open_format(struct reader *reader, struct wh_error *error)
+static int open_format(struct reader *reader, const struct foreign_format *foreign,
+                       struct wh_error *error)
 {
     static int (*const OPENERS[])(struct reader *, struct wh_error *) = {
         reader_open_pcap, reader_open_pcapng, reader_open_snoop,
         reader_open_erf, /* last: it has no magic number */
     };
-    for (size_t i = 0; i < sizeof OPENERS / sizeof *OPENERS; i++) {
-        int mine = OPENERS[i](reader, error);
-        if (mine < 0)
-            return mine;
-        if (mine > 0)
-            return WH_OK;
-    }
-    return not_a_capture(reader, error);
+    int mine = foreign ? reader_open_foreign(reader, foreign, error) : 0;
+    for (size_t i = 0; mine == 0 && i < sizeof OPENERS / sizeof *OPENERS; i++)
+        mine = OPENERS[i](reader, error);
+    if (mine < 0)
+        return mine;
+    return mine > 0 ? WH_OK : not_a_capture(reader, error);
+}
+
+/* Takes "FORMAT:" off a name, unless there is a file of just that name. */
+static int find_format(const struct reader *reader, const char **path,
+                       const struct foreign_format **foreign, struct wh_error *error)
+{
+    const char *file = *path;
+    *foreign = access(*path, F_OK) != 0 ? foreign_find(*path, &file) : NULL;
+    const char *refusal = *foreign ? foreign_refusal(*foreign) : NULL;
+    *path = file;
+    return refusal ? error_set(error, reader->path, 0, 0, "%s", refusal) : WH_OK;
 }
 
 int reader_open(struct reader **out, const char *path, uint64_t map_from, struct wh_error *error)
 {
+    const struct foreign_format *foreign;
     struct stat status = {0};
     int result = WH_ERROR;
     *out = NULL;
@@ -168,8 +179,8 @@ int reader_open(struct reader **out, const char *path, uint64_t map_from, struct
         error_memory(error, path);
         goto cleanup;
     }
-    if (open_file(reader, path, &status, error) || open_window(reader, &status, map_from, error) ||
-        open_format(reader, error))
+    if (find_format(reader, &path, &foreign, error) || open_file(reader, path, &status, error) ||
+        open_window(reader, &status, map_from, error) || open_format(reader, foreign, error))
         goto cleanup;
     const char *packing = reader->source ? source_packing(reader->source) : NULL;
     snprintf(reader->format_name, sizeof reader->format_name, packing ? "%s (%s)" : "%s",
@@ -225,6 +236,7 @@ void read_close(struct reader *reader)
 {
     if (!reader)
         return;
+    foreign_close(reader->foreign);
     window_close(&reader->window);
     source_close(reader->source);
     if (reader->fd >= 0)

@@ -57,8 +57,9 @@ struct reader {
     struct capture_interface **interfaces; /* each in the arena, so that they stay in place */
     struct arena arena;
     struct source *source;
+    struct foreign *foreign; /* NULL: read without libtrace */
     int fd;
-    char *path;
+    char *path; /* as it was named */
     char format_name[48];
 };
 
@@ -86,6 +87,19 @@ int reader_open_pcap(struct reader *reader, struct wh_error *error);
 int reader_open_pcapng(struct reader *reader, struct wh_error *error);
 int reader_open_snoop(struct reader *reader, struct wh_error *error);
 int reader_open_erf(struct reader *reader, struct wh_error *error);
+
+/* The format of "FORMAT:FILE", where libtrace knows FORMAT; `*file` is then what follows the colon.
+ * NULL: not of that form. */
+struct foreign_format;
+const struct foreign_format *foreign_find(const char *path, const char **file);
+
+/* Why a format is not read: a clause for a message; NULL: it is. */
+const char *foreign_refusal(const struct foreign_format *format);
+
+/* As the others, for a file whose format was named. 0 also where the bytes tell it themselves. */
+int reader_open_foreign(struct reader *reader, const struct foreign_format *format,
+                        struct wh_error *error);
+void foreign_close(struct foreign *foreign);
 
 /* What a file is that starts with these bytes and is not read, and what to do: a clause for a
  * message; NULL: not known. */

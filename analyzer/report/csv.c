@@ -155,13 +155,6 @@ static char *put_signed(char *to, int64_t value)
     return put_count(to, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-static char *put_word(char *to, const char *word)
-{
-    size_t length = strlen(word);
-    memcpy(to, word, length);
-    return to + length;
-}
-
 static char *put_field(char *to, const struct field *field)
 {
     memcpy(to, field->bytes, field->length);
@@ -238,9 +231,9 @@ static void add_row(struct csv *csv, const struct wh_event *event, bool bears_ru
     *to++ = ',';
     to = event->flow ? put_count(to, event->flow) : to;
     *to++ = ',';
-    to = put_word(to, wh_direction_word((enum wh_direction)event->direction));
+    to = stpcpy(to, wh_direction_word((enum wh_direction)event->direction));
     *to++ = ',';
-    to = put_word(to, wh_event_word((enum wh_event_kind)event->kind));
+    to = stpcpy(to, wh_event_word((enum wh_event_kind)event->kind));
     *to++ = ',';
     to = put_range(to, event);
     *to++ = ',';

@@ -155,8 +155,8 @@ void page_row(struct table *table, const char *const *cells, struct buffer *note
 /* A segment's name as a table's cell; the caller frees `name`. */
 const char *page_segment(struct buffer *name, const struct wh_result *result, uint32_t segment,
                          uint32_t span);
-/* Evidence as lines of a note. */
-void page_evidence(struct buffer *note, const struct wh_result *result,
+/* Evidence as lines at the end of `out`. */
+void page_evidence(struct buffer *out, const struct wh_result *result,
                    const struct wh_evidence *evidence, uint32_t count);
 /* The sections, in text_stalls.c, text_captures.c, text_findings.c. */
 void text_stalls(struct page *page);

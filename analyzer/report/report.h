@@ -25,11 +25,11 @@ int report_run(const struct wh_result *result, char run[REPORT_RUN_SIZE]);
 /* Each returns a string for the caller to free, NULL when memory is out. `run` is report_run's.
  * report_text: `colours` adds the escapes of a colour terminal.
  * report_markdown: for an issue tracker, below REPORT_MARKDOWN_BYTES; `command` is the command line
- * or NULL; `pictures` are paths relative to the report's folder. */
+ * or NULL; `picture_paths` are relative to the report's folder. */
 char *report_text(const struct wh_result *result, bool colours);
 char *report_text_run(const struct wh_result *result, const char *run, bool colours);
 char *report_markdown(const struct wh_result *result, const char *run, const char *command,
-                      const char *const *pictures, size_t picture_count);
+                      const char *const *picture_paths, size_t picture_count);
 char *report_json(const struct wh_result *result, char run[REPORT_RUN_SIZE]); /* fills in `run` */
 
 /* Writes events.csv to `out`. A CSV file has no room for a comment and its columns are fixed, so

@@ -245,9 +245,28 @@ static void test_no_nat(void **state)
     struct bench *bench = *state;
     struct talk talk = talk_usual();
     for (unsigned p = 0; p < POINTS; p++)
-        see(bench, p, &talk, (struct part){.first = p});
+        see(bench, p, &talk, (struct part){0});
     const struct flow *flow = only_flow(bench);
     assert_int_equal(flow->kind, MATCH_HANDSHAKE);
+    same_origins(bench, flow);
+}
+
+/* From the SYN on, from the SYN-ACK on (which acknowledges the SYN), and later. */
+static void test_weakest_link_counts(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk = talk_usual();
+    see(bench, 0, &talk, (struct part){0});
+    see(bench, 1, &talk, (struct part){.first = 1});
+    match(bench);
+    assert_int_equal(bench->flows.items[0].kind, MATCH_HANDSHAKE);
+    double sure = bench->flows.items[0].confidence;
+    match_free(&bench->flows);
+    see(bench, 2, &talk, (struct part){.first = 6, .no_stamps = true, .last = 7});
+    const struct flow *flow = only_flow(bench);
+    assert_int_equal(flow->kind, MATCH_CONTENT);
+    assert_false(flow->timestamps);
+    assert_true(flow->confidence <= sure);
     same_origins(bench, flow);
 }
 
@@ -630,6 +649,7 @@ int main(void)
         TEST(test_one_point_saw_the_handshake),
         TEST(test_origins_across_a_wrap),
         TEST(test_no_nat),
+        TEST(test_weakest_link_counts),
         TEST(test_port_kept),
         TEST(test_both_ends_renamed),
         TEST(test_syn_only),
