@@ -81,7 +81,7 @@ uint32_t copies_from(const struct hop *hop, int64_t time_ns);
  * then only a window of zero says something. */
 static inline int64_t announced_room(const struct track_flow *view, const struct pkt *pkt)
 {
-    return pkt->window == 0 || track_scale_settled(view) ? track_window(view, pkt) : INT32_MAX;
+    return pkt->window == 0 || track_scale_settled(view, pkt_side(pkt)) ? track_window(view, pkt) : INT32_MAX;
 }
 
 static inline int64_t view_time(const struct hop *hop, uint32_t pkt)

@@ -384,7 +384,8 @@ static void align_origins(struct flow *flow, unsigned point_count)
     }
 }
 
-/* What the SYNs negotiated, told to the points that did not see them or saw them cut. */
+/* What the SYNs negotiated, told to the points that did not see them or saw them cut; what can be
+ * inferred where no point saw them. */
 static void share_options(struct flow *flow, unsigned point_count)
 {
     for (unsigned side = 0; side < 2; side++) {
@@ -392,8 +393,12 @@ static void share_options(struct flow *flow, unsigned point_count)
         for (unsigned p = 0; p < point_count && !told; p++)
             if (flow->at[p] && flow->at[p]->stream[side].options_seen)
                 told = &flow->at[p]->stream[side];
-        for (unsigned p = 0; told && p < point_count; p++) {
+        for (unsigned p = 0; p < point_count; p++) {
             struct stream *stream = flow->at[p] ? &flow->at[p]->stream[side] : NULL;
+            if (!told && stream)
+                track_infer_scale(flow->at[p], side);
+            if (!told)
+                continue;
             if (!stream || stream->options_seen)
                 continue;
             stream->options_seen = true;
@@ -413,11 +418,11 @@ int match_points(struct track *tracks, unsigned count, struct arena *arena, stru
         if (match_point(&round, arena, error))
             return WH_ERROR;
     }
-    for (uint32_t i = 0; i < flows->count; i++)
-        if (flows->items[i].kind != MATCH_SINGLE) {
+    for (uint32_t i = 0; i < flows->count; i++) {
+        if (flows->items[i].kind != MATCH_SINGLE)
             align_origins(&flows->items[i], count);
-            share_options(&flows->items[i], count);
-        }
+        share_options(&flows->items[i], count);
+    }
     return WH_OK;
 }
 

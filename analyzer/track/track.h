@@ -62,6 +62,7 @@ struct stream {
     bool seen;
     bool options_seen;    /* of its SYN, whole: what is not in them was not negotiated */
     bool window_scale_known;
+    bool scale_inferred;  /* without a SYN, from how its window shrinks as it fills */
     uint8_t window_scale; /* applies to what this side announces */
     uint8_t ttl_max;     /* highest seen */
     uint16_t mss;        /* announced in its SYN, 0: not seen */
@@ -121,6 +122,11 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
  * seen. The server's side is the port that more flows share, else the lower port. */
 int track_finish(struct track *track, struct wh_error *error);
 
+/* Without a SYN: infers how the windows that a side announces are scaled. While a receiver takes
+ * bytes that nobody reads, its window shrinks by just as many: bytes acknowledged over steps of
+ * the window field are 2^scale. Does nothing where no such stretch is long enough. */
+void track_infer_scale(struct track_flow *flow, unsigned side);
+
 /* Exchanges client and server of a flow, in its packets too. */
 void track_flip(struct track_flow *flow);
 
@@ -146,18 +152,20 @@ static inline unsigned pkt_side(const struct pkt *pkt)
     return (pkt->flags & PKT_FROM_SERVER) ? 1u : 0u;
 }
 
-/* Is it known how windows are scaled? Both SYNs tell, here or at another point. */
-static inline bool track_scale_settled(const struct track_flow *flow)
+/* Is it known how the windows that a side announces are scaled? Both SYNs tell, here or at another
+ * point, or its window's shrinking does. */
+static inline bool track_scale_settled(const struct track_flow *flow, unsigned side)
 {
-    return flow->stream[0].options_seen && flow->stream[1].options_seen;
+    return (flow->stream[0].options_seen && flow->stream[1].options_seen) ||
+           flow->stream[side].scale_inferred;
 }
 
 /* The window in bytes: scaled as negotiated, but never in a SYN (RFC 7323, 2.2). */
 static inline uint32_t track_window(const struct track_flow *flow, const struct pkt *pkt)
 {
     const struct stream *stream = &flow->stream[pkt_side(pkt)];
-    bool scaled = !(pkt->flags & PKT_SYN) && flow->stream[0].window_scale_known &&
-                  flow->stream[1].window_scale_known;
+    bool negotiated = flow->stream[0].window_scale_known && flow->stream[1].window_scale_known;
+    bool scaled = !(pkt->flags & PKT_SYN) && (negotiated || stream->scale_inferred);
     return scaled ? (uint32_t)pkt->window << stream->window_scale : pkt->window;
 }
 
