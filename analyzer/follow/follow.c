@@ -104,6 +104,15 @@ static void mark_ends(struct trail *trail)
         last->copies[i].fate = FATE_END;
 }
 
+static void note_base_delay(struct hop *hop)
+{
+    int64_t least_ns = INT64_MAX;
+    for (uint32_t i = 0; i < hop->count; i++)
+        if (hop_delay_known(hop, i) && hop_delay(hop, i) < least_ns)
+            least_ns = hop_delay(hop, i);
+    hop->base_delay_ns = least_ns == INT64_MAX ? 0 : least_ns;
+}
+
 static void settle_met(struct hop *hop)
 {
     for (uint32_t i = 0; i < hop->count; i++) {
@@ -130,23 +139,28 @@ static int64_t *overtaken_after(const struct hop *hop)
     return after;
 }
 
-/* What may still be on its way, or came when nobody looked, is not called lost. */
-static bool settle_unseen(struct hop *from, const struct hop *to)
+/* What would have come before the next capture began, or after its end, nobody looked for. */
+static void settle_unwatched(struct hop *from, const struct hop *to)
+{
+    int64_t slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns;
+    for (uint32_t i = 0; i < from->count; i++) {
+        int64_t due_ns = hop_time(from, i) + from->base_delay_ns;
+        bool watched = due_ns >= to->first.ns + slack_ns && due_ns <= to->last.ns - slack_ns;
+        if (from->copies[i].fate == FATE_LOST && !watched)
+            from->copies[i].fate = FATE_UNSEEN;
+    }
+}
+
+/* What nothing has overtaken may still be on its way. */
+static bool settle_under_way(struct hop *from, const struct hop *to)
 {
     int64_t *after = overtaken_after(from);
     if (!after)
         return false;
-    int64_t slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns;
-    for (uint32_t i = 0; i < from->count; i++) {
-        struct copy *copy = &from->copies[i];
-        int64_t sent_ns = hop_time(from, i);
-        if (copy->fate != FATE_LOST)
-            continue;
-        bool overtaken = after[i] != INT64_MIN;
-        bool running = sent_ns >= to->first.ns - slack_ns && sent_ns <= to->last.ns + slack_ns;
-        if (!running || (!overtaken && sent_ns + GIVE_UP_NS > to->last.ns))
-            copy->fate = FATE_UNSEEN;
-    }
+    for (uint32_t i = 0; i < from->count; i++)
+        if (from->copies[i].fate == FATE_LOST && after[i] == INT64_MIN &&
+            hop_time(from, i) + GIVE_UP_NS > to->last.ns)
+            from->copies[i].fate = FATE_UNSEEN;
     free(after);
     return true;
 }
@@ -342,15 +356,6 @@ static void count_missed(struct trail *trail)
     }
 }
 
-static void note_base_delay(struct hop *hop)
-{
-    int64_t least_ns = INT64_MAX;
-    for (uint32_t i = 0; i < hop->count; i++)
-        if (hop_delay_known(hop, i) && hop_delay(hop, i) < least_ns)
-            least_ns = hop_delay(hop, i);
-    hop->base_delay_ns = least_ns == INT64_MAX ? 0 : least_ns;
-}
-
 /* ---- one direction ------------------------------------------------------------------------------------- */
 
 static bool follow_trail(struct trail *trail, unsigned side)
@@ -359,8 +364,11 @@ static bool follow_trail(struct trail *trail, unsigned side)
     bool ok = pieces != NULL;
     for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
         ok = meet_hops(&trail->hops[k], &trail->hops[k + 1], true, &pieces[k]);
-    for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
+    for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++) {
         settle_met(&trail->hops[k]);
+        note_base_delay(&trail->hops[k]);
+        settle_unwatched(&trail->hops[k], &trail->hops[k + 1]);
+    }
     for (unsigned k = 0; ok && k + 2 < trail->hop_count; k++)
         for (unsigned m = k + 2; ok && m < trail->hop_count; m++)
             ok = meet_hops(&trail->hops[k], &trail->hops[m], false, NULL);
@@ -368,11 +376,9 @@ static bool follow_trail(struct trail *trail, unsigned side)
     if (ok)
         settle_acknowledged(trail, side);
     for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
-        ok = settle_unseen(&trail->hops[k], &trail->hops[k + 1]) &&
+        ok = settle_under_way(&trail->hops[k], &trail->hops[k + 1]) &&
              collect_lost(trail, k, &pieces[k]);
     count_missed(trail);
-    for (unsigned k = 0; k + 1 < trail->hop_count; k++)
-        note_base_delay(&trail->hops[k]);
     for (unsigned k = 0; pieces && k < trail->hop_count; k++)
         free(pieces[k].items);
     free(pieces);

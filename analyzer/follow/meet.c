@@ -27,16 +27,17 @@ struct walk {
     struct pieces *pieces;
 };
 
-static bool same_timestamps(const struct pkt *a, const struct pkt *b)
+static bool same_timestamp(const struct pkt *a, const struct pkt *b)
 {
-    return !(a->flags & b->flags & PKT_TIMESTAMPS) ||
-           (a->tsval == b->tsval && a->tsecr == b->tsecr);
+    return !(a->flags & b->flags & PKT_TIMESTAMPS) || a->tsval == b->tsval;
 }
 
 /* A packet without sequence space: an ACK, a reset, a datagram. It passes whole or not at all. */
 static bool same_packet(const struct pkt *a, const struct pkt *b)
 {
     const unsigned kind = PKT_RST | PKT_ACK | PKT_SYN | PKT_FIN;
+    if ((a->flags & b->flags & PKT_TIMESTAMPS) && a->tsecr != b->tsecr)
+        return false;
     return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->window == b->window &&
            (a->flags & kind) == (b->flags & kind) &&
            (a->hash == b->hash || !a->hash || !b->hash);
@@ -54,7 +55,7 @@ static bool fits(const struct walk *walk, uint32_t index, const struct pkt *ther
 {
     const struct copy *copy = &walk->from->copies[index];
     const struct pkt *here = &walk->from->view->pkts[copy->pkt];
-    if (!is_open(copy, here) || !same_timestamps(here, there))
+    if (!is_open(copy, here) || !same_timestamp(here, there))
         return false;
     if (hop_time(walk->from, index) > by_ns + (here->len > there->len ? MERGE_WAIT_NS : 0))
         return false;
@@ -75,7 +76,7 @@ static bool ids_survive(const struct hop *from, const struct hop *to)
         for (uint32_t k = j; k < to->count && k < j + 32; k++) {
             const struct pkt *there = hop_pkt(to, k);
             if (here->seq != there->seq || here->len != there->len || here->ack != there->ack ||
-                !same_timestamps(here, there))
+                !same_timestamp(here, there))
                 continue;
             equal += here->ip_id == there->ip_id;
             other += here->ip_id != there->ip_id;
@@ -156,7 +157,8 @@ static bool link_copies(struct walk *walk, uint32_t index, uint32_t there_index,
         if (there_copy->previous == COPY_NONE)
             there_copy->previous = index;
     } else {
-        here_copy->fate = FATE_MISSED;
+        if (here_copy->fate == FATE_LOST) /* not where the capture in between had ended */
+            here_copy->fate = FATE_MISSED;
         there_copy->previous = COPY_SKIPPED;
     }
     return true;
