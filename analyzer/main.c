@@ -27,8 +27,8 @@ struct format_name {
 };
 
 static const struct format_name format_names[] = {
-    {"text", WH_FORMAT_TEXT},   {"md", WH_FORMAT_MARKDOWN}, {"html", WH_FORMAT_HTML},
-    {"json", WH_FORMAT_JSON},   {"csv", WH_FORMAT_CSV},     {"plots", WH_FORMAT_PLOTS},
+    {"text", WH_FORMAT_TEXT}, {"md", WH_FORMAT_MARKDOWN}, {"html", WH_FORMAT_HTML},
+    {"json", WH_FORMAT_JSON}, {"csv", WH_FORMAT_CSV},     {"plots", WH_FORMAT_PLOTS},
     {"evidence", WH_FORMAT_EVIDENCE},
 };
 
@@ -58,7 +58,7 @@ static void usage(FILE *out)
           "  POINT=FILE           a capture (pcap, pcapng, ERF, also compressed) made at POINT; again\n"
           "                       for more files of a point; FILE may be a pattern, a folder, or -\n"
           "  -o, --output DIR     write the report into DIR; without it, as text to standard output\n"
-          "      --format LIST    of text, md, html, json, csv, plots, evidence (default: all)\n"
+          "      --format LIST    of text, md, json, csv, plots (default: all)\n"
           "      --filter EXPR    only packets that this pcap filter lets through\n"
           "      --time FROM,TO   only packets of these seconds, from the earliest packet on\n"
           "      --flow ADDR:PORT only flows with this end point\n"
@@ -372,6 +372,8 @@ static int output(const struct wh_analysis *analysis, const struct request *requ
     if (!request->folder)
         return print_text(analysis);
     unsigned formats = request->formats ? request->formats : WH_FORMAT_ALL;
+    if ((request->formats & (WH_FORMAT_HTML | WH_FORMAT_EVIDENCE)) && !request->quiet)
+        complain("--format: %s", "html and evidence are not written by this version");
     if (wh_write_report(analysis, request->folder, formats, command, error))
         return complain("%s", error->text);
     if (!request->quiet)

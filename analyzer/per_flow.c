@@ -144,6 +144,49 @@ static bool add_lost_events(struct wh_analysis *analysis, const struct followed 
     return true;
 }
 
+/* The side of a view that sent what an ICMP error quotes; -1 when it is not of this flow. */
+static int quoted_side(const struct track_flow *view, const struct icmp_quote *quote)
+{
+    for (unsigned side = 0; view && side < 2; side++)
+        if (view->protocol == quote->protocol &&
+            memcmp(&view->endpoint[side], &quote->source, sizeof quote->source) == 0 &&
+            memcmp(&view->endpoint[!side], &quote->destination, sizeof quote->source) == 0)
+            return (int)side;
+    return -1;
+}
+
+/* A router's word that a packet was too big: an event of the flow it quotes, on its way back to
+ * the sender. */
+static bool add_too_big(struct wh_analysis *analysis, unsigned point, const struct track_icmp *icmp)
+{
+    for (uint32_t f = 0; f < analysis->flows.count; f++) {
+        const struct track_flow *view = analysis->flows.items[f].at[point];
+        int side = quoted_side(view, &icmp->quote);
+        if (side < 0)
+            continue;
+        struct pkt pkt = {.time = icmp->time,
+                          .frame = icmp->frame,
+                          .file = icmp->file,
+                          .flags = side ? 0 : PKT_FROM_SERVER};
+        struct wh_event event = {.seq = (int32_t)(icmp->quote.seq - view->stream[side].base),
+                                 .length = icmp->quote.ip_bytes,
+                                 .value = icmp->quote.mtu};
+        return add_event(analysis, f, point, &pkt, WH_EVENT_ICMP_TOO_BIG, event);
+    }
+    return true;
+}
+
+static bool add_icmp_events(struct wh_analysis *analysis)
+{
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        const struct track *track = &analysis->captures[p].track;
+        for (uint32_t i = 0; i < track->icmp_count; i++)
+            if (track->icmps[i].quote.too_big && !add_too_big(analysis, p, &track->icmps[i]))
+                return false;
+    }
+    return true;
+}
+
 /* ---- flow by flow ------------------------------------------------------------------------------------------ */
 
 static int run_flow(struct wh_analysis *analysis, struct worker *worker,
@@ -200,6 +243,8 @@ int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
         return error_memory(error, "flows");
     for (uint32_t i = 0; i < analysis->flows.count && !status; i++)
         status = run_flow(analysis, &worker, spans, &options, i, error);
+    if (!status && !add_icmp_events(analysis))
+        status = error_memory(error, "events");
     followed_free(&worker.followed);
     blamer_free(&worker.blamer);
     free(worker.detected.items);

@@ -396,7 +396,9 @@ static void warn_of_path(struct wh_analysis *analysis)
                                 "was kept; --path fixes it");
     for (unsigned p = 0; p < analysis->capture_count && common; p++) {
         const char *name = analysis->captures[p].name;
-        if (!analysis->alignment.tied[p])
+        if (analysis->captures[p].packets == 0)
+            analysis_warn(analysis, "%s: no packet is left after the filter and the time", name);
+        else if (!analysis->alignment.tied[p])
             analysis_warn(analysis, "%s has no flow in common with the points before it: its clock "
                                     "is taken as it is", name);
         if (analysis->alignment.contradicts[p])

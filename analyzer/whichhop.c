@@ -49,6 +49,10 @@ static struct capture *find_capture(struct wh_analysis *analysis, const char *na
 
 static int check_name(const char *name, struct wh_error *error)
 {
+    if (strcmp(name, "*") == 0)
+        return error_set(error, NULL, 0, 0,
+                         "a point for each interface of a file (*=FILE) is not made yet: split the "
+                         "file by interface, or give the point a name");
     if (*name == '\0' || strcmp(name, "servers") == 0 || strcmp(name, "clients") == 0 ||
         strstr(name, "..") || strpbrk(name, "=/"))
         return error_set(error, NULL, 0, 0,

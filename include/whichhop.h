@@ -191,7 +191,8 @@ struct wh_flow {
 
 /* 40 bytes. `length` bytes of the flow's stream from `seq`, where 0 is the SYN. What `value`
  * means depends on the kind: lost: index of the first of the segment's two neighbours, as in
- * result->segments; silence: microseconds; gap: bytes skipped; duplicate_ack: its number. */
+ * result->segments; silence: microseconds; gap: bytes skipped; duplicate_ack: its number;
+ * icmp_too_big: the MTU it tells. */
 struct wh_event {
     int64_t time_ns;
     int64_t seq;
