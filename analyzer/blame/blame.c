@@ -20,8 +20,9 @@
 
 /* Bytes are outstanding: asked in this order. */
 static const case_rule rules_outstanding[] = {
-    rule_window_closed,   rule_acks_beyond_sender, rule_not_sent_on, rule_beyond_receiver,
-    rule_held,            rule_lost,               rule_unknown,
+    rule_window_closed, rule_acks_beyond_sender, rule_not_sent_on,       rule_beyond_receiver,
+    rule_held,          rule_lost,               rule_held_before_first, rule_lost_before_first,
+    rule_unknown,
 };
 
 /* Nothing is outstanding that a capture saw: when no rule knows a cause, it is no stall. */

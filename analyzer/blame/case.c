@@ -119,7 +119,9 @@ int ids_skipped(const struct timeline *timeline, const struct hop *hop, uint32_t
     }
     if (looked < IDS_ENOUGH || steady * 10 < looked * 8)
         return -1;
-    uint16_t gap = id_gap(timeline, a, b);
+    uint16_t gap = (uint16_t)(b->ip_id - a->ip_id);
+    for (uint32_t i = before; i < after; i++)
+        gap = (uint16_t)(gap - id_step(timeline, hop_pkt(hop, i)));
     return gap < 0x8000 ? gap : -1;
 }
 

@@ -61,9 +61,10 @@ static int receiver_skipped(const struct stall_case *item)
     const struct hop *hop = &acks->hops[0];
     if (item->resume_pkt == COPY_NONE || !hop->view || hop->view != item->timeline->receiver->view)
         return -1;
-    for (uint32_t i = copies_from(hop, item->start_ns); i < hop->count; i++)
+    uint32_t first = copies_from(hop, item->start_ns + 1);
+    for (uint32_t i = first; i < hop->count; i++)
         if (hop->copies[i].pkt == item->resume_pkt)
-            return i ? ids_skipped(item->timeline, hop, i - 1, i) : -1;
+            return first ? ids_skipped(item->timeline, hop, first - 1, i) : -1;
     return -1;
 }
 

@@ -76,7 +76,7 @@ int read_first_time(const char *path, struct point_time *first, struct wh_error 
 
 /* A compiled `--filter`: libpcap's compiler, one programme for each link type met. */
 struct filter;
-int filter_open(struct filter **filter, const char *expression, struct wh_error *error);
+int filter_open(struct filter **out, const char *expression, struct wh_error *error);
 /* 1: the record passes; 0: it does not; WH_ERROR: the expression does not fit the link type. */
 int filter_match(struct filter *filter, const struct record *record, struct wh_error *error);
 void filter_close(struct filter *filter);
