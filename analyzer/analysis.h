@@ -85,8 +85,8 @@ int per_flow_run(struct wh_analysis *analysis, struct wh_error *error);
 /* result.c: what people and scripts get to see. */
 int result_make(struct wh_analysis *analysis, struct wh_error *error);
 
-/* pictures.c: what the plots show. */
+/* pictures.c: what the plots show; `context` is the analysis. */
 struct report_folder;
-int pictures_draw(void *analysis, struct report_folder *folder, struct wh_error *error);
+int pictures_draw(void *context, struct report_folder *folder, struct wh_error *error);
 
 #endif

@@ -244,7 +244,7 @@ static void name_from_file(const char *file, char *name, size_t size)
 static int add_input(struct wh_analysis *analysis, const char *point, const char *file,
                      struct wh_error *error)
 {
-    struct stat status;
+    struct stat status = {0};
     bool exists = strcmp(file, "-") == 0 || stat(file, &status) == 0;
     bool folder = exists && strcmp(file, "-") != 0 && S_ISDIR(status.st_mode);
     if (!folder && (exists || !strpbrk(file, "*?[")))

@@ -80,7 +80,7 @@ static int add_capture(struct wh_analysis *analysis, const char *name, struct wh
 /* The same file under two points would look like a path without delay or loss. */
 static int check_file(const struct wh_analysis *analysis, const char *path, struct wh_error *error)
 {
-    struct stat here, there;
+    struct stat here = {0}, there;
     if (strcmp(path, "-") != 0 && stat(path, &here) != 0)
         return WH_OK; /* reading it will tell what is wrong */
     for (uint32_t i = 0; i < analysis->capture_count; i++)

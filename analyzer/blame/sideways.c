@@ -29,6 +29,8 @@ static bool moved(const struct flow *flow, const struct flows *flows,
             hop.view = flow->at[p];
             hop.clock = &alignment->clock[p];
         }
+    if (!hop.view)
+        return false;
     int64_t margin_ns = (end_ns - start_ns) / 5;
     bool data = false, answered = false;
     for (uint32_t i = view_from(&hop, start_ns + margin_ns);

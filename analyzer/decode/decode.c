@@ -25,7 +25,7 @@ enum decode_status decode_frame(uint16_t dlt, const uint8_t *data, uint32_t capl
                                 uint32_t wirelen, bool verify, struct decoded *out)
 {
     struct walk walk = {
-        .cursor = {data, caplen, wirelen > caplen ? wirelen : caplen},
+        .cursor = {data, caplen, wirelen > caplen ? wirelen : caplen, false},
         .out = out,
         .status = DECODE_UNSUPPORTED,
         .verify = verify,

@@ -277,9 +277,12 @@ static void settle_acknowledged(struct trail *trail, unsigned side)
     while ((i < i_end || j < j_end) && !seen.full) {
         const struct pkt *a = i < i_end ? &last->view->pkts[i] : NULL;
         const struct pkt *b = j < j_end ? &before->view->pkts[j] : NULL;
-        bool take_last = !b || (a && clock_to_path(last->clock, a->time).ns <=
+        bool take_last = a && (!b || clock_to_path(last->clock, a->time).ns <=
                                          clock_to_path(before->clock, b->time).ns);
-        settle_packet(&seen, before, take_last ? last : before, take_last ? a : b, side);
+        if (take_last)
+            settle_packet(&seen, before, last, a, side);
+        else if (b)
+            settle_packet(&seen, before, before, b, side);
         i += take_last;
         j += !take_last;
     }

@@ -74,12 +74,11 @@ static int draw_within_limit(const struct plot_sequence *sequence, enum canvas_f
 static int write_whole(const char *path, const void *bytes, size_t size, struct wh_error *error)
 {
     static const char ending[] = ".part";
-    size_t length = strlen(path);
-    char *part = malloc(length + sizeof ending);
+    size_t size_of_name = strlen(path) + sizeof ending;
+    char *part = malloc(size_of_name);
     if (!part)
         return error_memory(error, "a plot's name");
-    memcpy(part, path, length);
-    memcpy(part + length, ending, sizeof ending);
+    snprintf(part, size_of_name, "%s%s", path, ending);
 
     FILE *file = fopen(part, "wb");
     bool written = file && fwrite(bytes, 1, size, file) == size;

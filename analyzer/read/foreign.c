@@ -16,8 +16,8 @@
  *     earlier packets or none at all stand behind the frame
  *   - a failure while errno is 0: aborts, `errcode != 0' (format_helper.c:298)
  *
- * ERF, which libtrace reads as well, has a reader of its own (erf.c), since there a check beforehand
- * is no help against what libtrace cannot do:
+ * ERF, which libtrace reads as well, has a reader of its own (erf.c), since there a check
+ * beforehand is no help against what libtrace cannot do:
  *
  *   - a record with extension headers (type byte 0x80 and up), as today's cards write them, or one
  *     of padding (type 48) ends the file: "Corrupt or Unknown ERF type"
@@ -26,9 +26,10 @@
  *   - an Ethernet record of 16 or 17 bytes: aborts, `cap_len >= 0' (trace.c:857)
  *   - type 0 at the start, by way of rawerf: touches address 4
  *
- * To make libtrace read these, each record would have to be parsed, rewritten and handed over one by
- * one: erf.c and more. Nor does libtrace guess formats well: what has two plausible numbers at the
- * start is ERF to it. snoop and pcapng it does not know at all.
+ * To make libtrace read these, each record would have to be parsed, rewritten and handed over one
+ * by one: erf.c and more. Nor does libtrace guess formats well: a time since 1995, a length of 16
+ * or more and a type below 19 at the start make a file ERF. snoop and pcapng it does not know at
+ * all.
  */
 #define _GNU_SOURCE /* memfd_create */
 #include <errno.h>
@@ -43,18 +44,18 @@
 #define SPOOL_MAX_BYTES ((uint64_t)1 << 30) /* 16 million packets and more */
 #define IP_HEADER_BYTES 20u
 
-/* libtrace aborts on lengths from its own limit on; `wire_bytes` big-endian if 4, else this
- * machine's order, as libtrace takes them. */
+/* wire_*: where a record tells its length on the wire, in how many bytes (0: nowhere; 4 are
+ * big-endian, 2 in this machine's order, as libtrace takes them), and what libtrace adds. */
 struct foreign_format {
     const char *name;      /* libtrace's; a prefix of the file's name */
     const char *refusal;   /* why it is not read; NULL: it is */
     uint16_t record_bytes; /* 0: known by its bytes, and read by another reader */
-    uint8_t wire_at, wire_bytes, wire_more; /* where a record tells the wire length; 0 bytes: not */
-    bool drops_options;                     /* of IP, whose header still counts them */
+    uint8_t wire_at, wire_bytes, wire_more;
+    bool drops_options; /* of IP, whose header still counts them */
 };
 
-#define LIVE   "is a device or a network, and whichhop reads files; capture with tcpdump -w FILE"
-#define EMPTY  "holds no packets"
+#define LIVE  "is a device or a network, and whichhop reads files; capture with tcpdump -w FILE"
+#define EMPTY "holds no packets"
 
 static const struct foreign_format FORMATS[] = {
     {.name = "tsh", .record_bytes = 44, .drops_options = true},

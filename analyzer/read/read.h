@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Stage 1, read: one capture file as a row of records. pcap, pcapng, ERF and snoop are found by their
- * first bytes. Large plain files of these are walked in mapped memory; small ones, pipes and what is
- * packed (gzip, bzip2, xz) in a window that slides over the unpacked bytes. The old formats that
- * only libtrace knows have to be named, "FORMAT:FILE" as libtrace has it, and come through libtrace:
- * tsh, fr+, legacyeth, legacypos, legacyatm, atmhdr; packed and piped too.
+ * Stage 1, read: one capture file as a row of records. pcap, pcapng, ERF and snoop are found by
+ * their first bytes. Large plain files of these are walked in mapped memory; small ones, pipes and
+ * what is packed (gzip, bzip2, xz) in a window that slides over the unpacked bytes. The old formats
+ * that only libtrace knows have to be named, "FORMAT:FILE" as libtrace has it, and come through
+ * libtrace: tsh, fr+, legacyeth, legacypos, legacyatm, atmhdr; packed and piped too.
  *
- * ERF does not come through libtrace (3.0.22): that stops at extension headers and padding, does not
- * know coloured frames, and aborts the process on an Ethernet record of 16 bytes. snoop and pcapng
- * it cannot read. foreign.c has the list.
+ * ERF does not come through libtrace (3.0.22): that stops at extension headers and padding, does
+ * not know coloured frames, and aborts the process on an Ethernet record of 16 bytes. snoop and
+ * pcapng it cannot read. foreign.c has the list.
  */
 #ifndef WHICHHOP_READ_READ_H
 #define WHICHHOP_READ_READ_H
@@ -29,36 +29,38 @@ enum record_flag {
 struct record {
     struct point_time time;
     const uint8_t *data;
-    uint32_t caplen;  /* bytes at `data` */
-    uint32_t wirelen; /* bytes it had on the wire */
-    uint32_t frame;   /* its number in the file, from 1, as Wireshark counts */
+    uint32_t caplen;    /* bytes at `data` */
+    uint32_t wirelen;   /* bytes it had on the wire */
+    uint32_t frame;     /* its number in the file, from 1, as Wireshark counts */
     uint32_t interface; /* index for read_interface */
-    uint16_t dlt;     /* link type, as libpcap's DLT_ */
-    uint16_t flags;   /* enum record_flag */
-    uint64_t byte;    /* its offset in the unpacked file, for messages */
+    uint16_t dlt;       /* link type, as libpcap's DLT_ */
+    uint16_t flags;     /* enum record_flag */
+    uint64_t byte;      /* its offset in the unpacked file, for messages */
 };
 
 struct interface_info {
     const char *name; /* "" when the file names none */
     uint16_t dlt;
     uint32_t snaplen; /* 0: no limit told */
-    uint64_t dropped; /* packets, as the file's statistics tell: by the interface or the filter's OS */
+    uint64_t dropped; /* packets, by interface or system, as the file's statistics tell */
 };
 
 struct reader;
 
 /* Opens a file ("-": standard input), finds its format by its first bytes whatever its name, and
- * reads its header. "FORMAT:FILE" and "FORMAT:-" name the format, where no file has that whole name;
- * libtrace's names for devices and networks (int:, rt: ...) are refused and never opened. Fails with
- * a message that says what is wrong and what to do: missing, not readable, a folder, empty, not a
- * capture. `*reader` is NULL on failure. */
+ * reads its header. "FORMAT:FILE" and "FORMAT:-" name the format, where no file has that whole
+ * name; erf:, pcapfile: and their like say nothing new, the bytes tell. libtrace's names for
+ * devices and networks (int:, rt: ...) are refused and never opened. Fails with a message that says
+ * what is wrong and what to do: missing, not readable, a folder, empty, not a capture. `*reader` is
+ * NULL on failure. */
 int read_open(struct reader **reader, const char *path, struct wh_error *error);
 
 /* 1: `record` holds the next packet. 0: the end. WH_ERROR: the file is damaged from here on, or
  * ends within a packet; `error` names packet and byte, and every later call returns 0. */
 int read_next(struct reader *reader, struct record *record, struct wh_error *error);
 
-/* "pcap", "pcap (ns)", "pcapng", "erf", "snoop", "tsh" ..., with " (gzip)" etc. behind it where it was packed. */
+/* "pcap", "pcap (ns)", "pcapng", "erf", "snoop", "tsh" ..., with " (gzip)" etc. behind it where it
+ * was packed. */
 const char *read_format(const struct reader *reader);
 
 /* How far the reader is, 0 to 1, for progress. */

@@ -64,8 +64,7 @@ struct reader {
 };
 
 /* What read_open does, with files of at least `map_from` bytes mapped: the tests take both ways. */
-int reader_open(struct reader **out, const char *path, uint64_t map_from,
-                struct wh_error *error);
+int reader_open(struct reader **out, const char *path, uint64_t map_from, struct wh_error *error);
 
 /* Adds an interface with microsecond stamps and no name; NULL when memory is out, or when a file
  * names more than READ_INTERFACES_MAX. */
