@@ -63,7 +63,7 @@ struct wh_analysis {
     struct flow_totals {
         uint64_t events[WH_EVENT_KINDS];
         int64_t rtt_ns;
-    } *totals; /* by flow */
+    } * totals; /* by flow */
     const char **warnings;
     uint32_t warning_count, warning_capacity;
     struct path_time epoch;

@@ -40,8 +40,7 @@ static void count_unfollowed(struct capture *capture, enum decode_status status)
     }
 }
 
-static int take_record(struct reading *reading, const struct record *record,
-                       struct wh_error *error)
+static int take_record(struct reading *reading, const struct record *record, struct wh_error *error)
 {
     struct capture *capture = reading->capture;
     struct decoded decoded;
@@ -58,8 +57,8 @@ static int take_record(struct reading *reading, const struct record *record,
         record->time.ns < capture->span.first.ns ? record->time.ns : capture->span.first.ns;
     capture->span.last.ns =
         record->time.ns > capture->span.last.ns ? record->time.ns : capture->span.last.ns;
-    enum decode_status status = decode_frame(record->dlt, record->data, record->caplen,
-                                             record->wirelen, true, &decoded);
+    enum decode_status status =
+        decode_frame(record->dlt, record->data, record->caplen, record->wirelen, true, &decoded);
     if (status != DECODE_OK) {
         count_unfollowed(capture, status);
         return WH_OK;
@@ -130,8 +129,7 @@ static int read_file(struct wh_analysis *analysis, struct capture *capture, uint
     }
     if (read_open(&reading.reader, file->path, error))
         return WH_ERROR;
-    if (analysis->options.filter &&
-        filter_open(&reading.filter, analysis->options.filter, error))
+    if (analysis->options.filter && filter_open(&reading.filter, analysis->options.filter, error))
         goto cleanup;
     status = read_records(&reading, error);
     file->format = arena_strdup(&analysis->arena, read_format(reading.reader));

@@ -27,8 +27,8 @@ struct format_name {
 };
 
 static const struct format_name format_names[] = {
-    {"text", WH_FORMAT_TEXT}, {"md", WH_FORMAT_MARKDOWN}, {"html", WH_FORMAT_HTML},
-    {"json", WH_FORMAT_JSON}, {"csv", WH_FORMAT_CSV},     {"plots", WH_FORMAT_PLOTS},
+    {"text", WH_FORMAT_TEXT},         {"md", WH_FORMAT_MARKDOWN}, {"html", WH_FORMAT_HTML},
+    {"json", WH_FORMAT_JSON},         {"csv", WH_FORMAT_CSV},     {"plots", WH_FORMAT_PLOTS},
     {"evidence", WH_FORMAT_EVIDENCE},
 };
 
@@ -50,31 +50,33 @@ struct progress {
 
 static void usage(FILE *out)
 {
-    fputs("usage: whichhop [OPTIONS] POINT=FILE ...\n"
-          "\n"
-          "Takes captures made at the same time at several points of one path, follows every flow\n"
-          "from point to point, and says which hop stalls, and why.\n"
-          "\n"
-          "  POINT=FILE           a capture (pcap, pcapng, ERF, also compressed) made at POINT; again\n"
-          "                       for more files of a point; FILE may be a pattern, a folder, or -\n"
-          "  -o, --output DIR     write the report into DIR; without it, as text to standard output\n"
-          "      --format LIST    of text, md, json, csv, plots (default: all)\n"
-          "      --filter EXPR    only packets that this pcap filter lets through\n"
-          "      --time FROM,TO   only packets of these seconds, from the earliest packet on\n"
-          "      --flow ADDR:PORT only flows with this end point\n"
-          "      --path A,B,C     the points in order, from the servers' side to the clients'\n"
-          "      --clock POINT=S  add S seconds to the times of POINT\n"
-          "      --min-stall S    report stalls longer than S seconds (default: 0.2)\n"
-          "      --all-flows      report every flow, not the 200 largest\n"
-          "      --strict         a damaged file is an error\n"
-          "  -q, --quiet          print nothing but errors on standard error\n"
-          "  -h, --help           this text\n"
-          "  -V, --version        the version\n"
-          "\n"
-          "Exit status: 0 no flow stalled, 1 at least one did, 2 nothing was analysed.\n"
-          "\n"
-          "example: whichhop -o report eth0=eth0.pcap xenbrE=e.pcap.gz xenbrD=d.pcap\n",
-          out);
+    fputs(
+        "usage: whichhop [OPTIONS] POINT=FILE ...\n"
+        "\n"
+        "Takes captures made at the same time at several points of one path, follows every flow\n"
+        "from point to point, and says which hop stalls, and why.\n"
+        "\n"
+        "  POINT=FILE           a capture (pcap, pcapng, ERF, also compressed) made at POINT; "
+        "again\n"
+        "                       for more files of a point; FILE may be a pattern, a folder, or -\n"
+        "  -o, --output DIR     write the report into DIR; without it, as text to standard output\n"
+        "      --format LIST    of text, md, json, csv, plots (default: all)\n"
+        "      --filter EXPR    only packets that this pcap filter lets through\n"
+        "      --time FROM,TO   only packets of these seconds, from the earliest packet on\n"
+        "      --flow ADDR:PORT only flows with this end point\n"
+        "      --path A,B,C     the points in order, from the servers' side to the clients'\n"
+        "      --clock POINT=S  add S seconds to the times of POINT\n"
+        "      --min-stall S    report stalls longer than S seconds (default: 0.2)\n"
+        "      --all-flows      report every flow, not the 200 largest\n"
+        "      --strict         a damaged file is an error\n"
+        "  -q, --quiet          print nothing but errors on standard error\n"
+        "  -h, --help           this text\n"
+        "  -V, --version        the version\n"
+        "\n"
+        "Exit status: 0 no flow stalled, 1 at least one did, 2 nothing was analysed.\n"
+        "\n"
+        "example: whichhop -o report eth0=eth0.pcap xenbrE=e.pcap.gz xenbrD=d.pcap\n",
+        out);
 }
 
 static int complain(const char *format, const char *what)
@@ -85,7 +87,7 @@ static int complain(const char *format, const char *what)
     return WH_ERROR;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /* "1.5" as nanoseconds; `end` is set behind it. */
 static bool parse_seconds(const char *text, int64_t *ns, const char **end)
@@ -124,9 +126,10 @@ static int parse_formats(const char *list, unsigned *formats)
                 strncmp(list, format_names[i].name, length) == 0)
                 found = format_names[i].format;
         if (!found)
-            return complain("--format: \"%s\" has a word that is none of text, md, html, json, csv, "
-                            "plots, evidence",
-                            list);
+            return complain(
+                "--format: \"%s\" has a word that is none of text, md, html, json, csv, "
+                "plots, evidence",
+                list);
         *formats |= found;
         list += length + (list[length] == ',');
     }
@@ -152,10 +155,19 @@ static int parse_time(const char *text, struct wh_options *options)
     return WH_OK;
 }
 
-/* ---- options ------------------------------------------------------------------------------------------ */
+/* ---- options --------------------------------------------------------------------------------- */
 
-enum option_code { OPT_FORMAT = 256, OPT_FILTER, OPT_TIME, OPT_FLOW, OPT_PATH, OPT_CLOCK,
-                   OPT_MIN_STALL, OPT_ALL_FLOWS, OPT_STRICT };
+enum option_code {
+    OPT_FORMAT = 256,
+    OPT_FILTER,
+    OPT_TIME,
+    OPT_FLOW,
+    OPT_PATH,
+    OPT_CLOCK,
+    OPT_MIN_STALL,
+    OPT_ALL_FLOWS,
+    OPT_STRICT
+};
 
 static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
@@ -219,7 +231,7 @@ static int take_option(int code, struct request *request)
     }
 }
 
-/* ---- inputs ---------------------------------------------------------------------------------------------- */
+/* ---- inputs ---------------------------------------------------------------------------------- */
 
 /* A point's name from its file's: without folders and without what tells its format. */
 static void name_from_file(const char *file, char *name, size_t size)
@@ -299,15 +311,14 @@ static int set_clocks(struct wh_analysis *analysis, const struct request *reques
                      request->clocks[i]);
             return WH_ERROR;
         }
-        snprintf(name, sizeof name, "%.*s", (int)(equals - request->clocks[i]),
-                 request->clocks[i]);
+        snprintf(name, sizeof name, "%.*s", (int)(equals - request->clocks[i]), request->clocks[i]);
         if (wh_set_clock(analysis, name, offset_ns, error))
             return WH_ERROR;
     }
     return WH_OK;
 }
 
-/* ---- progress and output --------------------------------------------------------------------------------- */
+/* ---- progress and output --------------------------------------------------------------------- */
 
 static double seconds_between(const struct timespec *from, const struct timespec *to)
 {
@@ -344,8 +355,9 @@ static char *command_line(int count, char **words)
         return NULL;
     fputs("whichhop", out);
     for (int i = 1; i < count; i++) {
-        bool plain = *words[i] && strspn(words[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
-                                                   "WXYZ0123456789@%+=:,./_-") == strlen(words[i]);
+        bool plain =
+            *words[i] && strspn(words[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
+                                          "WXYZ0123456789@%+=:,./_-") == strlen(words[i]);
         fputs(plain ? " " : " '", out);
         for (const char *at = words[i]; *at; at++)
             fputs(*at == '\'' ? "'\\''" : (char[]){*at, '\0'}, out);
@@ -429,7 +441,7 @@ int main(int argc, char **argv)
 {
     struct request request = {0};
     int code;
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like any other */
+    signal(SIGPIPE, SIG_IGN);                 /* a closed pipe is a write error like any other */
     char *command = command_line(argc, argv); /* before getopt moves the words */
     while ((code = getopt_long(argc, argv, "o:qhV", long_options, NULL)) != -1) {
         if (code == 'h' || code == 'V') {

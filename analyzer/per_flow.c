@@ -17,7 +17,7 @@ struct worker {
     struct detect_events detected;
 };
 
-/* ---- traffic ------------------------------------------------------------------------------------------- */
+/* ---- traffic --------------------------------------------------------------------------------- */
 
 /* Steps that grow with the value: 1/32 of each power of two. */
 static unsigned delay_bucket(int64_t delay_ns)
@@ -75,7 +75,7 @@ static void add_traffic(struct wh_analysis *analysis, const struct flow *flow,
     }
 }
 
-/* ---- events ---------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static bool add_event(struct wh_analysis *analysis, uint32_t flow, unsigned point,
                       const struct pkt *pkt, unsigned kind, struct wh_event event)
@@ -187,7 +187,7 @@ static bool add_icmp_events(struct wh_analysis *analysis)
     return true;
 }
 
-/* ---- flow by flow ------------------------------------------------------------------------------------------ */
+/* ---- flow by flow ---------------------------------------------------------------------------- */
 
 static int run_flow(struct wh_analysis *analysis, struct worker *worker,
                     const struct capture_span *spans, const struct blame_options *options,

@@ -157,9 +157,8 @@ static int draw_sequence(const struct wh_analysis *analysis, const struct wh_flo
             server = *server ? server : shown->at[p].server;
         }
     struct plot_sequence sequence = {
-        .title = arena_printf(arena, "%s from %s to %s (flow %u)",
-                              side ? "Bytes" : "Bytes sent up", side ? server : client,
-                              side ? client : server, shown->id),
+        .title = arena_printf(arena, "%s from %s to %s (flow %u)", side ? "Bytes" : "Bytes sent up",
+                              side ? server : client, side ? client : server, shown->id),
         .subtitle = result->verdict.sentence,
         .time_label = time_label(result, arena),
         .points = points,
@@ -205,8 +204,8 @@ int pictures_draw(void *context, struct report_folder *folder, struct wh_error *
         return WH_OK;
     for (unsigned p = 0; p < analysis->capture_count; p++)
         spans[p] = analysis->captures[p].span;
-    int status = follow_flow(flow, &analysis->alignment, spans, analysis->capture_count, &followed,
-                             error);
+    int status =
+        follow_flow(flow, &analysis->alignment, spans, analysis->capture_count, &followed, error);
     if (!status)
         status = draw_sequence(analysis, shown, &followed, folder, &arena, error);
     followed_free(&followed);

@@ -23,7 +23,7 @@ static int64_t since_epoch(const struct wh_analysis *analysis, unsigned point, s
     return clock_to_path(&analysis->alignment.clock[point], at).ns - analysis->epoch.ns;
 }
 
-/* ---- flows ------------------------------------------------------------------------------------------------- */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 struct flow_start {
     int64_t start_ns;
@@ -169,13 +169,12 @@ static struct wh_flow *make_flows(struct wh_analysis *analysis, const struct ren
     return flows;
 }
 
-/* ---- points and segments ------------------------------------------------------------------------------------- */
+/* ---- points and segments --------------------------------------------------------------------- */
 
 static bool make_files(struct wh_analysis *analysis, const struct capture *capture,
                        struct wh_point *point)
 {
-    struct wh_file *files =
-        arena_alloc(&analysis->arena, capture->file_count, sizeof *files);
+    struct wh_file *files = arena_alloc(&analysis->arena, capture->file_count, sizeof *files);
     for (uint32_t i = 0; files && i < capture->file_count; i++) {
         const char *slash = strrchr(capture->files[i].path, '/');
         files[i] = (struct wh_file){.name = slash ? slash + 1 : capture->files[i].path,
@@ -286,7 +285,7 @@ static bool make_path(struct wh_analysis *analysis, struct wh_segment **segments
     return true;
 }
 
-/* ---- events and stalls ------------------------------------------------------------------------------------------ */
+/* ---- events and stalls ----------------------------------------------------------------------- */
 
 static int compare_events(const void *left, const void *right)
 {
@@ -381,7 +380,7 @@ static bool make_stalls(struct wh_analysis *analysis, const struct renumbering *
     return true;
 }
 
-/* ---- warnings ------------------------------------------------------------------------------------------------------ */
+/* ---- warnings -------------------------------------------------------------------------------- */
 
 static void warn_of_path(struct wh_analysis *analysis)
 {
@@ -399,11 +398,15 @@ static void warn_of_path(struct wh_analysis *analysis)
         if (analysis->captures[p].packets == 0)
             analysis_warn(analysis, "%s: no packet is left after the filter and the time", name);
         else if (!analysis->alignment.tied[p])
-            analysis_warn(analysis, "%s has no flow in common with the points before it: its clock "
-                                    "is taken as it is", name);
+            analysis_warn(analysis,
+                          "%s has no flow in common with the points before it: its clock "
+                          "is taken as it is",
+                          name);
         if (analysis->alignment.contradicts[p])
-            analysis_warn(analysis, "no single offset fits the clock of %s: it drifts or was set "
-                                    "during the capture", name);
+            analysis_warn(analysis,
+                          "no single offset fits the clock of %s: it drifts or was set "
+                          "during the capture",
+                          name);
         if (analysis->captures[p].dropped)
             analysis_warn(analysis, "%s: the file says that its capture dropped %llu packets", name,
                           (unsigned long long)analysis->captures[p].dropped);

@@ -13,12 +13,11 @@
 #include "report/report.h"
 
 #define MIN_STALL_NS (200 * NS_PER_MS)
-#define FILES_MAX 65535u
+#define FILES_MAX    65535u
 
-/* ---- opening and adding -------------------------------------------------------------------------------- */
+/* ---- opening and adding ---------------------------------------------------------------------- */
 
-int wh_open(struct wh_analysis **analysis, const struct wh_options *options,
-            struct wh_error *error)
+int wh_open(struct wh_analysis **analysis, const struct wh_options *options, struct wh_error *error)
 {
     struct wh_analysis *made = calloc(1, sizeof *made);
     *analysis = made;
@@ -68,8 +67,8 @@ static int add_capture(struct wh_analysis *analysis, const char *name, struct wh
         return WH_ERROR;
     if (analysis->capture_count == WH_POINTS_MAX)
         return error_set(error, NULL, 0, 0, "more than %u points", WH_POINTS_MAX);
-    struct capture *capture = ARRAY_PUSH(analysis->captures, analysis->capture_count,
-                                         analysis->capture_capacity);
+    struct capture *capture =
+        ARRAY_PUSH(analysis->captures, analysis->capture_count, analysis->capture_capacity);
     if (!capture)
         return error_memory(error, "points");
     *capture = (struct capture){.name = arena_strdup(&analysis->arena, name),
@@ -145,7 +144,7 @@ void analysis_warn(struct wh_analysis *analysis, const char *format, ...)
         *warning = copy;
 }
 
-/* ---- the stages ------------------------------------------------------------------------------------------ */
+/* ---- the stages ------------------------------------------------------------------------------ */
 
 static int compare_captures(const void *left, const void *right)
 {
@@ -268,8 +267,7 @@ static int align(struct wh_analysis *analysis, struct wh_error *error)
         const struct capture *capture = &analysis->captures[p];
         if (capture->packets == 0)
             continue;
-        int64_t first_ns =
-            clock_to_path(&analysis->alignment.clock[p], capture->span.first).ns;
+        int64_t first_ns = clock_to_path(&analysis->alignment.clock[p], capture->span.first).ns;
         analysis->epoch.ns = first_ns < analysis->epoch.ns ? first_ns : analysis->epoch.ns;
     }
     return WH_OK;
@@ -294,17 +292,17 @@ int wh_run(struct wh_analysis *analysis, struct wh_error *error)
     if (analysis->done || analysis->capture_count == 0)
         return error_set(error, NULL, 0, 0,
                          analysis->done ? "the analysis has run already" : "no capture was given");
-    if (read_points(analysis, error)       /* read, decode, track */
-        || match(analysis, error)          /* one flow over all points */
-        || align(analysis, error)          /* the path's order, one clock */
-        || per_flow_run(analysis, error)   /* follow, detect, blame */
-        || result_make(analysis, error))   /* the verdict, and what is shown of it all */
+    if (read_points(analysis, error)     /* read, decode, track */
+        || match(analysis, error)        /* one flow over all points */
+        || align(analysis, error)        /* the path's order, one clock */
+        || per_flow_run(analysis, error) /* follow, detect, blame */
+        || result_make(analysis, error)) /* the verdict, and what is shown of it all */
         return WH_ERROR;
     analysis->done = true;
     return WH_OK;
 }
 
-/* ---- results ----------------------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 const struct wh_result *wh_result(const struct wh_analysis *analysis)
 {

@@ -27,9 +27,9 @@
 
 #include "whichhop_events.h"
 
-#define WH_VERSION "0.1.0"
-#define WH_NONE INT64_MIN
-#define WH_POINTS_MAX 32u
+#define WH_VERSION      "0.1.0"
+#define WH_NONE         INT64_MIN
+#define WH_POINTS_MAX   32u
 #define WH_ENDPOINT_MAX 56u /* "[ipv6 address]:port" with its NUL */
 
 enum wh_status { WH_OK = 0, WH_ERROR = -1 };
@@ -45,15 +45,15 @@ struct wh_error {
 
 /* Every field may be left zero: then the default holds. Strings are copied. */
 struct wh_options {
-    const char *filter;     /* a pcap filter expression, NULL: all packets */
-    const char *path;       /* "a,b,c": the order of the points, NULL: found from the captures */
-    const char *flow;       /* "ADDR:PORT": only flows with this end point, NULL: all */
-    int64_t time_from_ns;   /* only packets from here, since the earliest packet; with time_set */
+    const char *filter;   /* a pcap filter expression, NULL: all packets */
+    const char *path;     /* "a,b,c": the order of the points, NULL: found from the captures */
+    const char *flow;     /* "ADDR:PORT": only flows with this end point, NULL: all */
+    int64_t time_from_ns; /* only packets from here, since the earliest packet; with time_set */
     int64_t time_to_ns;
-    int64_t min_stall_ns;   /* 0: 200,000,000 */
-    unsigned threads;       /* 0: as many as there are processors */
+    int64_t min_stall_ns; /* 0: 200,000,000 */
+    unsigned threads;     /* 0: as many as there are processors */
     bool time_set;
-    bool all_flows;         /* report every flow, not the 200 largest */
+    bool all_flows; /* report every flow, not the 200 largest */
     void (*progress)(void *context, const char *stage, double done); /* done: 0 to 1 */
     void *progress_context;
 };
@@ -78,7 +78,7 @@ int wh_run(struct wh_analysis *analysis, struct wh_error *error);
 
 void wh_free(struct wh_analysis *analysis);
 
-/* ---- the result ---------------------------------------------------------------------------- */
+/* ---- the result ------------------------------------------------------------------------------ */
 
 #define WH_CAUSES(X)                                                                               \
     X(UNKNOWN, "unknown")                                                                          \
@@ -140,9 +140,9 @@ struct wh_point {
     const struct wh_file *files;
     uint32_t file_count;
     uint64_t packets;
-    uint64_t bytes; /* on the wire */
+    uint64_t bytes;                                   /* on the wire */
     uint64_t not_ip, truncated, malformed, fragments; /* packets that were not followed */
-    int64_t first_ns, last_ns; /* WH_NONE without a packet */
+    int64_t first_ns, last_ns;                        /* WH_NONE without a packet */
     uint32_t snaplen;
     const char *link_type;
     struct wh_clock_info clock;
@@ -172,11 +172,11 @@ struct wh_flow_at {
 };
 
 struct wh_flow {
-    uint32_t id;          /* from 1 */
-    const char *protocol; /* "tcp", "udp" */
-    uint32_t joined;      /* 0: none */
+    uint32_t id;                 /* from 1 */
+    const char *protocol;        /* "tcp", "udp" */
+    uint32_t joined;             /* 0: none */
     const struct wh_flow_at *at; /* one for each point, in the path's order */
-    const char *match;    /* how it was matched: "isn+timestamps", ...; "single" at one point */
+    const char *match; /* how it was matched: "isn+timestamps", ...; "single" at one point */
     double confidence;
     bool ambiguous;
     bool reversed; /* its client sits at the path's servers' side */
@@ -217,7 +217,7 @@ struct wh_stall {
     uint32_t flow;
     int64_t start_ns, end_ns;
     bool resumed;
-    uint32_t segment; /* index into result->segments */
+    uint32_t segment;      /* index into result->segments */
     uint32_t segment_span; /* 1; more where only a span of segments is certain */
     enum wh_cause cause;
     enum wh_direction direction;
@@ -268,7 +268,7 @@ struct wh_result {
     uint32_t flow_count;
     const struct wh_event *events; /* by time, point, frame */
     uint64_t event_count;
-    uint64_t events_dropped; /* beyond the list's limit; the counts hold all */
+    uint64_t events_dropped;       /* beyond the list's limit; the counts hold all */
     const struct wh_stall *stalls; /* by id */
     uint32_t stall_count;
     struct wh_verdict verdict;
@@ -281,7 +281,7 @@ struct wh_result {
 /* Owned by the analysis, valid until wh_free. NULL before a successful wh_run. */
 const struct wh_result *wh_result(const struct wh_analysis *analysis);
 
-/* ---- the report ---------------------------------------------------------------------------- */
+/* ---- the report ------------------------------------------------------------------------------ */
 
 enum wh_format {
     WH_FORMAT_TEXT = 1,

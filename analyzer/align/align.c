@@ -12,14 +12,14 @@
 #include "align/pairs.h"
 #include "base/error.h"
 
-#define SAMPLES_WANTED 200000u /* of packets, for each pair of points */
-#define UNCERTAINTY_FLOOR_NS (2 * NS_PER_US) /* two readings of one clock on two processors */
-#define ONE_SIDED_NS (50 * NS_PER_MS)        /* a guess at a delay that nothing bounds */
+#define SAMPLES_WANTED       200000u          /* of packets, for each pair of points */
+#define UNCERTAINTY_FLOOR_NS (2 * NS_PER_US)  /* two readings of one clock on two processors */
+#define ONE_SIDED_NS         (50 * NS_PER_MS) /* a guess at a delay that nothing bounds */
 
 /* What two points have in common; a < b, as points are numbered. */
 struct link {
-    struct pairs pairs; /* of all their flows, oriented by path after the order is known */
-    uint32_t *flow_end; /* pairs.items[flow_end[i-1]..flow_end[i]] belong to flow number i */
+    struct pairs pairs;   /* of all their flows, oriented by path after the order is known */
+    uint32_t *flow_end;   /* pairs.items[flow_end[i-1]..flow_end[i]] belong to flow number i */
     double nearer_server; /* above 0: a is nearer to the servers, weighted by bytes */
     uint32_t flows;
 };
@@ -36,7 +36,7 @@ static struct link *link_of(struct context *context, unsigned a, unsigned b)
     return &context->links[a < b ? a * context->count + b : b * context->count + a];
 }
 
-/* ---- votes --------------------------------------------------------------------------------------- */
+/* ---- votes ----------------------------------------------------------------------------------- */
 
 static int compare_ns(const void *left, const void *right)
 {
@@ -95,7 +95,7 @@ static double flow_weight(const struct track_flow *view, bool syn_only)
     return 1 + (double)(view->stream[0].payload_bytes + view->stream[1].payload_bytes);
 }
 
-/* ---- collecting ------------------------------------------------------------------------------------ */
+/* ---- collecting ------------------------------------------------------------------------------ */
 
 static unsigned thinning(const struct flows *flows, unsigned a, unsigned b)
 {
@@ -162,7 +162,7 @@ static bool count_votes(struct context *context, unsigned a, unsigned b)
     return true;
 }
 
-/* ---- order ------------------------------------------------------------------------------------------- */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 /* Above 0: point a is nearer to the servers than b. */
 static double nearer(struct context *context, unsigned a, unsigned b)
@@ -187,17 +187,18 @@ static void order_points(struct context *context, const struct align_options *op
             if (a != b)
                 wins[a] += nearer(context, a, b) > 0 ? 1 : nearer(context, a, b) < 0 ? -1 : 0;
     for (unsigned i = 1; i < count; i++)
-        for (unsigned j = i;
-             j > 0 && wins[alignment->order[j]] > wins[alignment->order[j - 1]]; j--) {
+        for (unsigned j = i; j > 0 && wins[alignment->order[j]] > wins[alignment->order[j - 1]];
+             j--) {
             unsigned point = alignment->order[j];
             alignment->order[j] = alignment->order[j - 1];
             alignment->order[j - 1] = point;
         }
     for (unsigned i = 0; i + 1 < count; i++)
         for (unsigned j = i + 1; j < count; j++)
-            alignment->found &= nearer(context, alignment->order[i], alignment->order[j]) > 0 ||
-                                (j > i + 1 && link_of(context, alignment->order[i],
-                                                      alignment->order[j])->flows == 0);
+            alignment->found &=
+                nearer(context, alignment->order[i], alignment->order[j]) > 0 ||
+                (j > i + 1 &&
+                 link_of(context, alignment->order[i], alignment->order[j])->flows == 0);
     if (!alignment->found)
         for (unsigned i = 0; i < count; i++)
             alignment->order[i] = options->given[i];
@@ -217,8 +218,8 @@ static bool mark_reversed(struct context *context, const struct alignment *align
         for (unsigned i = 0; i + 1 < context->count; i++)
             for (unsigned j = i + 1; j < context->count; j++) {
                 unsigned a = alignment->order[i], b = alignment->order[j];
-                int vote = vote_of(context, link_of(context, a, b), f, a < b ? a : b,
-                                   a < b ? b : a, scratch);
+                int vote = vote_of(context, link_of(context, a, b), f, a < b ? a : b, a < b ? b : a,
+                                   scratch);
                 votes += a < b ? vote : -vote;
             }
         context->flows->items[f].reversed = votes < 0;
@@ -227,7 +228,7 @@ static bool mark_reversed(struct context *context, const struct alignment *align
     return true;
 }
 
-/* ---- clocks ------------------------------------------------------------------------------------------ */
+/* ---- clocks ---------------------------------------------------------------------------------- */
 
 /* Bounds of the offset that is added to the farther point's clock to read the nearer one's. */
 struct bounds {
@@ -290,7 +291,8 @@ static struct clock_fit choose_offset(const struct bounds *bounds, bool *contrad
     return fit;
 }
 
-/* Each point takes its clock from the nearest point before it on the path with packets in common. */
+/* Each point takes its clock from the nearest point before it on the path with packets in common.
+ */
 static void align_clocks(struct context *context, const struct align_options *options,
                          struct alignment *alignment)
 {

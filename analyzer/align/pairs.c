@@ -22,10 +22,9 @@ enum part { PART_STAMPS = 1, PART_HASH = 2 };
 static uint64_t identity(const struct pkt *pkt, unsigned parts)
 {
     uint64_t stamps = (uint64_t)pkt->tsval << 32 | pkt->tsecr, hash = pkt->hash;
-    uint64_t numbers[5] = {(uint64_t)pkt->seq, (uint64_t)pkt->ack,
-                           parts & PART_STAMPS ? stamps : 0,
-                           (uint64_t)pkt->ip_id << 32 |
-                               (parts & PART_HASH ? hash : 0) << 16 | pkt_side(pkt),
+    uint64_t numbers[5] = {(uint64_t)pkt->seq, (uint64_t)pkt->ack, parts & PART_STAMPS ? stamps : 0,
+                           (uint64_t)pkt->ip_id << 32 | (parts & PART_HASH ? hash : 0) << 16 |
+                               pkt_side(pkt),
                            (uint64_t)pkt->len << 32 | (pkt->flags & (PKT_SYN | PKT_FIN | PKT_RST))};
     return XXH3_64bits(numbers, sizeof numbers) | 1;
 }

@@ -14,14 +14,20 @@
 
 /* Twice the round trip of a flow that began before the captures, until one is measured: half of
  * what RFC 6298, 2.1, waits then. */
-#define UNKNOWN_RTT_NS (500 * NS_PER_MS)
-#define GIVE_UP_NS (3 * NS_PER_S / 2)
+#define UNKNOWN_RTT_NS   (500 * NS_PER_MS)
+#define GIVE_UP_NS       (3 * NS_PER_S / 2)
 #define FAST_RECOVERY_NS (500 * NS_PER_MS)
 
 /* Bytes are outstanding: asked in this order. */
 static const case_rule rules_outstanding[] = {
-    rule_window_closed, rule_acks_beyond_sender, rule_not_sent_on,       rule_beyond_receiver,
-    rule_held,          rule_lost,               rule_held_before_first, rule_lost_before_first,
+    rule_window_closed,
+    rule_acks_beyond_sender,
+    rule_not_sent_on,
+    rule_beyond_receiver,
+    rule_held,
+    rule_lost,
+    rule_held_before_first,
+    rule_lost_before_first,
     rule_unknown,
 };
 
@@ -170,8 +176,7 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
     int64_t from_ns = item->progress_ns == NEVER ? INT64_MIN : item->progress_ns;
     item->sent_ns = steps_above(&timeline->sent, item->level);
     item->start_ns = from_ns;
-    if (shut_at_once(item) &&
-        case_duration(item) > threshold_ns(inquiry, timeline, from_ns))
+    if (shut_at_once(item) && case_duration(item) > threshold_ns(inquiry, timeline, from_ns))
         return judge(inquiry, item, (const case_rule[]){rule_window_shut}, 1, error);
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
         item->start_ns = later(later(first_sending(item), from_ns), item->watched_ns);
@@ -241,8 +246,8 @@ static int examine_direction(const struct inquiry *inquiry, const struct timelin
         item.resume_pkt = step ? step->pkt : COPY_NONE;
         int64_t after_ns = item.progress_ns == NEVER ? INT64_MIN : item.progress_ns;
         item.end_ns = step ? step->time_ns : end_of(timeline, after_ns);
-        bool long_enough = after_ns == INT64_MIN ||
-                           item.end_ns - after_ns > inquiry->options->min_stall_ns;
+        bool long_enough =
+            after_ns == INT64_MIN || item.end_ns - after_ns > inquiry->options->min_stall_ns;
         if (long_enough && examine(inquiry, &item, error) < 0)
             return WH_ERROR;
         if (step) {
@@ -254,7 +259,7 @@ static int examine_direction(const struct inquiry *inquiry, const struct timelin
     return WH_OK;
 }
 
-/* ---- one stall at a time --------------------------------------------------------------------------------- */
+/* ---- one stall at a time --------------------------------------------------------------------- */
 
 static int compare_findings(const void *left, const void *right)
 {
@@ -266,7 +271,8 @@ static int compare_findings(const void *left, const void *right)
 
 static bool same_case(const struct finding *a, const struct finding *b)
 {
-    return a->cause == b->cause && a->place.first == b->place.first && a->place.span == b->place.span;
+    return a->cause == b->cause && a->place.first == b->place.first &&
+           a->place.span == b->place.span;
 }
 
 static void absorb(struct finding *into, struct finding *from)
@@ -295,7 +301,8 @@ static void merge(struct findings *findings, uint32_t first)
             continue;
         }
         int64_t here_ns = items[i].end_ns - items[i].start_ns;
-        int64_t last_ns = last->end_ns - last->start_ns, common_ns = last->end_ns - items[i].start_ns;
+        int64_t last_ns = last->end_ns - last->start_ns,
+                common_ns = last->end_ns - items[i].start_ns;
         bool longer = here_ns > last_ns;
         if (!same_case(last, &items[i]) && 2 * common_ns < (longer ? last_ns : here_ns)) {
             items[kept++] = items[i];

@@ -14,7 +14,8 @@ struct place {
     unsigned first, span;
 };
 
-/* What a stall by loss waited for: copies that went in at one point and did not come to the next. */
+/* What a stall by loss waited for: copies that went in at one point and did not come to the next.
+ */
 struct vanished {
     uint32_t copies;      /* 0: the stall is not by loss between two captures */
     uint32_t least_bytes; /* payload of the smallest that was lost meanwhile */
@@ -45,9 +46,9 @@ struct findings {
 
 struct blame_options {
     int64_t min_stall_ns;
-    int64_t epoch_ns;          /* evidence tells times since it */
+    int64_t epoch_ns; /* evidence tells times since it */
     unsigned point_count;
-    const char *const *names;  /* of the points, as numbered in struct hop */
+    const char *const *names; /* of the points, as numbered in struct hop */
 };
 
 /* Scratch of one thread, kept from flow to flow; zero it first. */

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 #define IDS_LOOKED_AT 400u
-#define IDS_ENOUGH 8u
+#define IDS_ENOUGH    8u
 
-/* ---- places ------------------------------------------------------------------------------------------ */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 struct place place_between(const struct hop *a, const struct hop *b)
 {
@@ -45,7 +45,7 @@ struct place place_after(const struct stall_case *item, const struct trail *trai
     return beyond(item, trail->hops[trail->hop_count - 1].place, runs_up(item, trail));
 }
 
-/* ---- delays ------------------------------------------------------------------------------------------- */
+/* ---- delays ---------------------------------------------------------------------------------- */
 
 struct held held_in(const struct trail *trail, unsigned k, int64_t from_ns, int64_t to_ns,
                     int64_t least_ns)
@@ -89,12 +89,13 @@ bool sent_again(const struct stall_case *item)
     return false;
 }
 
-/* ---- IP IDs --------------------------------------------------------------------------------------------- */
+/* ---- IP IDs ---------------------------------------------------------------------------------- */
 
 /* What a packet adds to a counter of packets: a merged frame stands for several. */
 static unsigned id_step(const struct timeline *timeline, const struct pkt *pkt)
 {
-    return pkt->len > timeline->mss ? (unsigned)((pkt->len + timeline->mss - 1) / timeline->mss) : 1;
+    return pkt->len > timeline->mss ? (unsigned)((pkt->len + timeline->mss - 1) / timeline->mss)
+                                    : 1;
 }
 
 static uint16_t id_gap(const struct timeline *timeline, const struct pkt *a, const struct pkt *b)
@@ -125,7 +126,7 @@ int ids_skipped(const struct timeline *timeline, const struct hop *hop, uint32_t
     return gap < 0x8000 ? gap : -1;
 }
 
-/* ---- writing down ----------------------------------------------------------------------------------------- */
+/* ---- writing down ---------------------------------------------------------------------------- */
 
 void conclude(struct stall_case *item, enum wh_cause cause, struct place place, bool with_data,
               double confidence)

@@ -15,11 +15,11 @@ struct stall_case {
     int64_t level;
     int64_t progress_ns; /* when the level was reached; NEVER before the first progress */
     int64_t sent_ns;     /* when the byte at `level` was first sent; NEVER */
-    int64_t watched_ns; /* from when on all captures of the way were running */
+    int64_t watched_ns;  /* from when on all captures of the way were running */
     int64_t start_ns, end_ns;
     bool resumed;
-    uint32_t progress_pkt; /* in the receiver hop's view: what reached the level; COPY_NONE */
-    uint32_t resume_pkt;   /* in the receiver hop's view: what ended it; COPY_NONE */
+    uint32_t progress_pkt;   /* in the receiver hop's view: what reached the level; COPY_NONE */
+    uint32_t resume_pkt;     /* in the receiver hop's view: what ended it; COPY_NONE */
     struct finding *finding; /* to be filled in */
 };
 
@@ -42,7 +42,7 @@ bool rule_held_before_first(struct stall_case *item);
 bool rule_lost_before_first(struct stall_case *item);
 bool rule_sender_idle(struct stall_case *item);
 
-/* ---- shared questions -------------------------------------------------------------------------------- */
+/* ---- shared questions ------------------------------------------------------------------------ */
 
 static inline int64_t case_duration(const struct stall_case *item)
 {

@@ -6,21 +6,21 @@
  */
 #include "blame/case.h"
 
-#define CONFIDENCE_HOLE 0.95
-#define CONFIDENCE_IDS 0.93
-#define CONFIDENCE_AGE 0.93
-#define CONFIDENCE_ECHO 0.92
+#define CONFIDENCE_HOLE  0.95
+#define CONFIDENCE_IDS   0.93
+#define CONFIDENCE_AGE   0.93
+#define CONFIDENCE_ECHO  0.92
 #define CONFIDENCE_GUESS 0.7
-#define CONFIDENCE_IDLE 0.9
-#define IDLE_BYTES 65536 /* sent since the peer's last byte: the middle of a transfer */
-#define DSACK_WAIT_NS (300 * NS_PER_MS)
+#define CONFIDENCE_IDLE  0.9
+#define IDLE_BYTES       65536 /* sent since the peer's last byte: the middle of a transfer */
+#define DSACK_WAIT_NS    (300 * NS_PER_MS)
 
 static bool covers(const struct pkt *pkt, int64_t level)
 {
     return pkt_span(pkt) && pkt->seq <= level && level < pkt_end(pkt);
 }
 
-/* ---- before the first capture: data outstanding ------------------------------------------------------ */
+/* ---- before the first capture: data outstanding ---------------------------------------------- */
 
 /* Bytes above the one waited for passed the first capture, and it did not until late. */
 bool rule_not_sent_on(struct stall_case *item)
@@ -42,17 +42,18 @@ bool rule_not_sent_on(struct stall_case *item)
     if (rule_acks_on_path(item)) /* why it was not sent again: nobody told the sender */
         return true;
     conclude(item, WH_CAUSE_LOSS, place_before(item, item->timeline->data), true, CONFIDENCE_HOLE);
-    testify(item, hop, hop->copies[above].pkt, NULL, 0,
-            "a hole at %s: bytes from %lld on passed at %.3f s, byte %lld did not: it was lost before",
-            name_of(item, hop), (long long)hop_pkt(hop, above)->seq,
-            seconds_of(item, hop_time(hop, above)), (long long)item->level);
+    testify(
+        item, hop, hop->copies[above].pkt, NULL, 0,
+        "a hole at %s: bytes from %lld on passed at %.3f s, byte %lld did not: it was lost before",
+        name_of(item, hop), (long long)hop_pkt(hop, above)->seq,
+        seconds_of(item, hop_time(hop, above)), (long long)item->level);
     if (copy != COPY_NONE)
         testify(item, hop, hop->copies[copy].pkt, NULL, 0, "it came at %.3f s",
                 seconds_of(item, hop_time(hop, copy)));
     return true;
 }
 
-/* ---- behind the last capture ---------------------------------------------------------------------------- */
+/* ---- behind the last capture ----------------------------------------------------------------- */
 
 /* Packets of the receiver that did not reach its capture, around what ended the case. */
 static int receiver_skipped(const struct stall_case *item)
@@ -123,8 +124,7 @@ bool rule_beyond_receiver(struct stall_case *item)
     if (timeline->receiver_hop + 1 < timeline->data->hop_count || timeline->by_arrival)
         return false;
     struct passed passed = copies_passed(item);
-    if (passed.count == 0 ||
-        hop_time(hop, passed.first) - item->start_ns > case_duration(item) / 2)
+    if (passed.count == 0 || hop_time(hop, passed.first) - item->start_ns > case_duration(item) / 2)
         return false;
     struct place place = place_after(item, timeline->data);
     uint32_t pkt = hop->copies[passed.first].pkt;
@@ -163,7 +163,7 @@ bool rule_beyond_receiver(struct stall_case *item)
     return true;
 }
 
-/* ---- before the first capture: nothing outstanding that a capture saw ------------------------------------- */
+/* ---- before the first capture: nothing outstanding that a capture saw ------------------------ */
 
 /* When the acknowledgement that the sender answers with this packet passed, by TSecr; NEVER. */
 static int64_t answered_ack_ns(const struct stall_case *item, const struct pkt *pkt,
@@ -214,8 +214,7 @@ bool rule_acks_beyond_sender(struct stall_case *item)
         return false;
     struct resent resent = resent_in_vain(item, passed_ns);
     /* it went on doing so, and not just once when the case began */
-    if (resent.count == 0 ||
-        hop_time(hop, resent.last) - item->start_ns < case_duration(item) / 4)
+    if (resent.count == 0 || hop_time(hop, resent.last) - item->start_ns < case_duration(item) / 4)
         return false;
     uint32_t fresh = resent.last;
     while (fresh < hop->count && pkt_end(hop_pkt(hop, fresh)) <= item->level)
@@ -251,8 +250,7 @@ bool rule_held_before_first(struct stall_case *item)
     int64_t age_ns = timeline_age(item->timeline, hop_pkt(hop, fresh), hop_time(hop, fresh));
     if (age_ns * 2 < case_duration(item))
         return false;
-    conclude(item, WH_CAUSE_FREEZE, place_before(item, item->timeline->data), true,
-             CONFIDENCE_AGE);
+    conclude(item, WH_CAUSE_FREEZE, place_before(item, item->timeline->data), true, CONFIDENCE_AGE);
     testify(item, hop, hop->copies[fresh].pkt, NULL, 0,
             "by its timestamp the packet that passed %s at %.3f s was made %.3f s earlier",
             name_of(item, hop), seconds_of(item, hop_time(hop, fresh)), (double)age_ns / 1e9);
@@ -298,8 +296,7 @@ bool rule_sender_idle(struct stall_case *item)
                          steps_level(&timeline->sent, peer_ns, first_level);
     if (peer_after_ns != NEVER || sent_bytes < IDLE_BYTES)
         return false;
-    conclude(item, WH_CAUSE_SENDER_IDLE, place_before(item, timeline->data), true,
-             CONFIDENCE_IDLE);
+    conclude(item, WH_CAUSE_SENDER_IDLE, place_before(item, timeline->data), true, CONFIDENCE_IDLE);
     testify(item, hop, hop->copies[fresh].pkt, NULL, 0,
             "all %lld bytes sent were acknowledged by %.3f s and the window was open; the sender "
             "went on by itself at %.3f s",

@@ -7,22 +7,22 @@
 
 #include "blame/case.h"
 
-#define CONFIDENCE_HELD 0.98
+#define CONFIDENCE_HELD     0.98
 #define CONFIDENCE_HELD_FEW 0.9
-#define CONFIDENCE_LOST 0.97
+#define CONFIDENCE_LOST     0.97
 #define CONFIDENCE_OVERFLOW 0.9
 #define CONFIDENCE_ACK_LOST 0.95
-#define CONFIDENCE_WINDOW 0.97
-#define CONFIDENCE_UNKNOWN 0.5
+#define CONFIDENCE_WINDOW   0.97
+#define CONFIDENCE_UNKNOWN  0.5
 
-/* ---- the receiver has no room ------------------------------------------------------------------------ */
+/* ---- the receiver has no room ---------------------------------------------------------------- */
 
 struct window_watch {
-    int64_t closed_ns;     /* for how long within the case */
-    int64_t opened_ns;     /* when it last opened; NEVER */
-    uint32_t closed_pkt;   /* the first that closed it, COPY_NONE */
+    int64_t closed_ns;   /* for how long within the case */
+    int64_t opened_ns;   /* when it last opened; NEVER */
+    uint32_t closed_pkt; /* the first that closed it, COPY_NONE */
     uint32_t opened_pkt;
-    int64_t edge;          /* highest byte the receiver ever allowed */
+    int64_t edge; /* highest byte the receiver ever allowed */
 };
 
 static bool tells_window(const struct stall_case *item, const struct pkt *pkt)
@@ -75,8 +75,8 @@ static bool conclude_window(struct stall_case *item, const struct window_watch *
             (unsigned)track_window(hop->view, closed),
             seconds_of(item, view_time(hop, watch->closed_pkt)), name_of(item, hop));
     if (watch->opened_pkt != COPY_NONE)
-        testify(item, hop, watch->opened_pkt, NULL, 0,
-                "it opened again at %.3f s", seconds_of(item, view_time(hop, watch->opened_pkt)));
+        testify(item, hop, watch->opened_pkt, NULL, 0, "it opened again at %.3f s",
+                seconds_of(item, view_time(hop, watch->opened_pkt)));
     return true;
 }
 
@@ -108,7 +108,7 @@ bool rule_window_shut(struct stall_case *item)
     return (filled || probed || went_on) && conclude_window(item, &watch);
 }
 
-/* ---- copies of the byte that is waited for ------------------------------------------------------------- */
+/* ---- copies of the byte that is waited for --------------------------------------------------- */
 
 static bool covers(const struct pkt *pkt, int64_t level)
 {
@@ -132,7 +132,7 @@ static uint32_t next_copy(const struct stall_case *item, const struct hop *hop, 
     return COPY_NONE;
 }
 
-/* ---- held, and let out together -------------------------------------------------------------------------- */
+/* ---- held, and let out together -------------------------------------------------------------- */
 
 /* Nothing that was not held as long came out of the segment behind hop k for `least_ns` before
  * `left_ns`. */
@@ -243,7 +243,7 @@ bool rule_held(struct stall_case *item)
                            CONFIDENCE_HELD);
 }
 
-/* ---- lost -------------------------------------------------------------------------------------------------- */
+/* ---- lost ------------------------------------------------------------------------------------ */
 
 static bool byte_is_lost(const struct trail *trail, unsigned k, uint32_t copy, int64_t level)
 {
@@ -337,7 +337,7 @@ bool rule_lost(struct stall_case *item)
     return true;
 }
 
-/* ---- acknowledgements between the captures ----------------------------------------------------------------- */
+/* ---- acknowledgements between the captures --------------------------------------------------- */
 
 /* The first acknowledgement of everything below the level, at a hop of the way back. */
 static uint32_t ack_copy(const struct stall_case *item, const struct hop *hop)
@@ -379,15 +379,16 @@ bool rule_acks_on_path(struct stall_case *item)
         return false;
     bool data = hop_pkt(hop, copy)->len > 0; /* which carried the acknowledgement, and was lost */
     conclude(item, data ? WH_CAUSE_LOSS : WH_CAUSE_ACK_LOSS, place, false, CONFIDENCE_ACK_LOST);
-    testify(item, hop, hop->copies[copy].pkt, NULL, 0,
-            "the acknowledgement of all bytes below %lld was seen at %s at %.3f s and never came to "
-            "%s; %u acknowledgements were lost there",
-            (long long)item->level, name_of(item, hop), seconds_of(item, hop_time(hop, copy)),
-            name_of(item, next), (unsigned)lost);
+    testify(
+        item, hop, hop->copies[copy].pkt, NULL, 0,
+        "the acknowledgement of all bytes below %lld was seen at %s at %.3f s and never came to "
+        "%s; %u acknowledgements were lost there",
+        (long long)item->level, name_of(item, hop), seconds_of(item, hop_time(hop, copy)),
+        name_of(item, next), (unsigned)lost);
     return true;
 }
 
-/* ---- none of these ------------------------------------------------------------------------------------------- */
+/* ---- none of these --------------------------------------------------------------------------- */
 
 /* Everything from the last point that saw the byte in time to the receiver. */
 bool rule_unknown(struct stall_case *item)

@@ -66,11 +66,12 @@ static enum wh_scope scope_of(const struct findings *findings, uint32_t at,
     return others_moved ? WH_SOME_FLOWS : WH_ALL_FLOWS;
 }
 
-/* ---- does size decide? ------------------------------------------------------------------------------- */
+/* ---- does size decide? ----------------------------------------------------------------------- */
 
-#define BLACKHOLE_COPIES 2u     /* of the byte waited for: again and again */
-#define BLACKHOLE_BYTES 500u    /* a path that carries less breaks more than TCP (RFC 791, 3.2: 576) */
-#define BLACKHOLE_PASSED 2u     /* smaller packets that came through meanwhile */
+#define BLACKHOLE_COPIES 2u   /* of the byte waited for: again and again */
+#define BLACKHOLE_BYTES  500u /* a path that carries less breaks more than TCP (RFC 791, 3.2: 576) \
+                               */
+#define BLACKHOLE_PASSED     2u /* smaller packets that came through meanwhile */
 #define CONFIDENCE_BLACKHOLE 0.9
 
 /* Data that came to the point where the copies did not, going the same way, from when the first
@@ -95,8 +96,7 @@ static void add_passage(const struct flow *flow, const struct alignment *alignme
         passage->count++;
         if (pkt->len >= passage->largest) {
             passage->largest = pkt->len;
-            passage->frame =
-                (struct wh_frame){(uint16_t)vanished->to_point, pkt->file, pkt->frame};
+            passage->frame = (struct wh_frame){(uint16_t)vanished->to_point, pkt->file, pkt->frame};
         }
     }
 }

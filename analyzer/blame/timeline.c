@@ -6,7 +6,7 @@
 
 #define TICKS_LEAST_NS (300 * NS_PER_MS) /* a shorter flow does not tell the tick */
 
-/* ---- steps ------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static bool add_step(struct steps *steps, int64_t time_ns, int64_t level, uint32_t pkt)
 {
@@ -55,7 +55,7 @@ int64_t steps_level(const struct steps *steps, int64_t time_ns, int64_t before)
     return step ? step->level : before;
 }
 
-/* ---- packets by time --------------------------------------------------------------------------------- */
+/* ---- packets by time ------------------------------------------------------------------------- */
 
 uint32_t view_from(const struct hop *hop, int64_t time_ns)
 {
@@ -83,7 +83,7 @@ uint32_t copies_from(const struct hop *hop, int64_t time_ns)
     return low;
 }
 
-/* ---- the sender's timestamp clock ---------------------------------------------------------------------- */
+/* ---- the sender's timestamp clock ------------------------------------------------------------ */
 
 /* Ticks a second that stacks use; a measured rate is rounded to the nearest of them. */
 static int64_t usual_tick_ns(double per_second)
@@ -136,7 +136,7 @@ int64_t timeline_age(const struct timeline *timeline, const struct pkt *pkt, int
     return time_ns > made_ns + ticks->tick_ns ? time_ns - made_ns - ticks->tick_ns : 0;
 }
 
-/* ---- round trips ----------------------------------------------------------------------------------------- */
+/* ---- round trips ----------------------------------------------------------------------------- */
 
 /* Does a packet of the sender answer what passed towards it? By TSecr where there are timestamps,
  * else by the acknowledgement of its bytes. */
@@ -181,8 +181,8 @@ static bool add_rtt(struct timeline *timeline, int64_t time_ns, int64_t rtt_ns)
 }
 
 /* From the sender's hop on: a new segment's passing to the ACK that covers it, one at a time, not
- * over retransmissions (Karn). The way behind the hop is added: as long as the quickest answer took,
- * plus what timestamps tell of a queue there. */
+ * over retransmissions (Karn). The way behind the hop is added: as long as the quickest answer
+ * took, plus what timestamps tell of a queue there. */
 static bool sample_rtts(struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
@@ -247,7 +247,7 @@ int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns)
     return recent_ns > srtt_ns ? recent_ns : srtt_ns;
 }
 
-/* ---- making it ------------------------------------------------------------------------------------------- */
+/* ---- making it ------------------------------------------------------------------------------- */
 
 static const struct hop *outermost(const struct trail *trail, bool last, unsigned *index)
 {
@@ -317,8 +317,8 @@ static bool collect_sent(const struct hop *hop, unsigned side, struct steps *ste
 {
     for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
         const struct pkt *pkt = &hop->view->pkts[i];
-        bool counts = pkt_side(pkt) == side && pkt_span(pkt) &&
-                      !(pkt->flags & (PKT_DUPLICATE | PKT_RST));
+        bool counts =
+            pkt_side(pkt) == side && pkt_span(pkt) && !(pkt->flags & (PKT_DUPLICATE | PKT_RST));
         if (counts && !add_step(steps, view_time(hop, i), pkt_end(pkt), i))
             return false;
     }

@@ -36,20 +36,21 @@ struct rtt_sample {
 };
 
 struct timeline {
-    unsigned side;             /* who sends the data: 0 client, 1 server */
-    const struct trail *data;  /* from the sender to the receiver */
-    const struct trail *acks;  /* back */
+    unsigned side;              /* who sends the data: 0 client, 1 server */
+    const struct trail *data;   /* from the sender to the receiver */
+    const struct trail *acks;   /* back */
     const struct hop *sender;   /* the hop nearest to the sender, with a view */
     const struct hop *receiver; /* the hop nearest to the receiver, with a view */
     unsigned receiver_hop;      /* its index in data->hops */
-    struct steps progress;     /* cumulative ACK at the receiver's hop; highest byte where there is none */
-    struct steps acked;        /* cumulative ACK at the sender's hop */
-    struct steps sent;         /* highest offset sent, at the sender's hop */
-    struct rtt_sample *rtts;   /* end to end, by time */
+    struct steps
+        progress;       /* cumulative ACK at the receiver's hop; highest byte where there is none */
+    struct steps acked; /* cumulative ACK at the sender's hop */
+    struct steps sent;  /* highest offset sent, at the sender's hop */
+    struct rtt_sample *rtts; /* end to end, by time */
     uint32_t rtt_count, rtt_capacity;
-    struct tick_clock ticks;   /* the sender's, at the sender's hop */
-    int64_t mss;               /* a full segment's bytes */
-    bool by_arrival;           /* no ACK was seen: progress is the highest byte that came */
+    struct tick_clock ticks; /* the sender's, at the sender's hop */
+    int64_t mss;             /* a full segment's bytes */
+    bool by_arrival;         /* no ACK was seen: progress is the highest byte that came */
 };
 
 /* Makes the timeline of what `side` sends. `timeline` keeps its arrays between calls; zero it
@@ -81,7 +82,8 @@ uint32_t copies_from(const struct hop *hop, int64_t time_ns);
  * then only a window of zero says something. */
 static inline int64_t announced_room(const struct track_flow *view, const struct pkt *pkt)
 {
-    return pkt->window == 0 || track_scale_settled(view, pkt_side(pkt)) ? track_window(view, pkt) : INT32_MAX;
+    return pkt->window == 0 || track_scale_settled(view, pkt_side(pkt)) ? track_window(view, pkt)
+                                                                        : INT32_MAX;
 }
 
 static inline int64_t view_time(const struct hop *hop, uint32_t pkt)

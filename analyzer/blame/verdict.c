@@ -35,7 +35,7 @@ static int64_t covered_ns(struct interval *intervals, uint32_t count)
     return sum_ns;
 }
 
-/* ---- ranking --------------------------------------------------------------------------------------------- */
+/* ---- ranking --------------------------------------------------------------------------------- */
 
 static bool belongs(const struct wh_ranking *row, const struct wh_stall *stall)
 {
@@ -90,9 +90,8 @@ static uint32_t make_rows(const struct wh_result *result, struct wh_ranking *row
             known = belongs(&rows[r], stall);
         if (known)
             continue;
-        rows[count] = (struct wh_ranking){.segment = stall->segment,
-                                          .segment_span = stall->segment_span,
-                                          .cause = stall->cause};
+        rows[count] = (struct wh_ranking){
+            .segment = stall->segment, .segment_span = stall->segment_span, .cause = stall->cause};
         fill_row(result, &rows[count], intervals, flow_seen);
         sum_ns += rows[count++].stall_time_ns;
     }
@@ -117,7 +116,7 @@ static void time_segments(const struct wh_result *result, struct wh_segment *seg
     }
 }
 
-/* ---- the sentence -------------------------------------------------------------------------------------------- */
+/* ---- the sentence ---------------------------------------------------------------------------- */
 
 /* Do addresses differ between two neighbouring points? */
 static bool translates(const struct wh_result *result, uint32_t a, uint32_t b)
@@ -255,7 +254,8 @@ int verdict_make(struct wh_result *result, struct wh_segment *segments, struct a
         verdict->confidence = result->flow_count ? 0.95 : 0;
         verdict->sentence =
             result->flow_count
-                ? arena_printf(arena, "No flow stalled: none of %u stood still with something to send.",
+                ? arena_printf(arena,
+                               "No flow stalled: none of %u stood still with something to send.",
                                result->flow_count)
                 : arena_strdup(arena, "No flow was found: nothing here could stall.");
     }

@@ -45,9 +45,9 @@ struct endpoint {
 /* The packet an ICMP error quotes. */
 struct icmp_quote {
     struct endpoint source, destination;
-    uint32_t seq;       /* of the quoted TCP header */
-    uint32_t mtu;       /* "too big" only, else 0 */
-    uint16_t ip_bytes;  /* length the quoted packet had */
+    uint32_t seq;      /* of the quoted TCP header */
+    uint32_t mtu;      /* "too big" only, else 0 */
+    uint16_t ip_bytes; /* length the quoted packet had */
     uint8_t protocol;
     uint8_t type, code; /* of the ICMP message */
     bool too_big;       /* ICMPv4 3/4 (RFC 792, 1191), ICMPv6 2 (RFC 4443) */
@@ -55,7 +55,7 @@ struct icmp_quote {
 
 struct decoded {
     struct endpoint source, destination;
-    uint8_t protocol;  /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 */
+    uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 */
     uint8_t ip_version;
     uint8_t ttl;       /* or hop limit */
     uint8_t tcp_flags; /* enum tcp_flag */
@@ -64,19 +64,19 @@ struct decoded {
     uint32_t network;  /* a hash of the VLAN numbers and tunnels around it: the same addresses on
                           two networks are two flows. 0: none */
     uint32_t seq, ack;
-    uint32_t tsval, tsecr; /* RFC 7323, valid with has_timestamps */
+    uint32_t tsval, tsecr;           /* RFC 7323, valid with has_timestamps */
     uint32_t payload_bytes;          /* as sent */
     uint32_t payload_captured_bytes; /* as captured */
     const uint8_t *payload;          /* borrowed from the frame */
-    uint16_t mss;          /* 0: no such option */
-    uint8_t window_scale;  /* valid with has_window_scale */
+    uint16_t mss;                    /* 0: no such option */
+    uint8_t window_scale;            /* valid with has_window_scale */
     uint8_t sack_count;
     uint32_t sack[SACK_BLOCKS_MAX][2]; /* left, right edges (RFC 2018) */
     enum checksum_state checksum;
     bool has_timestamps, has_window_scale, sack_permitted;
     bool options_cut; /* the snap length ends within the TCP header: options may be missing */
     bool dont_fragment;
-    bool first_fragment; /* more fragments follow it */
+    bool first_fragment;     /* more fragments follow it */
     struct icmp_quote quote; /* with protocol ICMP and ICMPv6 */
 };
 

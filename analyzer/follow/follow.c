@@ -15,7 +15,7 @@
 
 #define GIVE_UP_NS NS_PER_S /* what has not come by then, with the capture running, will not */
 
-/* ---- hops ------------------------------------------------------------------------------------------ */
+/* ---- hops ------------------------------------------------------------------------------------ */
 
 static bool fill_copies(struct arena *arena, struct hop *hop, unsigned side)
 {
@@ -39,10 +39,8 @@ static bool add_hop(struct followed *followed, unsigned side, const struct flow 
     struct trail *trail = &followed->trail[side];
     unsigned point = alignment->order[place];
     struct hop *hop = &trail->hops[trail->hop_count++];
-    *hop = (struct hop){.point = point,
-                        .place = place,
-                        .view = flow->at[point],
-                        .clock = &alignment->clock[point]};
+    *hop = (struct hop){
+        .point = point, .place = place, .view = flow->at[point], .clock = &alignment->clock[point]};
     hop->first = clock_to_path(hop->clock, spans[point].first);
     hop->last = clock_to_path(hop->clock, spans[point].last);
     return !hop->view || fill_copies(&followed->arena, hop, side);
@@ -95,7 +93,7 @@ static bool make_trail(struct followed *followed, unsigned side, const struct fl
     return true;
 }
 
-/* ---- fates ------------------------------------------------------------------------------------------- */
+/* ---- fates ----------------------------------------------------------------------------------- */
 
 static void mark_ends(struct trail *trail)
 {
@@ -165,7 +163,7 @@ static bool settle_under_way(struct hop *from, const struct hop *to)
     return true;
 }
 
-/* ---- bytes that the receiver acknowledged though the last capture did not see them ----------------- */
+/* ---- bytes that the receiver acknowledged though the last capture did not see them ----------- */
 
 /* Marks copies at `from` of [start, end), sent before `by_ns`, as missed by the next capture:
  * the earliest of each byte, as one of them must have arrived. */
@@ -288,7 +286,7 @@ static void settle_acknowledged(struct trail *trail, unsigned side)
     }
 }
 
-/* ---- lost ranges --------------------------------------------------------------------------------------- */
+/* ---- lost ranges ----------------------------------------------------------------------------- */
 
 static bool add_lost(struct trail *trail, unsigned hop, uint32_t copy, int64_t seq, int64_t end)
 {
@@ -359,7 +357,7 @@ static void count_missed(struct trail *trail)
     }
 }
 
-/* ---- one direction ------------------------------------------------------------------------------------- */
+/* ---- one direction --------------------------------------------------------------------------- */
 
 static bool follow_trail(struct trail *trail, unsigned side)
 {

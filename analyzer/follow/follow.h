@@ -12,7 +12,7 @@
 #include "align/align.h"
 #include "match/match.h"
 
-#define COPY_NONE UINT32_MAX
+#define COPY_NONE    UINT32_MAX
 #define COPY_SKIPPED (UINT32_MAX - 1) /* `previous` only: it came, and the hop before missed it */
 
 enum fate {
@@ -36,12 +36,12 @@ struct copy {
 /* One point on the way of one direction of a flow. */
 struct hop {
     unsigned point;
-    unsigned place; /* of the point on the path, 0 nearest to the servers */
+    unsigned place;                /* of the point on the path, 0 nearest to the servers */
     const struct track_flow *view; /* NULL: nothing of the flow came here, though it should have */
     const struct clock_fit *clock;
     struct copy *copies; /* by time as captured */
     uint32_t count;
-    int64_t base_delay_ns; /* the least delay to the next hop; 0 when none is known */
+    int64_t base_delay_ns;        /* the least delay to the next hop; 0 when none is known */
     struct path_time first, last; /* of the point's whole capture */
 };
 

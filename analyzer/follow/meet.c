@@ -11,7 +11,7 @@
 
 #define FORWARD_STEPS 20000u /* of a look-up that meets nothing: a full queue */
 #define PENDING_STEPS 2048u
-#define ID_TRIALS 64u
+#define ID_TRIALS     64u
 /* A merged frame is captured when its last segment has come, or when the merging gives up: later
  * than its first segment is at the next point. */
 #define MERGE_WAIT_NS (50 * NS_PER_MS)
@@ -39,8 +39,7 @@ static bool same_packet(const struct pkt *a, const struct pkt *b)
     if ((a->flags & b->flags & PKT_TIMESTAMPS) && a->tsecr != b->tsecr)
         return false;
     return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->window == b->window &&
-           (a->flags & kind) == (b->flags & kind) &&
-           (a->hash == b->hash || !a->hash || !b->hash);
+           (a->flags & kind) == (b->flags & kind) && (a->hash == b->hash || !a->hash || !b->hash);
 }
 
 static bool is_open(const struct copy *copy, const struct pkt *pkt)

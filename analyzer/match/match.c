@@ -16,11 +16,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define ACCEPT_BITS 40.0       /* one chance in 10^12 */
+#define ACCEPT_BITS       40.0 /* one chance in 10^12 */
 #define ACCEPT_TUPLE_BITS 24.0 /* both end points equal, nothing contradicts */
-#define MARGIN_BITS 6.0        /* a second candidate this near makes it ambiguous */
-#define CANDIDATES_MAX 64u     /* with the same token */
-#define TOKENS_MAX (4u + SKETCH_SAMPLES)
+#define MARGIN_BITS       6.0  /* a second candidate this near makes it ambiguous */
+#define CANDIDATES_MAX    64u  /* with the same token */
+#define TOKENS_MAX        (4u + SKETCH_SAMPLES)
 
 struct token {
     uint64_t value;
@@ -43,7 +43,7 @@ struct round {
     struct track *track; /* the newcomer */
     unsigned point;
     struct sketch *old_sketches, *new_sketches; /* of flows and of the newcomer's; phase two */
-    uint32_t *assigned;                          /* newcomer -> flow + 1, 0: none yet */
+    uint32_t *assigned;                         /* newcomer -> flow + 1, 0: none yet */
     bool *ambiguous;
     struct candidate *candidates;
     uint32_t candidate_count, candidate_capacity;
@@ -88,7 +88,7 @@ static struct track_flow *best_view(const struct flow *flow, unsigned point_coun
     return best;
 }
 
-/* ---- phase one: both initial sequence numbers, where they are one of a kind -------------------- */
+/* ---- phase one: both initial sequence numbers, where they are one of a kind ------------------ */
 
 static bool handshake_token(const struct track_flow *flow, uint64_t *value)
 {
@@ -118,7 +118,8 @@ static int match_handshakes(struct round *round, struct wh_error *error)
     int status = error_memory(error, "matching flows");
     uint64_t value;
     for (uint32_t i = 0; i < round->flows->count; i++)
-        if (handshake_token(best_view(&round->flows->items[i], round->flows->point_count), &value) &&
+        if (handshake_token(best_view(&round->flows->items[i], round->flows->point_count),
+                            &value) &&
             !add_token(&known, value, i))
             goto cleanup;
     for (uint32_t i = 0; i < round->track->flow_count; i++)
@@ -148,7 +149,7 @@ cleanup:
     return status;
 }
 
-/* ---- phase two: whatever two views have in common ---------------------------------------------- */
+/* ---- phase two: whatever two views have in common -------------------------------------------- */
 
 static uint64_t mix(uint64_t seed, const void *bytes, size_t size)
 {
@@ -165,8 +166,8 @@ static unsigned make_tokens(const struct track_flow *flow, const struct sketch *
     /* Addresses and ports, whichever end is called the client. */
     uint64_t ends[2];
     for (unsigned side = 0; side < 2; side++)
-        ends[side] = mix(flow->protocol, &flow->endpoint[side].address, 16) +
-                     flow->endpoint[side].port;
+        ends[side] =
+            mix(flow->protocol, &flow->endpoint[side].address, 16) + flow->endpoint[side].port;
     values[count++] = ends[0] * ends[1];
     for (unsigned i = 0; i < sketch->sample_count; i++)
         values[count++] = sketch->samples[i];
@@ -200,8 +201,8 @@ static bool add_candidates(struct round *round, const struct tokens *known, uint
     uint32_t first = round->candidate_count;
     for (unsigned i = 0; i < count; i++) {
         uint32_t at = first_with(known, values[i]);
-        for (uint32_t n = 0; n < CANDIDATES_MAX && at + n < known->count &&
-                             known->items[at + n].value == values[i];
+        for (uint32_t n = 0;
+             n < CANDIDATES_MAX && at + n < known->count && known->items[at + n].value == values[i];
              n++) {
             uint32_t owner = known->items[at + n].owner;
             bool met = false;
@@ -211,8 +212,8 @@ static bool add_candidates(struct round *round, const struct tokens *known, uint
             const struct track_flow *view = best_view(old, round->flows->point_count);
             if (met || view->protocol != flow->protocol)
                 continue;
-            struct score score = score_pair(view, &round->old_sketches[owner], flow,
-                                            &round->new_sketches[newcomer]);
+            struct score score =
+                score_pair(view, &round->old_sketches[owner], flow, &round->new_sketches[newcomer]);
             if (!acceptable(&score))
                 continue;
             struct candidate *candidate =
@@ -317,7 +318,7 @@ static int match_rest(struct round *round, struct wh_error *error)
     return WH_OK;
 }
 
-/* ---- all points ---------------------------------------------------------------------------------- */
+/* ---- all points ------------------------------------------------------------------------------ */
 
 static int add_rest(struct round *round, struct arena *arena, struct wh_error *error)
 {
@@ -378,9 +379,9 @@ static void align_origins(struct flow *flow, unsigned point_count)
         }
         for (unsigned p = 0; reference && p < point_count; p++)
             if (flow->at[p] && flow->at[p]->stream[side].seen)
-                track_shift(flow->at[p], side,
-                            (int32_t)(flow->at[p]->stream[side].base -
-                                      reference->stream[side].base));
+                track_shift(
+                    flow->at[p], side,
+                    (int32_t)(flow->at[p]->stream[side].base - reference->stream[side].base));
     }
 }
 

@@ -13,13 +13,13 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define BITS_NUMBER 32.0  /* an equal initial sequence number */
-#define BITS_ENDPOINT 12.0
-#define BITS_PORT 6.0
-#define BITS_SAMPLE 16.0
+#define BITS_NUMBER      32.0 /* an equal initial sequence number */
+#define BITS_ENDPOINT    12.0
+#define BITS_PORT        6.0
+#define BITS_SAMPLE      16.0
 #define BITS_SAMPLES_MAX 48.0
-#define TSVAL_SLACK 20000u  /* ticks: captures start and end some seconds apart */
-#define SEQ_SLACK 4000000u  /* bytes: likewise */
+#define TSVAL_SLACK      20000u   /* ticks: captures start and end some seconds apart */
+#define SEQ_SLACK        4000000u /* bytes: likewise */
 
 static void widen(struct range32 *range, uint32_t number)
 {

@@ -13,7 +13,8 @@ struct sketch {
         uint32_t low, width; /* low..low+width, both ends met */
         bool known;
     } seq[2], tsval[2];
-    uint64_t samples[SKETCH_SAMPLES]; /* the smallest hashes of its packets: alike flows share some */
+    uint64_t
+        samples[SKETCH_SAMPLES]; /* the smallest hashes of its packets: alike flows share some */
     unsigned sample_count;
 };
 

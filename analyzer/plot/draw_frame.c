@@ -110,7 +110,7 @@ void draw_frame(const struct scene *scene)
                      (scene->top + scene->bottom) / 2, "nothing was seen in this time");
 }
 
-/* ---- the legend ---------------------------------------------------------------------------- */
+/* ---- the legend ------------------------------------------------------------------------------ */
 
 enum swatch {
     SWATCH_NONE,

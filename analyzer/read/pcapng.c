@@ -85,7 +85,7 @@ static struct capture_interface *find_interface(const struct reader *reader, uin
     return id < reader->interface_count - base ? reader->interfaces[base + id] : NULL;
 }
 
-/* ---- section and interface ----------------------------------------------------------------- */
+/* ---- section and interface ------------------------------------------------------------------- */
 
 static int on_section(struct reader *reader, const struct block *block, struct record *record,
                       struct wh_error *error)
@@ -184,7 +184,7 @@ static int on_statistics(struct reader *reader, const struct block *block, struc
     return 0;
 }
 
-/* ---- packets ------------------------------------------------------------------------------- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 static struct point_time stamp_to_time(const struct capture_interface *interface, uint64_t stamp)
 {
@@ -310,7 +310,7 @@ static int on_counted(struct reader *reader, const struct block *block, struct r
     return 0;
 }
 
-/* ---- blocks -------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* What is done with a block: 1: `record` is filled; 0: go on to the next block; WH_ERROR. */
 static const struct block_kind {

@@ -8,7 +8,7 @@
 
 #define MATCH_KINDS_MAX 16u
 
-/* ---- stalls -------------------------------------------------------------------------------- */
+/* ---- stalls ---------------------------------------------------------------------------------- */
 
 struct stall_length {
     int64_t duration_ns;
@@ -75,7 +75,7 @@ void facts_stall_summary(struct buffer *buffer, const struct wh_result *result)
     buffer_add(buffer, ".");
 }
 
-/* ---- flows --------------------------------------------------------------------------------- */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 static bool seen_at(const struct wh_flow *flow, uint32_t point)
 {
@@ -158,7 +158,7 @@ void facts_match_kinds(struct buffer *buffer, const struct wh_result *result)
     }
 }
 
-/* ---- points -------------------------------------------------------------------------------- */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 void facts_point_flows(struct buffer *buffer, const struct wh_result *result,
                        const struct wh_point *point)

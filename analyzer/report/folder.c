@@ -62,7 +62,7 @@ static int fail(struct wh_error *error, const char *path, const char *what, int 
     return error_set(error, path, 0, 0, "%s: %s%s", what, strerror(number), advice(number));
 }
 
-/* ---- open ---------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 /* Makes a folder that may be there already; `made` tells which. */
 static int make_folder(const char *path, bool *made)
@@ -107,7 +107,7 @@ struct report_folder *report_folder_open(const char *path, struct wh_error *erro
     return folder;
 }
 
-/* ---- stage --------------------------------------------------------------------------------- */
+/* ---- stage ----------------------------------------------------------------------------------- */
 
 static char *join(const char *folder, const char *name)
 {
@@ -226,7 +226,7 @@ int report_folder_put(struct report_folder *folder, const char *name, const char
     return whole ? WH_OK : fail(error, place, "cannot be written whole", number);
 }
 
-/* ---- commit, close ------------------------------------------------------------------------- */
+/* ---- commit, close --------------------------------------------------------------------------- */
 
 int report_folder_commit(struct report_folder *folder, struct wh_error *error)
 {

@@ -15,7 +15,7 @@
 #define SCHEMA      "whichhop-report/1"
 #define PRINT_FLAGS (JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
 
-/* ---- values -------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 void json_put(struct json *json, struct json_object *object, const char *key,
               struct json_object *value)
@@ -141,7 +141,7 @@ struct json_object *json_evidence(struct json *json, const struct wh_result *res
     return array;
 }
 
-/* ---- lines --------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void print(struct json *json, struct json_object *value)
 {
@@ -176,7 +176,7 @@ void json_list_end(struct json *json)
     buffer_add(&json->out, empty ? "]" : "\n  ]");
 }
 
-/* ---- the whole ----------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static struct json_object *path_object(struct json *json, const struct wh_result *result)
 {

@@ -4,7 +4,7 @@
 
 #include "report/parts.h"
 
-/* ---- points -------------------------------------------------------------------------------- */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 static struct json_object *files_array(struct json *json, const struct wh_point *point)
 {
@@ -92,7 +92,7 @@ static struct json_object *point_object(struct json *json, const struct wh_point
     return object;
 }
 
-/* ---- segments ------------------------------------------------------------------------------ */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static struct json_object *traffic_object(struct json *json, const struct wh_traffic *traffic)
 {
@@ -133,7 +133,7 @@ void json_captures(struct json *json, const struct wh_result *result)
     json_list_end(json);
 }
 
-/* ---- flows --------------------------------------------------------------------------------- */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 /* A point's name as a key: valid UTF-8 as its name elsewhere. */
 static void put_by_point(struct json *json, struct json_object *object,

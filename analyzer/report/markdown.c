@@ -43,7 +43,7 @@ void markdown_segment(struct buffer *out, const struct wh_result *result, uint32
     buffer_free(&name);
 }
 
-/* ---- head ---------------------------------------------------------------------------------- */
+/* ---- head ------------------------------------------------------------------------------------ */
 
 static void head(struct markdown *page)
 {
@@ -89,7 +89,7 @@ static void pictures(struct markdown *page)
         buffer_printf(&page->out, "\n...and %s more in `plots/`.\n", number_count(left_out).text);
 }
 
-/* ---- how it was made ----------------------------------------------------------------------- */
+/* ---- how it was made ------------------------------------------------------------------------- */
 
 static void how_made(struct markdown *page)
 {

@@ -6,7 +6,7 @@
 
 #define FILES_SHOWN 20u
 
-/* ---- path ---------------------------------------------------------------------------------- */
+/* ---- path ------------------------------------------------------------------------------------ */
 
 static void traffic_cells(struct buffer *out, const struct wh_traffic *traffic)
 {
@@ -55,7 +55,7 @@ void markdown_path(struct markdown *page)
     markdown_more(page, left_out, "segments");
 }
 
-/* ---- points -------------------------------------------------------------------------------- */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 static bool point_row(struct markdown *page, const struct wh_point *point)
 {

@@ -12,7 +12,7 @@
 #define SENTENCE_BYTES 300u
 #define OPEN_STALLS    3u /* with more, the evidence is folded away */
 
-/* ---- evidence ------------------------------------------------------------------------------ */
+/* ---- evidence -------------------------------------------------------------------------------- */
 
 /* `xenbrE` frame 4711, 4712, `xenbrD` frame 4698 */
 static void add_frames(struct buffer *out, const struct wh_result *result,
@@ -47,7 +47,7 @@ void markdown_evidence(struct buffer *out, const struct wh_result *result,
     add_frames(out, result, evidence);
 }
 
-/* ---- stalls -------------------------------------------------------------------------------- */
+/* ---- stalls ---------------------------------------------------------------------------------- */
 
 static void stall_row(struct markdown *page, const struct wh_stall *stall)
 {
@@ -134,7 +134,7 @@ void markdown_stalls(struct markdown *page)
     free(order);
 }
 
-/* ---- flows --------------------------------------------------------------------------------- */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 static bool flow_row(struct markdown *page, const struct wh_flow *flow)
 {
@@ -174,7 +174,7 @@ void markdown_flows(struct markdown *page)
     markdown_more(page, left_out, "flows");
 }
 
-/* ---- suspicions ---------------------------------------------------------------------------- */
+/* ---- suspicions ------------------------------------------------------------------------------ */
 
 static bool hypothesis_row(struct markdown *page, const struct wh_hypothesis *hypothesis)
 {
@@ -212,7 +212,7 @@ void markdown_hypotheses(struct markdown *page)
     markdown_more(page, left_out, "suspicions");
 }
 
-/* ---- warnings ------------------------------------------------------------------------------ */
+/* ---- warnings -------------------------------------------------------------------------------- */
 
 void markdown_warnings(struct markdown *page)
 {

@@ -8,7 +8,7 @@
 
 #include "report/report.h"
 
-/* ---- a growing string ---------------------------------------------------------------------- */
+/* ---- a growing string ------------------------------------------------------------------------ */
 
 /* Start from {0}. `failed` is set when memory is out; all later calls then do nothing. */
 struct buffer {
@@ -28,7 +28,7 @@ char *buffer_reserve(struct buffer *buffer, size_t room);
 char *buffer_take(struct buffer *buffer);
 void buffer_free(struct buffer *buffer);
 
-/* ---- numbers for people -------------------------------------------------------------------- */
+/* ---- numbers for people ---------------------------------------------------------------------- */
 
 /* A number in words, returned by value so that it can stand in an argument list: number(..).text */
 struct words {
@@ -46,7 +46,7 @@ struct words number_loss(uint64_t lost, uint64_t packets); /* "0.42 %" */
 struct words number_utc(int64_t unix_ns, char separator, unsigned digits);
 int64_t number_sum(int64_t a_ns, int64_t b_ns); /* at the ends of int64_t it stops */
 
-/* ---- UTF-8 (RFC 3629) ---------------------------------------------------------------------- */
+/* ---- UTF-8 (RFC 3629) ------------------------------------------------------------------------ */
 
 #define UTF8_BAD 0xFFFDu
 
@@ -63,7 +63,7 @@ size_t utf8_columns(const char *text, size_t length);
 /* How many bytes of `text` fit into `columns`. */
 size_t utf8_fit(const char *text, size_t length, size_t columns);
 
-/* ---- names and words ----------------------------------------------------------------------- */
+/* ---- names and words ------------------------------------------------------------------------- */
 
 const char *words_or(const char *text, const char *otherwise); /* for a NULL */
 /* Neighbour number `index` of the path: "servers", the points, "clients". */
@@ -81,7 +81,7 @@ const char *words_plural(uint64_t count, const char *one, const char *many);
 /* The order of a span's neighbours is that of the path. Is `segment` in the span? */
 bool words_in_span(uint32_t segment, uint32_t first, uint32_t span);
 
-/* ---- what the views tell in common --------------------------------------------------------- */
+/* ---- what the views tell in common ----------------------------------------------------------- */
 
 /* The stalls that are listed where not all can be: the `limit` longest, in order of time. The
  * caller frees it; NULL when memory is out or `limit` is 0. `count` is set to how many. */
@@ -105,7 +105,7 @@ void facts_point_clock(struct buffer *buffer, const struct wh_point *point);
 /* Whether the path's order was found. */
 const char *facts_path_order(const struct wh_result *result);
 
-/* ---- lines and tables of text -------------------------------------------------------------- */
+/* ---- lines and tables of text ---------------------------------------------------------------- */
 
 struct style {
     const char *bold, *good, *bad, *dim, *plain; /* escapes, or empty strings */
@@ -167,7 +167,7 @@ void text_matching(struct page *page);
 void text_hypotheses(struct page *page);
 void text_warnings(struct page *page);
 
-/* ---- the folder ---------------------------------------------------------------------------- */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
 /* The names of the staged pictures (.svg), at most `limit`; returns how many. They are the
  * folder's. */
@@ -175,7 +175,7 @@ uint32_t folder_pictures(const struct report_folder *folder, const char **names,
 /* The error for a failure to write the file staged last. */
 int folder_fail_write(const struct report_folder *folder, int number, struct wh_error *error);
 
-/* ---- JSON ---------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 struct json_object;
 struct json {
@@ -210,7 +210,7 @@ void json_captures(struct json *json, const struct wh_result *result); /* points
 void json_flows(struct json *json, const struct wh_result *result);
 void json_findings(struct json *json, const struct wh_result *result); /* stalls ... warnings */
 
-/* ---- Markdown ------------------------------------------------------------------------------ */
+/* ---- Markdown -------------------------------------------------------------------------------- */
 
 /* A name as code, safe in a table too; at most `bytes` of it. */
 void markdown_code(struct buffer *out, const char *name, size_t bytes);

@@ -37,7 +37,7 @@ char *report_json(const struct wh_result *result, char run[REPORT_RUN_SIZE]); /*
  * segment's name; of the first row where all are. Fails on a write error, with errno set. */
 int report_csv(const struct wh_result *result, const char *run, FILE *out);
 
-/* ---- the folder ---------------------------------------------------------------------------- */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
 /* Files that are written under temporary names beside their places and moved there together. */
 struct report_folder;
@@ -64,7 +64,7 @@ int report_folder_commit(struct report_folder *folder, struct wh_error *error);
  * that it made itself where nothing else is in them. NULL is fine. */
 void report_folder_close(struct report_folder *folder);
 
-/* ---- all of it ----------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* Draws the plots: for each, report_folder_stage(folder, "plots/...", error) and write there. Runs
  * before the Markdown, which shows every picture that was staged with the ending .svg. */

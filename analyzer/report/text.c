@@ -60,7 +60,7 @@ const char *page_segment(struct buffer *name, const struct wh_result *result, ui
     return name->failed ? "" : name->bytes;
 }
 
-/* ---- verdict ------------------------------------------------------------------------------- */
+/* ---- verdict --------------------------------------------------------------------------------- */
 
 /* servers -- eth0 -- xenbrE ==[freeze]== xenbrD -- clients */
 static void draw_path(struct page *page)
@@ -156,7 +156,7 @@ static void say_ranking(struct page *page)
     say_meanings(page);
 }
 
-/* ---- evidence ------------------------------------------------------------------------------ */
+/* ---- evidence -------------------------------------------------------------------------------- */
 
 /* [xenbrE frame 4711, 4712, xenbrD frame 4698] */
 static void add_frames(struct buffer *out, const struct wh_result *result,
@@ -194,7 +194,7 @@ void page_evidence(struct buffer *out, const struct wh_result *result,
         buffer_printf(out, "\nand %s more", number_count(count - EVIDENCE_SHOWN).text);
 }
 
-/* ---- all ----------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 char *report_text_run(const struct wh_result *result, const char *run, bool colours)
 {

@@ -138,7 +138,7 @@ const char *words_frame_file(const struct wh_result *result, const struct wh_fra
     return words_or(point->files[frame->file].name, "?");
 }
 
-/* ---- events.csv's `detail` ----------------------------------------------------------------- */
+/* ---- events.csv's `detail` ------------------------------------------------------------------- */
 
 static void detail_lost(const struct wh_result *result, const struct wh_event *event, char *buffer,
                         size_t size)

@@ -4,10 +4,10 @@
 
 #include "track/track.h"
 
-#define STRETCH_STEPS 4u     /* acknowledgements in a row that only shrink the window */
-#define STRETCH_FIELD 24u    /* steps of the window field: its rounding is one */
-#define SCALE_MAX 14         /* RFC 7323, 2.3 */
-#define SCALE_TOLERANCE 8    /* the ratio is within 1/8 of a power of two */
+#define STRETCH_STEPS   4u  /* acknowledgements in a row that only shrink the window */
+#define STRETCH_FIELD   24u /* steps of the window field: its rounding is one */
+#define SCALE_MAX       14  /* RFC 7323, 2.3 */
+#define SCALE_TOLERANCE 8   /* the ratio is within 1/8 of a power of two */
 
 struct stretch {
     int64_t bytes;
@@ -21,8 +21,8 @@ static int scale_of(const struct stretch *stretch)
         return -1;
     for (int scale = 0; scale <= SCALE_MAX; scale++) {
         int64_t expected = (int64_t)stretch->field << scale;
-        int64_t off = stretch->bytes > expected ? stretch->bytes - expected
-                                                : expected - stretch->bytes;
+        int64_t off =
+            stretch->bytes > expected ? stretch->bytes - expected : expected - stretch->bytes;
         if (off <= expected / SCALE_TOLERANCE)
             return scale;
     }

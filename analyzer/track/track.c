@@ -13,12 +13,12 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define TABLE_FIRST_SIZE 1024u
-#define TABLE_LIMIT (1u << 30)
-#define HASH_BYTES 16u          /* payload bytes hashed: present at any usual snap length */
+#define TABLE_FIRST_SIZE    1024u
+#define TABLE_LIMIT         (1u << 30)
+#define HASH_BYTES          16u /* payload bytes hashed: present at any usual snap length */
 #define DUPLICATE_LOOK_BACK 16u /* packets of the flow */
-#define DUPLICATE_NS (50 * NS_PER_MS)
-#define DUPLICATE_NO_ID_NS (500 * NS_PER_US)
+#define DUPLICATE_NS        (50 * NS_PER_MS)
+#define DUPLICATE_NO_ID_NS  (500 * NS_PER_US)
 
 void track_init(struct track *track)
 {
@@ -37,7 +37,7 @@ void track_free(struct track *track)
     track_init(track);
 }
 
-/* ---- look-up ------------------------------------------------------------------------------- */
+/* ---- look-up --------------------------------------------------------------------------------- */
 
 static bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
@@ -105,8 +105,8 @@ static bool grow_table(struct track *track)
  * back: a direction not seen before joins the flow of its own network first, else any. */
 static bool same_network(const struct track_flow *flow, unsigned side, uint32_t network)
 {
-    return flow->network[side] == network && (flow->stream[side].packets ||
-                                              flow->network[!side] == network);
+    return flow->network[side] == network &&
+           (flow->stream[side].packets || flow->network[!side] == network);
 }
 
 /* The slot of the packet's flow, or the free one where it belongs; NULL when memory is out. */
@@ -136,7 +136,7 @@ static struct track_slot *find_slot(struct track *track, const struct decoded *p
     return open ? open : &track->table[at];
 }
 
-/* ---- flows --------------------------------------------------------------------------------- */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 static bool is_syn(const struct decoded *packet)
 {
@@ -244,14 +244,15 @@ int track_finish(struct track *track, struct wh_error *error)
         struct track_flow *flow = &track->flows[i];
         uint16_t client = flow->endpoint[0].port, server = flow->endpoint[1].port;
         bool tie = flows_on_port[client] == flows_on_port[server];
-        if (!flow->syn_seen && (tie ? client < server : flows_on_port[client] > flows_on_port[server]))
+        if (!flow->syn_seen &&
+            (tie ? client < server : flows_on_port[client] > flows_on_port[server]))
             track_flip(flow);
     }
     free(flows_on_port);
     return WH_OK;
 }
 
-/* ---- packets ------------------------------------------------------------------------------- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 /* The 64-bit offset nearest to the highest one seen that has these lower 32 bits. */
 static int64_t unwrap(const struct stream *stream, uint32_t number)

@@ -23,28 +23,28 @@ enum pkt_flag {
     PKT_URG = TCP_URG,
     PKT_FROM_SERVER = 64, /* sent by endpoint[1]; see track_flow */
     PKT_TIMESTAMPS = 128,
-    PKT_SACK = 256,       /* its blocks are in track_flow.sacks */
-    PKT_DUPLICATE = 512,  /* the same packet captured twice: later stages pass it over */
+    PKT_SACK = 256,      /* its blocks are in track_flow.sacks */
+    PKT_DUPLICATE = 512, /* the same packet captured twice: later stages pass it over */
     PKT_BAD_CHECKSUM = 1024,
     PKT_DONT_FRAGMENT = 2048,
 };
 
 #define PKT_LEN_BITS 20 /* "big TCP" frames reach 512 KiB */
-#define PKT_LEN_MAX ((1u << PKT_LEN_BITS) - 1)
+#define PKT_LEN_MAX  ((1u << PKT_LEN_BITS) - 1)
 
 /* One packet at a point: 48 bytes. */
 struct pkt {
     struct point_time time;
-    int64_t seq; /* offset of its first byte in its sender's stream; the SYN is 0 */
-    int64_t ack; /* first offset not yet acknowledged of the other stream; ACK_NONE */
+    int64_t seq;           /* offset of its first byte in its sender's stream; the SYN is 0 */
+    int64_t ack;           /* first offset not yet acknowledged of the other stream; ACK_NONE */
     uint32_t tsval, tsecr; /* valid with PKT_TIMESTAMPS */
     uint32_t frame;        /* number in its file, from 1 */
     uint32_t len : PKT_LEN_BITS; /* payload bytes */
     uint32_t flags : 12;         /* enum pkt_flag */
-    uint16_t file;         /* index into the point's files */
-    uint16_t window;       /* as sent; track_window scales it */
+    uint16_t file;               /* index into the point's files */
+    uint16_t window;             /* as sent; track_window scales it */
     uint16_t ip_id;
-    uint16_t hash;         /* of the first captured payload bytes */
+    uint16_t hash; /* of the first captured payload bytes */
 };
 
 _Static_assert(sizeof(struct pkt) == 48, "memory per packet is a promise");
@@ -57,18 +57,18 @@ struct sack_block {
 
 /* One direction of a flow, by its sender. */
 struct stream {
-    uint32_t base;       /* sequence number of offset 0 */
-    bool base_known;     /* from a SYN, or a SYN-ACK's acknowledgement */
+    uint32_t base;   /* sequence number of offset 0 */
+    bool base_known; /* from a SYN, or a SYN-ACK's acknowledgement */
     bool seen;
-    bool options_seen;    /* of its SYN, whole: what is not in them was not negotiated */
+    bool options_seen; /* of its SYN, whole: what is not in them was not negotiated */
     bool window_scale_known;
-    bool scale_inferred;  /* without a SYN, from how its window shrinks as it fills */
-    uint8_t window_scale; /* applies to what this side announces */
-    uint8_t ttl_max;     /* highest seen */
-    uint16_t mss;        /* announced in its SYN, 0: not seen */
+    bool scale_inferred;        /* without a SYN, from how its window shrinks as it fills */
+    uint8_t window_scale;       /* applies to what this side announces */
+    uint8_t ttl_max;            /* highest seen */
+    uint16_t mss;               /* announced in its SYN, 0: not seen */
     uint32_t payload_max_bytes; /* largest payload seen in one packet */
     uint64_t packets, payload_bytes;
-    int64_t next;        /* highest offset seen, plus its length: for unwrapping */
+    int64_t next; /* highest offset seen, plus its length: for unwrapping */
 };
 
 /* A flow as one point saw it. endpoint[0] is the client: the SYN's sender; without a SYN, see
@@ -77,8 +77,8 @@ struct track_flow {
     struct endpoint endpoint[2];
     uint32_t network[2]; /* by sender: VLANs may differ between the directions */
     uint8_t protocol;
-    bool syn_seen; /* a SYN or SYN-ACK: the client is certain */
-    bool reused;   /* began with a new handshake on ports used before */
+    bool syn_seen;           /* a SYN or SYN-ACK: the client is certain */
+    bool reused;             /* began with a new handshake on ports used before */
     struct stream stream[2]; /* by sender: 0 client, 1 server */
     struct pkt *pkts;        /* in the file's order */
     uint32_t pkt_count, pkt_capacity;
