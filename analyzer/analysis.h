@@ -75,6 +75,9 @@ struct wh_analysis {
 __attribute__((format(printf, 2, 3))) void analysis_warn(struct wh_analysis *analysis,
                                                          const char *format, ...);
 
+/* When each point's capture ran, by point. */
+void analysis_spans(const struct wh_analysis *analysis, struct capture_span spans[WH_POINTS_MAX]);
+
 /* capture.c: read, decode and track one point. */
 int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh_error *error);
 void capture_free(struct capture *capture);

@@ -169,7 +169,7 @@ int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh
 {
     uint32_t read = 0;
     track_init(&capture->track);
-    capture->span = (struct capture_span){{INT64_MAX}, {INT64_MIN}};
+    capture->span = (struct capture_span){{INT64_MAX}, {INT64_MIN}, false};
     order_files(capture);
     for (uint32_t i = 0; i < capture->file_count; i++) {
         struct wh_error problem;

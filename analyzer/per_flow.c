@@ -9,7 +9,9 @@
 #include "analysis.h"
 #include "base/error.h"
 
-#define EVENTS_MAX 8000000u /* in the list; counts hold all */
+#define EVENTS_MAX        8000000u          /* in the list; counts hold all */
+#define COVERAGE_SLACK_NS (500 * NS_PER_MS) /* captures are not started and ended at one instant   \
+                                             */
 
 struct worker {
     struct followed followed;
@@ -189,11 +191,108 @@ static bool add_icmp_events(struct wh_analysis *analysis)
 
 /* ---- flow by flow ---------------------------------------------------------------------------- */
 
+/* When all captures that saw the flow were running, and which of them ran for its whole life. */
+struct coverage {
+    int64_t from_ns, to_ns;    /* all of them */
+    int64_t first_ns, last_ns; /* the flow's first and last packet */
+    bool lacking[WH_POINTS_MAX];
+    bool differs; /* some lack a part of it, and some do not */
+};
+
+static struct coverage find_coverage(const struct wh_analysis *analysis, const struct flow *flow,
+                                     const struct capture_span *spans)
+{
+    struct coverage cover = {INT64_MIN, INT64_MAX, INT64_MAX, INT64_MIN, {false}, false};
+    const struct clock_fit *clock = analysis->alignment.clock;
+    unsigned lacking = 0, seen = 0;
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        const struct track_flow *view = flow->at[p];
+        if (!view || !view->pkt_count)
+            continue;
+        int64_t first_ns = clock_to_path(&clock[p], view->pkts[0].time).ns;
+        int64_t last_ns = clock_to_path(&clock[p], view->pkts[view->pkt_count - 1].time).ns;
+        cover.first_ns = first_ns < cover.first_ns ? first_ns : cover.first_ns;
+        cover.last_ns = last_ns > cover.last_ns ? last_ns : cover.last_ns;
+    }
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        if (!flow->at[p])
+            continue;
+        int64_t from_ns = clock_to_path(&clock[p], spans[p].first).ns;
+        int64_t to_ns = clock_to_path(&clock[p], spans[p].last).ns;
+        cover.from_ns = from_ns > cover.from_ns ? from_ns : cover.from_ns;
+        cover.to_ns = to_ns < cover.to_ns ? to_ns : cover.to_ns;
+        cover.lacking[p] = from_ns > cover.first_ns + COVERAGE_SLACK_NS ||
+                           to_ns < cover.last_ns - COVERAGE_SLACK_NS;
+        lacking += cover.lacking[p];
+        seen++;
+    }
+    cover.differs = lacking > 0 && lacking < seen;
+    return cover;
+}
+
+static int blame_once(struct wh_analysis *analysis, struct worker *worker,
+                      const struct blame_options *options, uint32_t index, struct wh_error *error)
+{
+    return blame_flow(&worker->blamer, &analysis->flows.items[index], index, &worker->followed,
+                      options, &analysis->arena, &analysis->findings, error);
+}
+
+/* Keeps, of the findings from `first` to `middle`, those within the time that all captures saw, and
+ * of those from `middle` on what none of the kept ones overlaps. */
+static void join_findings(struct findings *findings, uint32_t first, uint32_t middle,
+                          const struct coverage *cover)
+{
+    uint32_t kept = first, sure;
+    for (uint32_t i = first; i < middle; i++) {
+        struct finding *finding = &findings->items[i];
+        if (finding->start_ns >= cover->from_ns && finding->end_ns <= cover->to_ns &&
+            finding->resumed)
+            findings->items[kept++] = *finding;
+        else
+            free(finding->evidence);
+    }
+    sure = kept;
+    for (uint32_t i = middle; i < findings->count; i++) {
+        struct finding *finding = &findings->items[i];
+        bool overlaps = false;
+        for (uint32_t k = first; k < sure && !overlaps; k++)
+            overlaps = finding->start_ns < findings->items[k].end_ns &&
+                       findings->items[k].start_ns < finding->end_ns;
+        bool whole = finding->start_ns >= cover->from_ns && finding->end_ns <= cover->to_ns;
+        if (overlaps || whole)
+            free(finding->evidence);
+        else
+            findings->items[kept++] = *finding;
+    }
+    findings->count = kept;
+}
+
+/* Where a capture lacks a part of the flow's life, that part is judged without its point. */
+static int blame_rest(struct wh_analysis *analysis, struct worker *worker,
+                      const struct capture_span *spans, const struct coverage *cover,
+                      const struct blame_options *options, uint32_t index, uint32_t first,
+                      struct wh_error *error)
+{
+    struct capture_span some[WH_POINTS_MAX];
+    uint32_t middle = analysis->findings.count;
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        some[p] = spans[p];
+        some[p].left_out = cover->lacking[p];
+    }
+    if (follow_flow(&analysis->flows.items[index], &analysis->alignment, some,
+                    analysis->capture_count, &worker->followed, error) ||
+        blame_once(analysis, worker, options, index, error))
+        return WH_ERROR;
+    join_findings(&analysis->findings, first, middle, cover);
+    return WH_OK;
+}
+
 static int run_flow(struct wh_analysis *analysis, struct worker *worker,
                     const struct capture_span *spans, const struct blame_options *options,
                     uint32_t index, struct wh_error *error)
 {
     const struct flow *flow = &analysis->flows.items[index];
+    uint32_t first = analysis->findings.count;
     if (follow_flow(flow, &analysis->alignment, spans, analysis->capture_count, &worker->followed,
                     error))
         return WH_ERROR;
@@ -202,12 +301,14 @@ static int run_flow(struct wh_analysis *analysis, struct worker *worker,
         return error_memory(error, "events");
     if (!add_lost_events(analysis, &worker->followed, index))
         return error_memory(error, "events");
-    if (blame_flow(&worker->blamer, flow, index, &worker->followed, options, &analysis->arena,
-                   &analysis->findings, error))
+    if (blame_once(analysis, worker, options, index, error))
         return WH_ERROR;
     analysis->totals[index].rtt_ns = timeline_srtt(&worker->blamer.timeline[1], NEVER);
     if (!analysis->totals[index].rtt_ns)
         analysis->totals[index].rtt_ns = timeline_srtt(&worker->blamer.timeline[0], NEVER);
+    struct coverage cover = find_coverage(analysis, flow, spans);
+    if (cover.differs)
+        return blame_rest(analysis, worker, spans, &cover, options, index, first, error);
     return WH_OK;
 }
 
@@ -231,10 +332,9 @@ int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
     unsigned count = analysis->capture_count;
     struct capture_span spans[WH_POINTS_MAX];
     const char *names[WH_POINTS_MAX];
-    for (unsigned p = 0; p < count; p++) {
-        spans[p] = analysis->captures[p].span;
+    analysis_spans(analysis, spans);
+    for (unsigned p = 0; p < count; p++)
         names[p] = analysis->captures[p].name;
-    }
     struct blame_options options = {.min_stall_ns = analysis->options.min_stall_ns,
                                     .epoch_ns = analysis->epoch.ns,
                                     .point_count = count,

@@ -202,8 +202,7 @@ int pictures_draw(void *context, struct report_folder *folder, struct wh_error *
     struct capture_span spans[WH_POINTS_MAX];
     if (!flow)
         return WH_OK;
-    for (unsigned p = 0; p < analysis->capture_count; p++)
-        spans[p] = analysis->captures[p].span;
+    analysis_spans(analysis, spans);
     int status =
         follow_flow(flow, &analysis->alignment, spans, analysis->capture_count, &followed, error);
     if (!status)

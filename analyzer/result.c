@@ -396,7 +396,10 @@ static void warn_of_path(struct wh_analysis *analysis)
     for (unsigned p = 0; p < analysis->capture_count && common; p++) {
         const char *name = analysis->captures[p].name;
         if (analysis->captures[p].packets == 0)
-            analysis_warn(analysis, "%s: no packet is left after the filter and the time", name);
+            analysis_warn(analysis, "%s: no packet %s: the path is analysed without it", name,
+                          analysis->options.filter || analysis->options.time_set
+                              ? "is left after the filter and the time"
+                              : "is in its files");
         else if (!analysis->alignment.tied[p])
             analysis_warn(analysis,
                           "%s has no flow in common with the points before it: its clock "

@@ -144,6 +144,13 @@ void analysis_warn(struct wh_analysis *analysis, const char *format, ...)
         *warning = copy;
 }
 
+void analysis_spans(const struct wh_analysis *analysis, struct capture_span spans[WH_POINTS_MAX])
+{
+    static const struct capture_span never = {{SPAN_NEVER_NS}, {-SPAN_NEVER_NS}, true};
+    for (unsigned p = 0; p < analysis->capture_count; p++)
+        spans[p] = analysis->captures[p].packets ? analysis->captures[p].span : never;
+}
+
 /* ---- the stages ------------------------------------------------------------------------------ */
 
 static int compare_captures(const void *left, const void *right)

@@ -88,9 +88,13 @@ static int flow_vote(const struct track_flow *a, const struct track_flow *b,
     return sum > 0 ? 1 : sum < 0 ? -1 : 0;
 }
 
-static double flow_weight(const struct track_flow *view, bool syn_only)
+static double flow_weight(const struct flow *flow, unsigned point_count,
+                          const struct track_flow *view, bool syn_only)
 {
-    if (syn_only && !view->syn_seen)
+    bool syn_seen = false;
+    for (unsigned p = 0; p < point_count; p++)
+        syn_seen |= flow->at[p] && flow->at[p]->syn_seen;
+    if (syn_only && !syn_seen)
         return 0;
     return 1 + (double)(view->stream[0].payload_bytes + view->stream[1].payload_bytes);
 }
@@ -155,8 +159,9 @@ static bool count_votes(struct context *context, unsigned a, unsigned b)
     for (uint32_t i = 0; i < context->flows->count; i++) {
         const struct flow *flow = &context->flows->items[i];
         if (flow->at[a] && flow->at[b])
-            link->nearer_server += flow_weight(flow->at[a], context->syn_seen) *
-                                   vote_of(context, link, i, a, b, scratch);
+            link->nearer_server +=
+                flow_weight(flow, context->count, flow->at[a], context->syn_seen) *
+                vote_of(context, link, i, a, b, scratch);
     }
     free(scratch);
     return true;
@@ -341,6 +346,10 @@ int align_points(struct flows *flows, const struct align_options *options,
     if (!mark_reversed(&context, alignment))
         goto cleanup;
     align_clocks(&context, options, alignment);
+    for (unsigned a = 0; a < context.count; a++)
+        for (unsigned b = a + 1; b < context.count; b++)
+            if (link_of(&context, a, b)->flows)
+                alignment->common[a] = alignment->common[b] = true;
     status = WH_OK;
 cleanup:
     for (unsigned i = 0; context.links && i < context.count * context.count; i++) {

@@ -13,6 +13,7 @@ struct alignment {
     bool found;                            /* false: nothing decided it, the given order stands */
     struct clock_fit clock[WH_POINTS_MAX]; /* by point; the path's clock is that of order[0] */
     bool tied[WH_POINTS_MAX];              /* by point: matched packets tie its clock to the path */
+    bool common[WH_POINTS_MAX];            /* by point: it has a flow in common with another one */
     bool contradicts[WH_POINTS_MAX];       /* by point: no single offset fits all its packets */
 };
 

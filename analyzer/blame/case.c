@@ -25,24 +25,19 @@ static bool runs_up(const struct stall_case *item, const struct trail *trail)
     return from_server != item->flow->reversed;
 }
 
-static struct place beyond(const struct stall_case *item, unsigned place, bool up)
+static struct place beyond(unsigned place, bool up, unsigned span)
 {
-    unsigned count = item->options->point_count;
-    struct place outer = {up ? place + 1 : place, 1};
-    /* Which of several flows it is on the other side is not known: neither is where it ends. */
-    if (item->flow->ambiguous)
-        outer = up ? (struct place){place + 1, count - place} : (struct place){0, place + 1};
-    return outer;
+    return (struct place){up ? place + 1 : place + 1 - span, span};
 }
 
 struct place place_before(const struct stall_case *item, const struct trail *trail)
 {
-    return beyond(item, trail->hops[0].place, !runs_up(item, trail));
+    return beyond(trail->hops[0].place, !runs_up(item, trail), trail->before);
 }
 
 struct place place_after(const struct stall_case *item, const struct trail *trail)
 {
-    return beyond(item, trail->hops[trail->hop_count - 1].place, runs_up(item, trail));
+    return beyond(trail->hops[trail->hop_count - 1].place, runs_up(item, trail), trail->after);
 }
 
 /* ---- delays ---------------------------------------------------------------------------------- */

@@ -46,51 +46,100 @@ static bool add_hop(struct followed *followed, unsigned side, const struct flow 
     return !hop->view || fill_copies(&followed->arena, hop, side);
 }
 
-/* The first and last place of the path where the flow was seen. */
-static bool seen_range(const struct flow *flow, const struct alignment *alignment, unsigned count,
-                       unsigned *first, unsigned *last)
+/* One flow's part of the path. */
+struct route {
+    const struct flow *flow;
+    const struct alignment *alignment;
+    const struct capture_span *spans;
+    unsigned point_count;
+    unsigned first, last;        /* places where it was seen */
+    struct path_time begin, end; /* of the flow */
+};
+
+static const struct track_flow *view_at(const struct route *route, unsigned place)
+{
+    unsigned point = route->alignment->order[place];
+    return route->spans[point].left_out ? NULL : route->flow->at[point];
+}
+
+static bool find_route(struct route *route)
 {
     bool seen = false;
-    for (unsigned place = 0; place < count; place++)
-        if (flow->at[alignment->order[place]]) {
-            *first = seen ? *first : place;
-            *last = place;
-            seen = true;
-        }
+    route->begin.ns = INT64_MAX;
+    route->end.ns = INT64_MIN;
+    for (unsigned place = 0; place < route->point_count; place++) {
+        const struct track_flow *view = view_at(route, place);
+        if (!view || !view->pkt_count)
+            continue;
+        const struct clock_fit *clock = &route->alignment->clock[route->alignment->order[place]];
+        int64_t begin_ns = clock_to_path(clock, view->pkts[0].time).ns;
+        int64_t end_ns = clock_to_path(clock, view->pkts[view->pkt_count - 1].time).ns;
+        route->begin.ns = begin_ns < route->begin.ns ? begin_ns : route->begin.ns;
+        route->end.ns = end_ns > route->end.ns ? end_ns : route->end.ns;
+        route->first = seen ? route->first : place;
+        route->last = place;
+        seen = true;
+    }
     return seen;
 }
 
-/* Where packets of `side` go on beyond the last point that saw the flow: if nobody ever answered,
- * the next point should have seen them, and what is missing there was lost. An answer without
- * them shows that the flow ends between the two points. */
-static bool unanswered(const struct flow *flow, const struct alignment *alignment, unsigned last,
-                       unsigned side)
+/* Would the point have seen the flow, if it came there? It is on the path, as other flows show, and
+ * its capture was running. Where the flow is one of several alike, it may have under another name.
+ */
+static bool would_have_seen(const struct route *route, unsigned place)
 {
-    const struct track_flow *view = flow->at[alignment->order[last]];
-    return !flow->ambiguous && view->stream[!side].packets == 0;
+    unsigned point = route->alignment->order[place];
+    const struct clock_fit *clock = &route->alignment->clock[point];
+    return !route->flow->ambiguous && route->alignment->common[point] &&
+           !route->spans[point].left_out &&
+           clock_to_path(clock, route->spans[point].first).ns <= route->begin.ns + GIVE_UP_NS &&
+           clock_to_path(clock, route->spans[point].last).ns >= route->end.ns - GIVE_UP_NS;
 }
 
-static bool make_trail(struct followed *followed, unsigned side, const struct flow *flow,
-                       const struct alignment *alignment, const struct capture_span *spans,
-                       unsigned point_count)
+/* Segments from the flow's outermost point to the next one that would have seen it. */
+static unsigned segments_beyond(const struct route *route, unsigned place, bool up)
+{
+    unsigned count = 1;
+    for (; up ? place + 1 < route->point_count : place > 0; count++) {
+        place = up ? place + 1 : place - 1;
+        if (would_have_seen(route, place))
+            break;
+    }
+    return count;
+}
+
+/* Packets of `side` go on beyond the last point that saw the flow. If nobody ever answered, the
+ * next point should have seen them, and what is missing there was lost. An answer without them
+ * shows that the flow ends between the two points. */
+static bool goes_on(const struct route *route, unsigned place, unsigned side, bool up)
+{
+    bool path_ends = up ? place + 1 == route->point_count : place == 0;
+    return !path_ends && view_at(route, place)->stream[!side].packets == 0 &&
+           would_have_seen(route, up ? place + 1 : place - 1);
+}
+
+static bool make_trail(struct followed *followed, unsigned side, struct route *route)
 {
     struct trail *trail = &followed->trail[side];
-    unsigned first = 0, last = 0;
-    bool upwards = (side == 1) != flow->reversed; /* from the servers' side to the clients' */
-    trail->hops = arena_alloc(&followed->arena, point_count, sizeof *trail->hops);
-    trail->missed = arena_alloc(&followed->arena, point_count, sizeof *trail->missed);
+    bool up = (side == 1) != route->flow->reversed; /* from the servers' side to the clients' */
+    trail->hops = arena_alloc(&followed->arena, route->point_count, sizeof *trail->hops);
+    trail->missed = arena_alloc(&followed->arena, route->point_count, sizeof *trail->missed);
     if (!trail->hops || !trail->missed)
         return false;
-    if (!seen_range(flow, alignment, point_count, &first, &last))
+    if (!find_route(route))
         return true;
-    if (upwards && last + 1 < point_count && unanswered(flow, alignment, last, side))
-        last++;
-    if (!upwards && first > 0 && unanswered(flow, alignment, first, side))
-        first--;
-    for (unsigned i = first; i <= last; i++)
-        if (!add_hop(followed, side, flow, alignment, spans, upwards ? i : first + last - i))
+    unsigned start = up ? route->first : route->last, stop = up ? route->last : route->first;
+    bool further = goes_on(route, stop, side, up);
+    stop = !further ? stop : up ? stop + 1 : stop - 1;
+    trail->before = segments_beyond(route, start, !up);
+    trail->after = segments_beyond(route, stop, up);
+    for (unsigned place = start;; place = up ? place + 1 : place - 1) {
+        bool wanted = view_at(route, place) || (further && place == stop);
+        if (wanted && !add_hop(followed, side, route->flow, route->alignment, route->spans, place))
             return false;
-    return true;
+        if (place == stop)
+            return true;
+    }
 }
 
 /* ---- fates ----------------------------------------------------------------------------------- */
@@ -395,8 +444,9 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
         struct trail *trail = &followed->trail[side];
         trail->hop_count = 0;
         trail->lost_count = 0;
-        if (!make_trail(followed, side, flow, alignment, spans, point_count) ||
-            !follow_trail(trail, side))
+        struct route route = {
+            .flow = flow, .alignment = alignment, .spans = spans, .point_count = point_count};
+        if (!make_trail(followed, side, &route) || !follow_trail(trail, side))
             return error_memory(error, "following a flow");
     }
     return WH_OK;

@@ -55,8 +55,10 @@ struct lost_range {
 
 /* One direction of a flow, from its sender to its receiver. */
 struct trail {
-    struct hop *hops;
+    struct hop *hops; /* all with a view, but for the last where nobody ever answered */
     unsigned hop_count;
+    unsigned before, after; /* segments beyond the first and the last hop up to the next point that
+                               would have seen the flow, or to the path's end: 1 or more */
     struct lost_range *lost; /* by hop, then time */
     uint32_t lost_count, lost_capacity;
     uint64_t *missed; /* by hop: packets that passed it and its capture does not have */
@@ -69,8 +71,11 @@ struct followed {
 
 /* What follow needs to know of the captures as a whole; arrays by point. */
 struct capture_span {
-    struct point_time first, last;
+    struct point_time first, last; /* first after last: the capture has no packet */
+    bool left_out;                 /* go past this point as if nobody had captured there */
 };
+
+#define SPAN_NEVER_NS (INT64_MAX / 4) /* `first` of a capture without a packet; `last` is less */
 
 /* Follows one flow. `followed` must be zeroed before its first use; it may be used again for the
  * next flow after followed_reset. Fails only when memory is out. */

@@ -77,6 +77,34 @@ static void test_packed(void **state)
     bytes_free(&file);
 }
 
+/* The other formats, packed: the same packets as plain ones. */
+static void test_packed_formats(void **state)
+{
+    (void)state;
+    static struct bytes (*const SAMPLES[])(void) = {erf_sample, snoop_sample};
+    static const char *const NAMES[] = {"erf", "snoop"};
+    for (unsigned i = 0; i < 3 * 2; i++) {
+        struct reading plain, got;
+        struct bytes file = SAMPLES[i % 2]();
+        struct bytes packed = PACKINGS[i / 2].pack(file.at, file.count);
+        read_bytes(file.at, file.count, WAY_MAPPED, &plain);
+        read_bytes(packed.at, packed.count, WAY_MAPPED, &got);
+        bytes_free(&packed);
+        assert_int_equal(got.end, 0);
+        assert_int_equal(got.count, 3);
+        assert_true(got.sum == plain.sum);
+        assert_memory_equal(got.format, NAMES[i % 2], strlen(NAMES[i % 2]));
+        assert_contains(got.format, strchr(PACKINGS[i / 2].format, '('));
+
+        packed = PACKINGS[i / 2].pack(file.at, file.count - 100); /* cut before it was packed */
+        read_bytes(packed.at, packed.count, WAY_MAPPED, &got);
+        bytes_free(&packed);
+        bytes_free(&file);
+        assert_int_equal(got.end, WH_ERROR);
+        assert_contains(got.error.text, "in the middle of this packet");
+    }
+}
+
 /* Packed data that end early or are damaged are read as far as they go. */
 static void test_packed_damaged(void **state)
 {
@@ -179,11 +207,9 @@ static void test_packed_everywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packed),
-        cmocka_unit_test(test_packed_damaged),
-        cmocka_unit_test(test_packed_everywhere),
-        cmocka_unit_test(test_fifo),
-        cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_packed),         cmocka_unit_test(test_packed_formats),
+        cmocka_unit_test(test_packed_damaged), cmocka_unit_test(test_packed_everywhere),
+        cmocka_unit_test(test_fifo),           cmocka_unit_test(test_standard_input),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
