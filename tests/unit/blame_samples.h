@@ -108,8 +108,7 @@ static inline void expect_none(struct blame_bench *bench)
     blame(bench);
     if (bench->findings.count)
         fail_msg("a stall by %u at %u: %s", bench->findings.items[0].cause,
-                 bench->findings.items[0].place.first,
-                 bench->findings.items[0].evidence[0].text);
+                 bench->findings.items[0].place.first, bench->findings.items[0].evidence[0].text);
 }
 
 struct expected {

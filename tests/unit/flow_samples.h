@@ -13,7 +13,7 @@
 #include "packet_samples.h"
 
 #define PATH_POINTS 5u
-#define MSS 1448
+#define MSS         1448
 
 struct shown { /* one packet at one point */
     struct pkt pkt;
@@ -30,12 +30,12 @@ struct past { /* a packet that came to the other host */
 
 struct path {
     unsigned points;
-    unsigned point_at[PATH_POINTS]; /* place -> number of the point */
-    int64_t clock_ns[PATH_POINTS];  /* by point: what its clock shows too much */
+    unsigned point_at[PATH_POINTS];    /* place -> number of the point */
+    int64_t clock_ns[PATH_POINTS];     /* by point: what its clock shows too much */
     int64_t delay_ns[PATH_POINTS + 1]; /* by segment of the path, either way */
     bool no_stamps, no_ids;
-    bool routed; /* every inner segment takes one off the TTL */
-    bool reversed; /* the client sits at the servers' side */
+    bool routed;             /* every inner segment takes one off the TTL */
+    bool reversed;           /* the client sits at the servers' side */
     bool blind[PATH_POINTS]; /* by place: nothing of the flow is captured there */
     uint32_t tick[2];
     uint16_t id[2];
@@ -120,8 +120,8 @@ static inline struct pkt path_pkt(struct path *path, const struct line *line)
                       .window = line_window(line),
                       .ip_id = id};
     if (!path->no_stamps) {
-        pkt.tsval = line->tsval ? line->tsval
-                                : path->tick[line->side] + (uint32_t)(line->time_ns / MS);
+        pkt.tsval =
+            line->tsval ? line->tsval : path->tick[line->side] + (uint32_t)(line->time_ns / MS);
         pkt.tsecr = line->tsecr ? line->tsecr : path_echo(path, line->side, line->time_ns);
     }
     return pkt;

@@ -50,7 +50,7 @@ static inline void walk_align(struct walk_bench *bench)
     for (unsigned place = 0; place < path->points; place++) {
         unsigned p = path->point_at[place];
         bench->alignment.order[place] = p;
-        bench->alignment.tied[p] = true;
+        bench->alignment.tied[p] = bench->alignment.common[p] = true;
         bench->alignment.clock[p] = (struct clock_fit){.offset_ns = -path->clock_ns[p],
                                                        .uncertainty_ns = bench->uncertainty_ns};
         if (bench->spans[p].last.ns == 0)
@@ -98,7 +98,8 @@ static inline unsigned fate_of(const struct walk_bench *bench, unsigned side, un
 static inline void goes_on(const struct walk_bench *bench, unsigned side, unsigned k, int64_t seq,
                            unsigned nth, unsigned mth)
 {
-    uint32_t here = copy_of(bench, side, k, seq, nth), there = copy_of(bench, side, k + 1, seq, mth);
+    uint32_t here = copy_of(bench, side, k, seq, nth),
+             there = copy_of(bench, side, k + 1, seq, mth);
     assert_int_equal(hop_of(bench, side, k)->copies[here].next, there);
     assert_int_equal(hop_of(bench, side, k + 1)->copies[there].previous, here);
     assert_int_equal(hop_of(bench, side, k)->copies[here].fate, FATE_ARRIVED);
@@ -125,6 +126,13 @@ static inline void nothing_missed(const struct walk_bench *bench)
         for (unsigned k = 0; k < bench->followed.trail[side].hop_count; k++)
             assert_int_equal(bench->followed.trail[side].missed[k], 0);
 }
+
+/* A segment from the server, an acknowledgement from the client; `ms`: when it is made. */
+#define SEGMENT(path, ms, offset, bytes, ...)                                                      \
+    SEND(path, .time_ns = (int64_t)((ms)*1e6), .side = SERVER, .seq = offset, .len = bytes,        \
+         .ack = 101, ##__VA_ARGS__)
+#define ANSWER(path, ms, number, ...)                                                              \
+    SEND(path, .time_ns = (int64_t)((ms)*1e6), .seq = 101, .ack = number, ##__VA_ARGS__)
 
 #define WALK_TEST(name) cmocka_unit_test_setup_teardown(name, walk_set_up, walk_tear_down)
 

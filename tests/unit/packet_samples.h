@@ -18,12 +18,12 @@
 
 #include "track/track.h"
 
-#define MS NS_PER_MS
-#define SERVER 1u
-#define CLIENT 0u
-#define SHUT (-1)          /* a window of 0 bytes */
+#define MS           NS_PER_MS
+#define SERVER       1u
+#define CLIENT       0u
+#define SHUT         (-1) /* a window of 0 bytes */
 #define WINDOW_USUAL 60000
-#define LINE_SACKS 3u
+#define LINE_SACKS   3u
 
 /* One packet. What is left 0 has a usual value. */
 struct line {
@@ -32,7 +32,7 @@ struct line {
     unsigned flags; /* TCP_...; an acknowledgement brings TCP_ACK with it */
     int64_t seq;
     uint32_t len;
-    int64_t ack; /* 0: none */
+    int64_t ack;           /* 0: none */
     uint32_t tsval, tsecr; /* TSval 0: no timestamps, or those that the path makes up */
     uint16_t ip_id;
     int32_t window; /* 0: WINDOW_USUAL */
@@ -55,10 +55,15 @@ struct talk {
     uint8_t protocol;
 };
 
-static inline struct endpoint endpoint(unsigned a, unsigned b, unsigned c, unsigned d, unsigned port)
+static inline struct endpoint endpoint(unsigned a, unsigned b, unsigned c, unsigned d,
+                                       unsigned port)
 {
-    struct endpoint result = {.address = {[10] = 255, [11] = 255, [12] = (uint8_t)a,
-                                          [13] = (uint8_t)b, [14] = (uint8_t)c, [15] = (uint8_t)d},
+    struct endpoint result = {.address = {[10] = 255,
+                                          [11] = 255,
+                                          [12] = (uint8_t)a,
+                                          [13] = (uint8_t)b,
+                                          [14] = (uint8_t)c,
+                                          [15] = (uint8_t)d},
                               .port = (uint16_t)port};
     return result;
 }
@@ -101,7 +106,8 @@ static inline struct decoded line_decoded(const struct talk *talk, const struct 
                              .payload_bytes = line->len,
                              .mss = line->mss,
                              .has_window_scale = line->window_scale > 0,
-                             .window_scale = (uint8_t)(line->window_scale ? line->window_scale - 1 : 0),
+                             .window_scale =
+                                 (uint8_t)(line->window_scale ? line->window_scale - 1 : 0),
                              .sack_count = (uint8_t)line_sacks(line)};
     if (line->ack)
         packet.ack = talk->isn[!line->side] + (uint32_t)line->ack;
@@ -123,8 +129,8 @@ static inline void track_line(struct track *track, const struct talk *talk, cons
     uint32_t frame = 1;
     for (uint32_t i = 0; i < track->flow_count && track->flow_count < 100; i++)
         frame += track->flows[i].pkt_count;
-    assert_int_equal(track_add(track, &packet, (struct point_time){line->time_ns}, frame, 0, &error),
-                     WH_OK);
+    assert_int_equal(
+        track_add(track, &packet, (struct point_time){line->time_ns}, frame, 0, &error), WH_OK);
 }
 
 static inline void track_lines(struct track *track, const struct talk *talk,

@@ -2,7 +2,8 @@
 /* Unit tests of stage 8, blame: what is a stall, and causes between two captures. */
 #include "blame_samples.h"
 
-/* ---- what is a stall --------------------------------------------------------------------------- */
+/* ---- what is a stall ---------------------------------------------------------------------------
+ */
 
 static void test_plain_transfer(void **state)
 {
@@ -169,7 +170,8 @@ static void test_two_stalls(void **state)
                                      .end_ms = 314});
 }
 
-/* ---- lost between two captures ------------------------------------------------------------------ */
+/* ---- lost between two captures ------------------------------------------------------------------
+ */
 
 static void test_loss_and_loss_again(void **state)
 {
@@ -181,9 +183,8 @@ static void test_loss_and_loss_again(void **state)
     DATA(300, 0, MSS, .lost_in = 3);
     DATA(900, 0, MSS);
     REPLY(910, 2 * MSS);
-    const struct finding *finding =
-        EXPECT(bench, WH_CAUSE_LOSS, 2, .direction = WH_TO_CLIENT, .start_ms = 4, .end_ms = 914,
-               .confidence = 0.97);
+    const struct finding *finding = EXPECT(bench, WH_CAUSE_LOSS, 2, .direction = WH_TO_CLIENT,
+                                           .start_ms = 4, .end_ms = 914, .confidence = 0.97);
     assert_int_equal(finding->vanished.copies, 2);
     assert_int_equal(finding->vanished.from_point, 1);
     assert_int_equal(finding->vanished.to_point, 2);
@@ -260,7 +261,8 @@ static void test_fast_recovery_is_no_stall(void **state)
     }
 }
 
-/* ---- held, and let out together ------------------------------------------------------------------ */
+/* ---- held, and let out together
+ * ------------------------------------------------------------------ */
 
 /* Nothing passes P0..P1 until 800 ms; what came meanwhile then comes at once. */
 #define HELD(ms) .held_in = 2, .held_ns = (int64_t)((800 - (ms)) * 1e6)
@@ -294,9 +296,9 @@ static void test_freeze_of_both_directions(void **state)
              .held_in = 3, .held_ns = (795 - i) * MS);
     blame(bench);
     assert_int_equal(bench->findings.count, 1);
-    check_finding(bench, &bench->findings.items[0],
-                  &(struct expected){WH_CAUSE_FREEZE, 1, .direction = WH_BOTH, .start_ms = 7,
-                                     .end_ms = 814});
+    check_finding(
+        bench, &bench->findings.items[0],
+        &(struct expected){WH_CAUSE_FREEZE, 1, .direction = WH_BOTH, .start_ms = 7, .end_ms = 814});
 }
 
 /* Two packets are less proof than six. */
@@ -343,7 +345,8 @@ static void test_overflow_of_a_freeze(void **state)
            .confidence = 0.9);
 }
 
-/* ---- acknowledgements between the captures ------------------------------------------------------ */
+/* ---- acknowledgements between the captures ------------------------------------------------------
+ */
 
 /* Nothing is outstanding where the receiver is, but its acknowledgements are lost on the way back:
  * the sender sends old bytes again until one comes through. `lost_in` as the client counts. */
@@ -388,7 +391,8 @@ static void test_acknowledgements_held(void **state)
            .confidence = 0.98);
 }
 
-/* A request that carries the acknowledgement is lost: data, not acknowledgements, was waited for. */
+/* A request that carries the acknowledgement is lost: data, not acknowledgements, was waited for.
+ */
 static void test_lost_request(void **state)
 {
     struct blame_bench *bench = *state;
@@ -431,7 +435,8 @@ static void test_lost_acknowledgement_of_an_idle_flow(void **state)
     expect_none(bench);
 }
 
-/* ---- no room ------------------------------------------------------------------------------------ */
+/* ---- no room ------------------------------------------------------------------------------------
+ */
 
 static void test_window_shut(void **state)
 {
@@ -445,8 +450,8 @@ static void test_window_shut(void **state)
     REPLY(640, MSS, .window = SHUT);
     REPLY(1200, MSS);
     go_on(bench, 1210, MSS, 10);
-    EXPECT(bench, WH_CAUSE_ZERO_WINDOW, 3, .direction = WH_TO_CLIENT, .start_ms = 14, .end_ms = 1224,
-           .confidence = 0.97);
+    EXPECT(bench, WH_CAUSE_ZERO_WINDOW, 3, .direction = WH_TO_CLIENT, .start_ms = 14,
+           .end_ms = 1224, .confidence = 0.97);
 }
 
 /* A window below one segment is no room either (RFC 9293, 3.8.6.2.2). */
@@ -458,7 +463,8 @@ static void test_window_below_a_segment(void **state)
     REPLY(10, MSS, .window = 700);
     REPLY(900, MSS);
     go_on(bench, 910, MSS, 10);
-    EXPECT(bench, WH_CAUSE_ZERO_WINDOW, 3, .direction = WH_TO_CLIENT, .start_ms = 14, .end_ms = 924);
+    EXPECT(bench, WH_CAUSE_ZERO_WINDOW, 3, .direction = WH_TO_CLIENT, .start_ms = 14,
+           .end_ms = 924);
 }
 
 /* Remnants sent into what room is left, and probes that are taken byte by byte, end nothing. */
@@ -476,7 +482,8 @@ static void test_remnants_and_answered_probes(void **state)
     REPLY(710, MSS + 1002, .window = SHUT);
     REPLY(1200, MSS + 1002);
     go_on(bench, 1210, MSS + 1002, 10);
-    EXPECT(bench, WH_CAUSE_ZERO_WINDOW, 3, .direction = WH_TO_CLIENT, .start_ms = 14, .end_ms = 1224);
+    EXPECT(bench, WH_CAUSE_ZERO_WINDOW, 3, .direction = WH_TO_CLIENT, .start_ms = 14,
+           .end_ms = 1224);
 }
 
 /* Data is outstanding when the receiver takes its window back. */
@@ -494,7 +501,8 @@ static void test_window_closed_over_data(void **state)
     DATA(1010, MSS, 1000);
     REPLY(1020, MSS + 1000);
     go_on(bench, 1030, MSS + 1000, 10);
-    EXPECT(bench, WH_CAUSE_ZERO_WINDOW, 3, .direction = WH_TO_CLIENT, .start_ms = 24, .end_ms = 1024);
+    EXPECT(bench, WH_CAUSE_ZERO_WINDOW, 3, .direction = WH_TO_CLIENT, .start_ms = 24,
+           .end_ms = 1024);
 }
 
 /* Near miss: it was shut for less than half of the time; a loss explains the rest. */
@@ -545,7 +553,8 @@ static void test_windows_without_a_handshake(void **state)
     }
 }
 
-/* ---- none of these ------------------------------------------------------------------------------ */
+/* ---- none of these ------------------------------------------------------------------------------
+ */
 
 /* Lost where a proxy ends the flow, or by whatever: the byte passed P0 and P1's capture is of no
  * help. Then the place is all that remains. */
@@ -563,7 +572,8 @@ static void test_unknown_spans_what_remains(void **state)
            .confidence = 0.5);
 }
 
-/* ---- both directions ----------------------------------------------------------------------------- */
+/* ---- both directions
+ * ----------------------------------------------------------------------------- */
 
 /* Up- and download stand still together for one reason: one stall. */
 static void test_directions_are_merged(void **state)

@@ -5,10 +5,12 @@
  */
 #include "blame_samples.h"
 
-#define TICK(ms) (700000 + (uint32_t)((bench->t0_ns + (int64_t)((ms)*1e6)) / MS)) /* the server's */
+#define TICK(ms) (700000 + (uint32_t)((bench->t0_ns + (int64_t)((ms)*1e6)) / MS)) /* the server's  \
+                                                                                   */
 #define CLIENT_TICK(ms) (100000 + (uint32_t)((bench->t0_ns + (int64_t)((ms)*1e6)) / MS))
 
-/* ---- before the first capture: data that is outstanding ------------------------------------------ */
+/* ---- before the first capture: data that is outstanding
+ * ------------------------------------------ */
 
 /* A segment is lost between the server and P0; those after it pass. */
 static void test_hole_at_the_first_point(void **state)
@@ -41,7 +43,8 @@ static void test_hole_that_is_filled_soon(void **state)
     EXPECT(bench, WH_CAUSE_LOSS, 2, .direction = WH_TO_CLIENT, .start_ms = 5, .end_ms = 414);
 }
 
-/* ---- before the first capture: nothing seen ------------------------------------------------------- */
+/* ---- before the first capture: nothing seen
+ * ------------------------------------------------------- */
 
 /* The whole window is lost on its way to P0. The IDs say that it was made. */
 static void test_lost_before_the_first_point(void **state)
@@ -113,7 +116,8 @@ static void test_delayed_after_a_pause(void **state)
     expect_none(bench);
 }
 
-/* ---- acknowledgements that do not reach the sender ------------------------------------------------ */
+/* ---- acknowledgements that do not reach the sender
+ * ------------------------------------------------ */
 
 static void lose_beyond_sender(struct blame_bench *bench)
 {
@@ -169,7 +173,8 @@ static void test_sent_again_too_soon(void **state)
     expect_none(bench);
 }
 
-/* ---- behind the last capture ----------------------------------------------------------------------- */
+/* ---- behind the last capture
+ * ----------------------------------------------------------------------- */
 
 /* The client's acknowledgements are lost before P2; it counts its packets. */
 static void test_acknowledgements_lost_beyond_the_receiver(void **state)
@@ -312,7 +317,8 @@ static void test_ambiguous_flow_names_no_end(void **state)
     walk_align(&bench->walk);
     bench->path->flow.ambiguous = true;
     assert_int_equal(follow_flow(&bench->path->flow, &bench->walk.alignment, bench->walk.spans, 3,
-                                 &bench->walk.followed, &error), WH_OK);
+                                 &bench->walk.followed, &error),
+                     WH_OK);
     static const char *const names[] = {"P0", "P1", "P2"};
     struct blame_options options = {.min_stall_ns = 200 * MS, .point_count = 3, .names = names};
     assert_int_equal(blame_flow(&bench->blamer, &bench->path->flow, 0, &bench->walk.followed,
@@ -323,7 +329,8 @@ static void test_ambiguous_flow_names_no_end(void **state)
     assert_int_equal(bench->findings.items[0].place.span, 3);
 }
 
-/* ---- the sender pauses ------------------------------------------------------------------------------ */
+/* ---- the sender pauses
+ * ------------------------------------------------------------------------------ */
 
 #define SEGMENTS_64K 46 /* 66,608 bytes */
 
@@ -332,8 +339,8 @@ static void test_sender_idle(void **state)
     struct blame_bench *bench = *state;
     begin(bench, SEGMENTS_64K);
     go_on(bench, 1500, 0, 20);
-    EXPECT(bench, WH_CAUSE_SENDER_IDLE, 0, .direction = WH_TO_CLIENT, .start_ms = -6, .end_ms = 1514,
-           .confidence = 0.9);
+    EXPECT(bench, WH_CAUSE_SENDER_IDLE, 0, .direction = WH_TO_CLIENT, .start_ms = -6,
+           .end_ms = 1514, .confidence = 0.9);
 }
 
 /* Near miss: 64 KiB less one segment is no transfer's middle. */
@@ -383,7 +390,8 @@ static void test_short_pause(void **state)
     expect_none(bench);
 }
 
-/* ---- the timeline ------------------------------------------------------------------------------------ */
+/* ---- the timeline
+ * ------------------------------------------------------------------------------------ */
 
 static const struct timeline *make_timeline(struct blame_bench *bench, unsigned side)
 {

@@ -74,7 +74,8 @@ static void expect_scope(struct crowd *crowd, uint32_t count, enum wh_scope scop
         assert_int_equal(crowd->findings.items[i].scope, scope);
 }
 
-/* ---- scope ---------------------------------------------------------------------------------------- */
+/* ---- scope
+ * ---------------------------------------------------------------------------------------- */
 
 /* Nothing comes through P0..P1 from `at_ms` to 800 ms later. */
 static void stand_still(struct blame_bench *bench, double at_ms)
@@ -173,7 +174,8 @@ static void test_other_place_is_another_matter(void **state)
     expect_scope(crowd, 2, WH_ONE_FLOW);
 }
 
-/* ---- does size decide? ----------------------------------------------------------------------------- */
+/* ---- does size decide?
+ * ----------------------------------------------------------------------------- */
 
 #define SMALL 300
 
@@ -279,7 +281,8 @@ static void test_small_packets_the_other_way(void **state)
     assert_int_equal(first_finding(crowd)->cause, WH_CAUSE_LOSS);
 }
 
-/* ---- the verdict ------------------------------------------------------------------------------------ */
+/* ---- the verdict
+ * ------------------------------------------------------------------------------------ */
 
 /* A result over two points and two flows. */
 struct court {
@@ -421,9 +424,13 @@ static void test_verdict_names_the_ends(void **state)
     struct court *court = *state;
     add_stall(court, 1, 0, 3, 0, 1, WH_CAUSE_SENDER_IDLE, 0.9);
     says(court, "No hop is to blame. Beyond out, on the servers' side, the sender paused");
-    court->stalls[0] = (struct wh_stall){.flow = 1, .end_ns = NS_PER_S, .segment = 2,
-                                         .segment_span = 1, .cause = WH_CAUSE_ZERO_WINDOW};
-    says(court, "No hop is to blame. Beyond in, on the clients' side, the receiver had no room once");
+    court->stalls[0] = (struct wh_stall){.flow = 1,
+                                         .end_ns = NS_PER_S,
+                                         .segment = 2,
+                                         .segment_span = 1,
+                                         .cause = WH_CAUSE_ZERO_WINDOW};
+    says(court,
+         "No hop is to blame. Beyond in, on the clients' side, the receiver had no room once");
     court->stalls[0].cause = WH_CAUSE_UNKNOWN;
     court->stalls[0].segment = 0;
     court->stalls[0].segment_span = 3;

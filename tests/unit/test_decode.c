@@ -160,7 +160,7 @@ static void test_cuts(void **state)
     }
 }
 
-/* A wire length as short as the cut contradicts the IP header. */
+/* A wire length as short as the cut: some tool lost the true one, and the headers are believed. */
 static void test_cut_wire(void **state)
 {
     (void)state;
@@ -172,8 +172,8 @@ static void test_cut_wire(void **state)
             enum decode_status status =
                 decode_frame(carries[i].dlt, guarded(frame.room + frame.start, caplen),
                              (uint32_t)caplen, (uint32_t)caplen, true, &out);
-            if (carries[i].dlt != 239)
-                assert_int_not_equal(status, DECODE_OK);
+            if (status == DECODE_OK && carries[i].dlt != 239)
+                assert_known(carries[i].name, &out);
         }
     }
 }

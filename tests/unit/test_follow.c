@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Unit tests of stage 6, follow: what became of each packet between each two points. */
+/*
+ * Unit tests of stage 6, follow: what became of each packet between each two points. What captures
+ * missed stands in test_follow_missed.c.
+ */
 #include "follow_samples.h"
 
 #define SEE(place) (~(1u << (place))) /* `missed`: seen at this place alone */
 
-/* A segment from the server; `ms`: when it is made. */
-#define DATA(path, ms, offset, bytes, ...)                                                         \
-    SEND(path, .time_ns = (int64_t)((ms)*1e6), .side = SERVER, .seq = offset, .len = bytes,        \
-         .ack = 101, ##__VA_ARGS__)
-#define REPLY(path, ms, number, ...)                                                               \
-    SEND(path, .time_ns = (int64_t)((ms)*1e6), .seq = 101, .ack = number, ##__VA_ARGS__)
-
-/* ---- everything comes through ----------------------------------------------------------------- */
+/* ---- everything comes through -----------------------------------------------------------------
+ */
 
 static void test_plain_way(void **state)
 {
@@ -77,7 +74,7 @@ static void test_reversed_flow(void **state)
     bench->path->reversed = true;
     path_open(bench->path);
     path_transfer(bench->path, SERVER, 5);
-    DATA(bench->path, 500, bench->path->next[1], 700, .lost_in = 3);
+    SEGMENT(bench->path, 500, bench->path->next[1], 700, .lost_in = 3);
     walk_follow(bench);
     assert_int_equal(hop_of(bench, SERVER, 0)->place, 2);
     assert_int_equal(hop_of(bench, CLIENT, 0)->place, 0);
@@ -91,23 +88,24 @@ static void test_points_numbered_otherwise(void **state)
     bench->path->point_at[0] = 2;
     bench->path->point_at[2] = 0;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 700, .lost_in = 2);
+    SEGMENT(bench->path, 100, 1, 700, .lost_in = 2);
     walk_follow(bench);
     assert_int_equal(hop_of(bench, SERVER, 0)->point, 2);
     assert_int_equal(lost_behind(bench, SERVER, 0), 1);
     assert_int_equal(lost_behind(bench, SERVER, 1), 0);
 }
 
-/* ---- lost ------------------------------------------------------------------------------------- */
+/* ---- lost -------------------------------------------------------------------------------------
+ */
 
 static void test_loss_between_two(void **state)
 {
     struct walk_bench *bench = *state;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000);
-    DATA(bench->path, 101, 1001, 1000, .lost_in = 3);
-    DATA(bench->path, 102, 2001, 1000);
-    DATA(bench->path, 400, 1001, 1000);
+    SEGMENT(bench->path, 100, 1, 1000);
+    SEGMENT(bench->path, 101, 1001, 1000, .lost_in = 3);
+    SEGMENT(bench->path, 102, 2001, 1000);
+    SEGMENT(bench->path, 400, 1001, 1000);
     walk_follow(bench);
     nothing_missed(bench);
     goes_on(bench, SERVER, 0, 1001, 0, 0);
@@ -127,13 +125,14 @@ static void test_every_copy_lost_somewhere(void **state)
 {
     struct walk_bench *bench = *state;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000, .lost_in = 2);
-    DATA(bench->path, 101, 1001, 1000);
-    DATA(bench->path, 300, 1, 1000, .lost_in = 3);
-    DATA(bench->path, 700, 1, 1000, .lost_in = 2);
-    DATA(bench->path, 1500, 1, 1000);
+    SEGMENT(bench->path, 100, 1, 1000, .lost_in = 2);
+    SEGMENT(bench->path, 101, 1001, 1000);
+    SEGMENT(bench->path, 300, 1, 1000, .lost_in = 3);
+    SEGMENT(bench->path, 700, 1, 1000, .lost_in = 2);
+    SEGMENT(bench->path, 1500, 1, 1000);
     walk_follow(bench);
-    assert_int_equal(fate_of(bench, SERVER, 0, 1, 1), FATE_LOST); /* nth: after the handshake's ACK */
+    assert_int_equal(fate_of(bench, SERVER, 0, 1, 1),
+                     FATE_LOST); /* nth: after the handshake's ACK */
     goes_on(bench, SERVER, 0, 1, 2, 1);
     assert_int_equal(fate_of(bench, SERVER, 0, 1, 3), FATE_LOST);
     goes_on(bench, SERVER, 0, 1, 4, 2);
@@ -148,9 +147,9 @@ static void test_loss_outside_is_not_told(void **state)
 {
     struct walk_bench *bench = *state;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000, .lost_in = 1);
-    DATA(bench->path, 101, 1001, 1000, .lost_in = 4);
-    DATA(bench->path, 102, 2001, 1000);
+    SEGMENT(bench->path, 100, 1, 1000, .lost_in = 1);
+    SEGMENT(bench->path, 101, 1001, 1000, .lost_in = 4);
+    SEGMENT(bench->path, 102, 2001, 1000);
     walk_follow(bench);
     nothing_lost(bench);
     assert_int_equal(fate_of(bench, SERVER, 2, 1001, 0), FATE_END);
@@ -160,10 +159,10 @@ static void test_acknowledgements_lost(void **state)
 {
     struct walk_bench *bench = *state;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000);
-    REPLY(bench->path, 110, 1001, .lost_in = 2);
-    REPLY(bench->path, 111, 1001, .lost_in = 3, .window = 50000);
-    REPLY(bench->path, 112, 1001, .window = 40000);
+    SEGMENT(bench->path, 100, 1, 1000);
+    ANSWER(bench->path, 110, 1001, .lost_in = 2);
+    ANSWER(bench->path, 111, 1001, .lost_in = 3, .window = 50000);
+    ANSWER(bench->path, 112, 1001, .window = 40000);
     walk_follow(bench);
     const struct trail *trail = &bench->followed.trail[CLIENT];
     assert_int_equal(trail->lost_count, 2);
@@ -194,21 +193,23 @@ static void test_handshake_and_end_are_followed(void **state)
     assert_int_equal(lost_behind(bench, SERVER, 0), 1);
 }
 
-/* ---- order ------------------------------------------------------------------------------------ */
+/* ---- order ------------------------------------------------------------------------------------
+ */
 
 static void test_reordering_is_no_loss(void **state)
 {
     struct walk_bench *bench = *state;
     path_open(bench->path);
     for (unsigned i = 0; i < 20; i++)
-        DATA(bench->path, 100 + i, 1 + 1000 * i, 1000, .held_in = i % 3 ? 0 : 2 + i % 2,
-             .held_ns = i % 3 ? 0 : 7 * MS);
+        SEGMENT(bench->path, 100 + i, 1 + 1000 * i, 1000, .held_in = i % 3 ? 0 : 2 + i % 2,
+                .held_ns = i % 3 ? 0 : 7 * MS);
     walk_follow(bench);
     nothing_lost(bench);
     for (unsigned i = 1; i < 20; i++)
         for (unsigned k = 0; k < 2; k++)
             goes_on(bench, SERVER, k, 1 + 1000 * i, 0, 0);
-    assert_int_equal(hop_delay(hop_of(bench, SERVER, 0), copy_of(bench, SERVER, 0, 12001, 0)), 8 * MS);
+    assert_int_equal(hop_delay(hop_of(bench, SERVER, 0), copy_of(bench, SERVER, 0, 12001, 0)),
+                     8 * MS);
     assert_int_equal(hop_of(bench, SERVER, 0)->base_delay_ns, MS);
 }
 
@@ -217,9 +218,9 @@ static void test_duplicates_are_passed_over(void **state)
 {
     struct walk_bench *bench = *state;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000, .ip_id = 7);
-    DATA(bench->path, 100.1, 1, 1000, .ip_id = 7, .missed = SEE(1));
-    DATA(bench->path, 101, 1001, 1000);
+    SEGMENT(bench->path, 100, 1, 1000, .ip_id = 7);
+    SEGMENT(bench->path, 100.1, 1, 1000, .ip_id = 7, .missed = SEE(1));
+    SEGMENT(bench->path, 101, 1001, 1000);
     walk_align(bench);
     struct track_flow *view = &bench->path->view[1];
     unsigned seen = 0;
@@ -228,13 +229,15 @@ static void test_duplicates_are_passed_over(void **state)
             view->pkts[i].flags |= PKT_DUPLICATE;
     struct wh_error error;
     assert_int_equal(follow_flow(&bench->path->flow, &bench->alignment, bench->spans, 3,
-                                 &bench->followed, &error), WH_OK);
+                                 &bench->followed, &error),
+                     WH_OK);
     nothing_lost(bench);
     nothing_missed(bench);
     assert_int_equal(hop_of(bench, SERVER, 1)->count, hop_of(bench, SERVER, 0)->count);
 }
 
-/* ---- the same bytes more than once ------------------------------------------------------------ */
+/* ---- the same bytes more than once ------------------------------------------------------------
+ */
 
 /* The first copy is lost, the second sent within the same tick: only the IP ID tells them apart. */
 static void test_copies_by_ip_id(void **state)
@@ -243,8 +246,8 @@ static void test_copies_by_ip_id(void **state)
     path_open(bench->path);
     path_transfer(bench->path, SERVER, 5);
     int64_t seq = bench->path->next[1];
-    DATA(bench->path, 300.1, seq, 1000, .lost_in = 2, .tsecr = 5);
-    DATA(bench->path, 300.2, seq, 1000, .tsecr = 5);
+    SEGMENT(bench->path, 300.1, seq, 1000, .lost_in = 2, .tsecr = 5);
+    SEGMENT(bench->path, 300.2, seq, 1000, .tsecr = 5);
     walk_follow(bench);
     assert_int_equal(fate_of(bench, SERVER, 0, seq, 0), FATE_LOST);
     goes_on(bench, SERVER, 0, seq, 1, 0);
@@ -255,8 +258,8 @@ static void test_copies_by_timestamp(void **state)
     struct walk_bench *bench = *state;
     bench->path->no_ids = true;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000, .lost_in = 3);
-    DATA(bench->path, 310, 1, 1000);
+    SEGMENT(bench->path, 100, 1, 1000, .lost_in = 3);
+    SEGMENT(bench->path, 310, 1, 1000);
     walk_follow(bench);
     assert_int_equal(fate_of(bench, SERVER, 1, 1, 1), FATE_LOST);
     goes_on(bench, SERVER, 1, 1, 2, 1);
@@ -282,10 +285,10 @@ static void test_copies_without_marks(void **state)
     struct walk_bench *bench = *state;
     bench->path->no_ids = bench->path->no_stamps = true;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000, .lost_in = 3);
-    DATA(bench->path, 101, 1001, 1000);
-    DATA(bench->path, 300, 1, 1000, .lost_in = 2);
-    DATA(bench->path, 700, 1, 1000);
+    SEGMENT(bench->path, 100, 1, 1000, .lost_in = 3);
+    SEGMENT(bench->path, 101, 1001, 1000);
+    SEGMENT(bench->path, 300, 1, 1000, .lost_in = 2);
+    SEGMENT(bench->path, 700, 1, 1000);
     walk_follow(bench);
     assert_int_equal(lost_behind(bench, SERVER, 0), 1);
     assert_int_equal(lost_behind(bench, SERVER, 1), 1);
@@ -311,26 +314,28 @@ static void test_spurious_copy_arrives_too(void **state)
 {
     struct walk_bench *bench = *state;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000, .held_in = 2, .held_ns = 400 * MS);
-    DATA(bench->path, 300, 1, 1000, .held_in = 2, .held_ns = 200 * MS);
+    SEGMENT(bench->path, 100, 1, 1000, .held_in = 2, .held_ns = 400 * MS);
+    SEGMENT(bench->path, 300, 1, 1000, .held_in = 2, .held_ns = 200 * MS);
     walk_follow(bench);
     nothing_lost(bench);
     goes_on(bench, SERVER, 0, 1, 1, 1);
     goes_on(bench, SERVER, 0, 1, 2, 2);
 }
 
-/* ---- merged and cut --------------------------------------------------------------------------- */
+/* ---- merged and cut ---------------------------------------------------------------------------
+ */
 
 /* One frame of four segments at `place`, segments elsewhere; the second is lost in `lost_in`. */
-static void send_merged(struct path *path, double ms, int64_t seq, unsigned places, unsigned lost_in)
+static void send_merged(struct path *path, double ms, int64_t seq, unsigned places,
+                        unsigned lost_in)
 {
     uint16_t id = path->id[SERVER];
     uint32_t tick = 700000 + (uint32_t)ms;
     path->id[SERVER] += 4;
-    DATA(path, ms + 0.3, seq, 4000, .ip_id = id, .tsval = tick, .missed = ~places);
+    SEGMENT(path, ms + 0.3, seq, 4000, .ip_id = id, .tsval = tick, .missed = ~places);
     for (unsigned i = 0; i < 4; i++)
-        DATA(path, ms + 0.1 * i, seq + 1000 * i, 1000, .ip_id = (uint16_t)(id + i), .tsval = tick,
-             .lost_in = i == 1 ? lost_in : 0, .missed = places);
+        SEGMENT(path, ms + 0.1 * i, seq + 1000 * i, 1000, .ip_id = (uint16_t)(id + i),
+                .tsval = tick, .lost_in = i == 1 ? lost_in : 0, .missed = places);
 }
 
 static void test_merged_at_the_first_point(void **state)
@@ -349,9 +354,10 @@ static void test_merged_at_the_first_point(void **state)
     assert_int_equal(hop->copies[frame].next, copy_of(bench, SERVER, 1, 4001, 0));
     assert_false(hop_delay_known(hop, frame));
     for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(
-            hop_of(bench, SERVER, 1)->copies[copy_of(bench, SERVER, 1, 4001 + 1000 * i, 0)].previous,
-            frame);
+        assert_int_equal(hop_of(bench, SERVER, 1)
+                             ->copies[copy_of(bench, SERVER, 1, 4001 + 1000 * i, 0)]
+                             .previous,
+                         frame);
 }
 
 static void test_merged_at_the_other_points(void **state)
@@ -383,10 +389,10 @@ static void test_merged_otherwise_at_the_next(void **state)
     path_open(bench->path);
     for (unsigned i = 0; i < 8; i++) {
         uint32_t tick = 700100 + 5 * i;
-        DATA(bench->path, 100 + 5 * i, 1 + 4000 * i, 4000, .tsval = tick, .missed = ~1u);
+        SEGMENT(bench->path, 100 + 5 * i, 1 + 4000 * i, 4000, .tsval = tick, .missed = ~1u);
         for (unsigned half = 0; half < 2; half++)
-            DATA(bench->path, 100 + 5 * i, 1 + 4000 * i + 2000 * half, 2000, .tsval = tick,
-                 .missed = 1u, .lost_in = i == 5 && half ? 2 : 0);
+            SEGMENT(bench->path, 100 + 5 * i, 1 + 4000 * i + 2000 * half, 2000, .tsval = tick,
+                    .missed = 1u, .lost_in = i == 5 && half ? 2 : 0);
     }
     walk_follow(bench);
     assert_int_equal(bench->followed.trail[SERVER].lost_count, 1);
@@ -403,8 +409,8 @@ static void test_part_of_a_merged_frame_lost(void **state)
     send_merged(bench->path, 100, 1, 1u << 0, 0);
     send_merged(bench->path, 110, 4001, 1u << 0, 2);
     send_merged(bench->path, 120, 8001, 1u << 0, 3);
-    DATA(bench->path, 300, 5001, 1000);
-    DATA(bench->path, 301, 9001, 1000);
+    SEGMENT(bench->path, 300, 5001, 1000);
+    SEGMENT(bench->path, 301, 9001, 1000);
     walk_follow(bench);
     const struct trail *trail = &bench->followed.trail[SERVER];
     assert_int_equal(trail->lost_count, 2);
@@ -425,9 +431,9 @@ static void test_ends_of_a_merged_frame_lost(void **state)
 {
     struct walk_bench *bench = *state;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 4000, .tsval = 9, .missed = ~1u);
-    DATA(bench->path, 100, 1001, 1000, .tsval = 9, .missed = 1u);
-    DATA(bench->path, 102, 4001, 1000);
+    SEGMENT(bench->path, 100, 1, 4000, .tsval = 9, .missed = ~1u);
+    SEGMENT(bench->path, 100, 1001, 1000, .tsval = 9, .missed = 1u);
+    SEGMENT(bench->path, 102, 4001, 1000);
     walk_follow(bench);
     const struct trail *trail = &bench->followed.trail[SERVER];
     assert_int_equal(trail->lost_count, 2);
@@ -442,12 +448,12 @@ static void test_retransmission_with_other_boundaries(void **state)
 {
     struct walk_bench *bench = *state;
     path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000);
-    DATA(bench->path, 101, 1001, 1000, .lost_in = 3);
-    DATA(bench->path, 102, 2001, 1000, .lost_in = 3);
-    DATA(bench->path, 400, 1001, 1400);
-    DATA(bench->path, 401, 2401, 600);
-    DATA(bench->path, 402, 3001, 1000);
+    SEGMENT(bench->path, 100, 1, 1000);
+    SEGMENT(bench->path, 101, 1001, 1000, .lost_in = 3);
+    SEGMENT(bench->path, 102, 2001, 1000, .lost_in = 3);
+    SEGMENT(bench->path, 400, 1001, 1400);
+    SEGMENT(bench->path, 401, 2401, 600);
+    SEGMENT(bench->path, 402, 3001, 1000);
     walk_follow(bench);
     assert_int_equal(lost_behind(bench, SERVER, 0), 0);
     assert_int_equal(lost_behind(bench, SERVER, 1), 2);
@@ -455,260 +461,6 @@ static void test_retransmission_with_other_boundaries(void **state)
     assert_int_equal(fate_of(bench, SERVER, 1, 2001, 0), FATE_LOST);
     goes_on(bench, SERVER, 1, 1001, 1, 0);
     goes_on(bench, SERVER, 1, 2401, 0, 0);
-}
-
-/* ---- what a capture missed -------------------------------------------------------------------- */
-
-static void test_missed_in_the_middle(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    for (unsigned i = 0; i < 10; i++)
-        DATA(bench->path, 100 + i, 1 + 1000 * i, 1000, .missed = i % 3 == 1 ? 1u << 1 : 0);
-    REPLY(bench->path, 130, 10001, .missed = 1u << 1);
-    REPLY(bench->path, 131, 10001, .window = 50000);
-    walk_follow(bench);
-    nothing_lost(bench);
-    assert_int_equal(bench->followed.trail[SERVER].missed[1], 3);
-    assert_int_equal(bench->followed.trail[CLIENT].missed[1], 1);
-    for (unsigned i = 1; i < 10; i++)
-        assert_int_equal(fate_of(bench, SERVER, 0, 1 + 1000 * i, 0),
-                         i % 3 == 1 ? FATE_MISSED : FATE_ARRIVED);
-    const struct hop *last = hop_of(bench, SERVER, 2);
-    assert_int_equal(last->copies[copy_of(bench, SERVER, 2, 1001, 0)].previous, COPY_SKIPPED);
-    assert_int_equal(bench->followed.trail[SERVER].missed[2], 0);
-}
-
-static void test_missed_at_the_first_point(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    for (unsigned i = 0; i < 10; i++)
-        DATA(bench->path, 100 + i, 1 + 1000 * i, 1000, .missed = i == 4 ? 1u : 0);
-    walk_follow(bench);
-    nothing_lost(bench);
-    assert_int_equal(bench->followed.trail[SERVER].missed[0], 1);
-    assert_int_equal(bench->followed.trail[SERVER].missed[1], 0);
-}
-
-/* The receiver's acknowledgement proves that it came. */
-static void test_missed_at_the_last_point(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    for (unsigned i = 0; i < 10; i++) {
-        DATA(bench->path, 100 + 20 * i, 1 + 1000 * i, 1000, .missed = i == 4 || i == 7 ? 1u << 2 : 0);
-        REPLY(bench->path, 110 + 20 * i, 1001 + 1000 * i);
-    }
-    walk_follow(bench);
-    nothing_lost(bench);
-    assert_int_equal(bench->followed.trail[SERVER].missed[2], 2);
-    assert_int_equal(fate_of(bench, SERVER, 1, 4001, 0), FATE_MISSED);
-    assert_int_equal(fate_of(bench, SERVER, 0, 4001, 0), FATE_ARRIVED);
-    assert_int_equal(fate_of(bench, SERVER, 1, 7001, 0), FATE_MISSED);
-}
-
-/* Without that acknowledgement it was lost, and one for other bytes proves nothing. */
-static void test_unacknowledged_is_lost(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000);
-    DATA(bench->path, 101, 1001, 1000, .lost_in = 3);
-    DATA(bench->path, 102, 2001, 1000);
-    REPLY(bench->path, 112, 1001, .sack = {{2001, 3001}});
-    DATA(bench->path, 400, 1001, 1000);
-    REPLY(bench->path, 411, 3001);
-    walk_follow(bench);
-    assert_int_equal(fate_of(bench, SERVER, 1, 1001, 0), FATE_LOST);
-    assert_int_equal(lost_behind(bench, SERVER, 1), 1);
-    assert_int_equal(bench->followed.trail[SERVER].missed[2], 0);
-}
-
-/* The last capture misses the retransmission: the first copy stays lost, as one of them must have
- * come before the acknowledgement, and the earliest of them is as good a guess as any. */
-static void test_one_of_the_copies_was_missed(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000, .lost_in = 3);
-    DATA(bench->path, 101, 1001, 1000);
-    DATA(bench->path, 400, 1, 1000, .missed = 1u << 2);
-    REPLY(bench->path, 411, 2001);
-    walk_follow(bench);
-    assert_int_equal(lost_behind(bench, SERVER, 1), 1);
-    assert_int_equal(bench->followed.trail[SERVER].missed[2], 1);
-}
-
-/* A retransmission sent after the acknowledgement cannot be what it acknowledges. */
-static void test_late_copy_is_not_what_was_acknowledged(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000, .missed = 1u << 2);
-    REPLY(bench->path, 110, 1001);
-    DATA(bench->path, 300, 1, 1000, .lost_in = 3);
-    DATA(bench->path, 301, 1001, 1000);
-    walk_follow(bench);
-    assert_int_equal(fate_of(bench, SERVER, 1, 1, 1), FATE_MISSED);
-    assert_int_equal(fate_of(bench, SERVER, 1, 1, 2), FATE_LOST);
-}
-
-/* ---- where captures begin and end ------------------------------------------------------------- */
-
-static void test_capture_begins_late(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    for (unsigned i = 0; i < 10; i++)
-        DATA(bench->path, 100 + 10 * i, 1 + 1000 * i, 1000, .missed = i < 5 ? 1u << 2 : 0);
-    for (uint32_t i = 0; i < bench->path->shown_count[2]; i++) /* nor the handshake */
-        if (bench->path->shown[2][i].pkt.time.ns < 100 * MS)
-            bench->path->shown[2][i--] = bench->path->shown[2][--bench->path->shown_count[2]];
-    bench->spans[2].first.ns = 152 * MS;
-    walk_follow(bench);
-    assert_int_equal(bench->followed.trail[SERVER].lost_count, 0);
-    for (unsigned i = 1; i < 5; i++)
-        assert_int_equal(fate_of(bench, SERVER, 1, 1 + 1000 * i, 0), FATE_UNSEEN);
-    goes_on(bench, SERVER, 1, 5001, 0, 0);
-    assert_int_equal(bench->followed.trail[SERVER].missed[2], 0);
-}
-
-static void test_capture_ends_early(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    for (unsigned i = 0; i < 10; i++)
-        DATA(bench->path, 100 + 10 * i, 1 + 1000 * i, 1000, .missed = i > 5 ? 1u << 2 : 0);
-    bench->spans[2].last.ns = 160 * MS;
-    walk_follow(bench);
-    nothing_lost(bench);
-    assert_int_equal(fate_of(bench, SERVER, 1, 6001, 0), FATE_UNSEEN);
-    assert_int_equal(fate_of(bench, SERVER, 1, 9001, 0), FATE_UNSEEN);
-    assert_int_equal(fate_of(bench, SERVER, 1, 5001, 0), FATE_ARRIVED);
-}
-
-/* What was sent last may still be on its way, unless the capture ran on for a second. */
-static void test_still_on_its_way(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000);
-    DATA(bench->path, 200, 1001, 1000, .lost_in = 3);
-    bench->spans[2].last.ns = 200 * MS + 5 * MS + NS_PER_S - 1;
-    walk_follow(bench);
-    assert_int_equal(fate_of(bench, SERVER, 1, 1001, 0), FATE_UNSEEN);
-    bench->spans[2].last.ns += 1;
-    walk_follow(bench);
-    assert_int_equal(fate_of(bench, SERVER, 1, 1001, 0), FATE_LOST);
-}
-
-/* Something sent later came out: what did not come is lost, though the capture ended at once. */
-static void test_overtaken_is_lost(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    DATA(bench->path, 200, 1, 1000, .lost_in = 3);
-    DATA(bench->path, 201, 1001, 1000);
-    bench->spans[2].last.ns = 210 * MS;
-    walk_follow(bench);
-    assert_int_equal(fate_of(bench, SERVER, 1, 1, 1), FATE_LOST);
-}
-
-/* ---- where the flow itself ends --------------------------------------------------------------- */
-
-/* A SYN that nobody answers is seen at the client's point and at no other. */
-static void test_unanswered_syn(void **state)
-{
-    struct walk_bench *bench = *state;
-    for (unsigned i = 0; i < 3; i++)
-        SEND(bench->path, .time_ns = (i == 2 ? 3 : i) * NS_PER_S, .flags = PKT_SYN, .lost_in = 2);
-    walk_follow(bench);
-    const struct trail *trail = &bench->followed.trail[CLIENT];
-    assert_int_equal(trail->hop_count, 2);
-    assert_int_equal(trail->hops[0].place, 2);
-    assert_int_equal(trail->hops[1].place, 1);
-    assert_null(trail->hops[1].view);
-    assert_int_equal(trail->lost_count, 3);
-    assert_int_equal(bench->followed.trail[SERVER].hop_count, 1);
-}
-
-/* Seen at two points, it was lost before the third. */
-static void test_unanswered_syn_further_on(void **state)
-{
-    struct walk_bench *bench = *state;
-    SEND(bench->path, .flags = PKT_SYN, .lost_in = 3);
-    SEND(bench->path, .time_ns = NS_PER_S, .flags = PKT_SYN, .lost_in = 3);
-    walk_follow(bench);
-    assert_int_equal(lost_behind(bench, CLIENT, 0), 0);
-    assert_int_equal(lost_behind(bench, CLIENT, 1), 2);
-}
-
-/* One that is answered ends between the points: a proxy. */
-static void test_answered_flow_ends_there(void **state)
-{
-    struct walk_bench *bench = *state;
-    bench->path->blind[0] = true;
-    path_open(bench->path);
-    path_transfer(bench->path, SERVER, 4);
-    walk_follow(bench);
-    nothing_lost(bench);
-    assert_int_equal(bench->followed.trail[CLIENT].hop_count, 2);
-    assert_int_equal(hop_of(bench, CLIENT, 1)->place, 1);
-    assert_int_equal(fate_of(bench, CLIENT, 1, 0, 0), FATE_END);
-}
-
-/* Which flow it is on the other side is not known: nothing is called lost. */
-static void test_ambiguous_flow_is_not_lost(void **state)
-{
-    struct walk_bench *bench = *state;
-    SEND(bench->path, .flags = PKT_SYN, .lost_in = 2);
-    walk_align(bench);
-    bench->path->flow.ambiguous = true;
-    struct wh_error error;
-    assert_int_equal(follow_flow(&bench->path->flow, &bench->alignment, bench->spans, 3,
-                                 &bench->followed, &error), WH_OK);
-    nothing_lost(bench);
-    assert_int_equal(bench->followed.trail[CLIENT].hop_count, 1);
-}
-
-static void test_blind_middle_point(void **state)
-{
-    struct walk_bench *bench = *state;
-    bench->path->blind[1] = true;
-    path_open(bench->path);
-    path_transfer(bench->path, SERVER, 4);
-    walk_follow(bench);
-    nothing_lost(bench);
-    assert_int_equal(fate_of(bench, SERVER, 0, 1449, 0), FATE_MISSED);
-}
-
-static void test_one_point_alone(void **state)
-{
-    struct walk_bench *bench = *state;
-    bench->path->points = 1;
-    path_open(bench->path);
-    path_transfer(bench->path, SERVER, 4);
-    walk_follow(bench);
-    nothing_lost(bench);
-    nothing_missed(bench);
-    assert_int_equal(bench->followed.trail[SERVER].hop_count, 1);
-    assert_int_equal(fate_of(bench, SERVER, 0, 1449, 0), FATE_END);
-}
-
-/* The same memory serves flow after flow. */
-static void test_followed_again(void **state)
-{
-    struct walk_bench *bench = *state;
-    path_open(bench->path);
-    DATA(bench->path, 100, 1, 1000, .lost_in = 2);
-    walk_follow(bench);
-    assert_int_equal(bench->followed.trail[SERVER].lost_count, 1);
-    path_free(bench->path);
-    bench->path = path_new(3);
-    path_open(bench->path);
-    walk_follow(bench);
-    nothing_lost(bench);
 }
 
 int main(void)
@@ -738,23 +490,6 @@ int main(void)
         WALK_TEST(test_part_of_a_merged_frame_lost),
         WALK_TEST(test_ends_of_a_merged_frame_lost),
         WALK_TEST(test_retransmission_with_other_boundaries),
-        WALK_TEST(test_missed_in_the_middle),
-        WALK_TEST(test_missed_at_the_first_point),
-        WALK_TEST(test_missed_at_the_last_point),
-        WALK_TEST(test_unacknowledged_is_lost),
-        WALK_TEST(test_one_of_the_copies_was_missed),
-        WALK_TEST(test_late_copy_is_not_what_was_acknowledged),
-        WALK_TEST(test_capture_begins_late),
-        WALK_TEST(test_capture_ends_early),
-        WALK_TEST(test_still_on_its_way),
-        WALK_TEST(test_overtaken_is_lost),
-        WALK_TEST(test_unanswered_syn),
-        WALK_TEST(test_unanswered_syn_further_on),
-        WALK_TEST(test_answered_flow_ends_there),
-        WALK_TEST(test_ambiguous_flow_is_not_lost),
-        WALK_TEST(test_blind_middle_point),
-        WALK_TEST(test_one_point_alone),
-        WALK_TEST(test_followed_again),
     };
     return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
 }

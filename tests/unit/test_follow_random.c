@@ -6,17 +6,17 @@
  */
 #include "follow_samples.h"
 
-#define UNITS_MAX 400u
+#define UNITS_MAX  400u
 #define FRAMES_MAX (UNITS_MAX * PATH_POINTS)
 #define MERGED_MAX 8u
 #define UNIT_BYTES 1000
-#define NETS 400u
+#define NETS       400u
 
 /* One packet as its sender made it. */
 struct unit {
     struct pkt pkt;
-    int64_t at_ns; /* where it is now */
-    bool gone;     /* lost */
+    int64_t at_ns;               /* where it is now */
+    bool gone;                   /* lost */
     uint32_t frame[PATH_POINTS]; /* by hop: the frame it was captured in; COPY_NONE */
     bool unseen[PATH_POINTS];    /* by hop: it passed, the capture missed it */
 };
@@ -31,7 +31,7 @@ struct net {
     struct dice dice;
     unsigned points;
     bool stamps, ids;
-    bool alike; /* duplicate ACKs differ in nothing but their IP ID */
+    bool alike;               /* duplicate ACKs differ in nothing but their IP ID */
     bool merges[PATH_POINTS]; /* by place */
     unsigned loss_percent, disorder_percent, miss_percent;
     struct unit units[UNITS_MAX];
@@ -75,13 +75,14 @@ static uint32_t net_unit(struct net *net, unsigned side, int64_t seq, uint32_t l
     return index;
 }
 
-/* ---- on the way ------------------------------------------------------------------------------- */
+/* ---- on the way -------------------------------------------------------------------------------
+ */
 
 static void sort_units(const struct net *net, uint32_t *units, uint32_t count)
 {
     for (uint32_t i = 1; i < count; i++)
-        for (uint32_t j = i;
-             j > 0 && net->units[units[j]].at_ns < net->units[units[j - 1]].at_ns; j--) {
+        for (uint32_t j = i; j > 0 && net->units[units[j]].at_ns < net->units[units[j - 1]].at_ns;
+             j--) {
             uint32_t swap = units[j];
             units[j] = units[j - 1];
             units[j - 1] = swap;
@@ -100,9 +101,8 @@ static void capture(struct net *net, struct path *path, unsigned hop, unsigned p
                     bool merge)
 {
     struct frame *frame = net->frame_count ? &net->frames[net->frame_count - 1] : NULL;
-    struct shown *shown = path->shown_count[place]
-                              ? &path->shown[place][path->shown_count[place] - 1]
-                              : NULL;
+    struct shown *shown =
+        path->shown_count[place] ? &path->shown[place][path->shown_count[place] - 1] : NULL;
     bool open = merge && frame && shown && shown->number == net->frame_count - 1;
     if (open && joins(net, frame, unit)) {
         shown->pkt.len += net->units[unit].pkt.len;
@@ -111,9 +111,11 @@ static void capture(struct net *net, struct path *path, unsigned hop, unsigned p
         assert_true(net->frame_count < FRAMES_MAX);
         frame = &net->frames[net->frame_count++];
         *frame = (struct frame){{unit}, 1};
-        shown = ARRAY_PUSH(path->shown[place], path->shown_count[place], path->shown_capacity[place]);
+        shown =
+            ARRAY_PUSH(path->shown[place], path->shown_count[place], path->shown_capacity[place]);
         assert_non_null(shown);
-        *shown = (struct shown){.pkt = net->units[unit].pkt, .number = net->frame_count - 1, .ttl = 64};
+        *shown =
+            (struct shown){.pkt = net->units[unit].pkt, .number = net->frame_count - 1, .ttl = 64};
     }
     shown->pkt.time.ns = net->units[unit].at_ns;
     net->units[unit].frame[hop] = net->frame_count - 1;
@@ -163,7 +165,8 @@ static void travel(struct net *net, struct path *path, unsigned side, uint32_t f
     }
 }
 
-/* ---- a transfer ------------------------------------------------------------------------------- */
+/* ---- a transfer -------------------------------------------------------------------------------
+ */
 
 /* Comes through, and is captured everywhere. */
 static void shake_hands(struct net *net, struct path *path)
@@ -232,7 +235,8 @@ static void acknowledge(struct net *net, struct path *path)
     travel(net, path, CLIENT, first);
 }
 
-/* ---- what follow says, and what was ------------------------------------------------------------ */
+/* ---- what follow says, and what was ------------------------------------------------------------
+ */
 
 /* The frame at a hop whose copy has this index: views are sorted as `shown` is. */
 static uint32_t frame_of(const struct path *path, const struct hop *hop, uint32_t copy)
@@ -251,10 +255,10 @@ static void check_copy(const struct net *net, const struct path *path, const str
         came += net->units[frame->units[i]].frame[k + 1] != COPY_NONE;
         missed += net->units[frame->units[i]].unseen[k + 1];
     }
-    unsigned fate = missed              ? FATE_MISSED
+    unsigned fate = missed                 ? FATE_MISSED
                     : came == frame->count ? FATE_ARRIVED
-                    : came              ? FATE_PARTLY
-                                        : FATE_LOST;
+                    : came                 ? FATE_PARTLY
+                                           : FATE_LOST;
     assert_int_equal(copy->fate, fate);
     if (first->frame[k + 1] != COPY_NONE) {
         assert_int_not_equal(copy->next, COPY_NONE);
@@ -306,8 +310,8 @@ static uint32_t lost_as_told(const struct net *net, const struct path *path,
         const struct frame *frame = &net->frames[frame_of(path, &trail->hops[k], range->copy)];
         for (unsigned u = 0; exact && u < frame->count; u++) {
             const struct unit *unit = &net->units[frame->units[u]];
-            bool within = unit->pkt.seq >= range->seq &&
-                          pkt_end(&unit->pkt) <= range->seq + range->length;
+            bool within =
+                unit->pkt.seq >= range->seq && pkt_end(&unit->pkt) <= range->seq + range->length;
             if (within)
                 assert_int_equal(unit->frame[k + 1], COPY_NONE);
         }
@@ -359,7 +363,8 @@ static void run(struct net *net, bool exact)
     free(net);
 }
 
-/* ---- properties -------------------------------------------------------------------------------- */
+/* ---- properties --------------------------------------------------------------------------------
+ */
 
 /* Each copy's way is known by its timestamp; half of the networks bear IP IDs too. */
 static void test_losses_and_disorder(void **unused)

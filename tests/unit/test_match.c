@@ -41,7 +41,7 @@ struct part {
 };
 
 #define PACKETS 24u
-#define TICK 5000000u
+#define TICK    5000000u
 
 /* Handshake, a request, and an answer in segments of 1000 bytes, each acknowledged; packet n comes
  * at n ms. Packet 23 is a FIN. */
@@ -145,7 +145,8 @@ static void same_origins(const struct bench *bench, const struct flow *flow)
     }
 }
 
-/* ---- one flow --------------------------------------------------------------------------------- */
+/* ---- one flow ---------------------------------------------------------------------------------
+ */
 
 static void test_no_points(void **state)
 {
@@ -356,7 +357,8 @@ static void test_flipped_ends_follow_the_syn(void **state)
     }
 }
 
-/* ---- strangers -------------------------------------------------------------------------------- */
+/* ---- strangers --------------------------------------------------------------------------------
+ */
 
 static void test_strangers_stay_apart(void **state)
 {
@@ -391,6 +393,92 @@ static void test_other_timestamps_speak_against(void **state)
     talk.isn[0] += 3;
     see(bench, 1, &talk, (struct part){.first = 4, .tick = 3u << 29, .id = 5000});
     none_matched(bench, 2);
+}
+
+/* Both ranges of numbers overlap, as those of two large transfers may by chance: no packet of the
+ * one is in the other. */
+static void test_overlap_alone_is_no_match(void **state)
+{
+    struct bench *bench = *state;
+    for (unsigned p = 0; p < 2; p++) {
+        struct talk talk = talk_usual();
+        if (p)
+            talk = masked(talk, 1025);
+        for (unsigned i = 0; i < 2; i++)
+            TRACK(&bench->track[p], &talk,
+                  {.seq = 1 + 1000000 * i + 77 * p, .ack = 1 + 1000000 * i + 99 * p, .len = 10},
+                  {.side = SERVER,
+                   .seq = 1 + 1000000 * i + 55 * p,
+                   .len = 10,
+                   .ack = 1 + 1000000 * i + 33 * p});
+    }
+    bench->points = 2;
+    none_matched(bench, 2);
+}
+
+/* One capture ends before the other begins: names are the same, and the numbers near. */
+static void test_one_after_the_other(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk = talk_usual();
+    see(bench, 0, &talk, (struct part){.first = 3, .last = 8});
+    see(bench, 1, &talk, (struct part){.first = 15});
+    same_origins(bench, only_flow(bench));
+    assert_int_equal(
+        bench->flows.items[0].at[1]->pkts[0].seq - bench->flows.items[0].at[0]->pkts[0].seq, 6000);
+}
+
+/* Near is within some megabytes. */
+static void test_too_far_after_the_other(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk = talk_usual();
+    see(bench, 0, &talk, (struct part){.first = 3, .last = 8});
+    talk.isn[1] += 5000000;
+    see(bench, 1, &talk, (struct part){.first = 15});
+    none_matched(bench, 2);
+}
+
+/* Each point sees one direction (two taps): what one sends the other acknowledges. */
+static void test_directions_seen_apart(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk = talk_usual();
+    for (unsigned n = 3; n < PACKETS; n++) {
+        struct line line = packet_of(n, &(struct part){0});
+        line.flags = 0;
+        track_line(&bench->track[n % 2], &talk, &line);
+    }
+    bench->points = 2;
+    const struct flow *flow = only_flow(bench);
+    same_origins(bench, flow);
+    for (unsigned p = 0; p < 2; p++)
+        for (uint32_t i = 0; i < flow->at[p]->pkt_count; i++)
+            assert_int_equal(pkt_side(&flow->at[p]->pkts[i]), pkt_side(&flow->at[p]->pkts[0]));
+    assert_int_not_equal(pkt_side(&flow->at[0]->pkts[0]), pkt_side(&flow->at[1]->pkts[0]));
+}
+
+/* What the SYNs negotiated holds at every point. */
+static void test_options_are_shared(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk = talk_usual();
+    see(bench, 0, &talk, (struct part){.first = 5});
+    for (unsigned n = 0; n < 6; n++) {
+        struct line line = packet_of(n, &(struct part){0});
+        line.window_scale = n < 2 ? 1 + 7 + (int)n : 0;
+        line.mss = n < 2 ? (uint16_t)(1400 + n) : 0;
+        track_line(&bench->track[1], &talk, &line);
+    }
+    see(bench, 2, &talk, (struct part){.first = 5});
+    const struct flow *flow = only_flow(bench);
+    for (unsigned p = 0; p < POINTS; p++)
+        for (unsigned side = 0; side < 2; side++) {
+            assert_int_equal(flow->at[p]->stream[side].window_scale, 7 + side);
+            assert_true(flow->at[p]->stream[side].window_scale_known);
+            assert_int_equal(flow->at[p]->stream[side].mss, 1400 + side);
+            assert_true(track_scale_settled(flow->at[p], side));
+        }
 }
 
 static void test_flow_of_one_point(void **state)
@@ -428,7 +516,8 @@ static void test_seen_at_the_outer_points_only(void **state)
     assert_null(bench->flows.items[0].at[1]);
 }
 
-/* ---- alike ------------------------------------------------------------------------------------ */
+/* ---- alike ------------------------------------------------------------------------------------
+ */
 
 /* Two flows of one point with all that counts the same, two names at the other: a guess would be
  * right half the time. */
@@ -499,7 +588,8 @@ static void test_twins_with_kept_ports(void **state)
     }
 }
 
-/* ---- many ------------------------------------------------------------------------------------- */
+/* ---- many -------------------------------------------------------------------------------------
+ */
 
 #define MANY 2000u
 
@@ -531,8 +621,11 @@ static void see_many(struct bench *bench, unsigned point, bool mask, struct dice
             talk = masked(talk, 1024 + n % 64000);
         bool late = i % 3 == 0;
         see(bench, point, &talk,
-            (struct part){.first = late ? 3 + roll(dice, 4) : 0, .last = 12, .tick = 1 + i * 1000,
-                          .id = (uint16_t)i, .no_stamps = i % 5 == 0});
+            (struct part){.first = late ? 3 + roll(dice, 4) : 0,
+                          .last = 12,
+                          .tick = 1 + i * 1000,
+                          .id = (uint16_t)i,
+                          .no_stamps = i % 5 == 0});
     }
 }
 
@@ -560,7 +653,8 @@ static void test_many_flows_one_to_one(void **state)
     }
 }
 
-/* ---- datagrams -------------------------------------------------------------------------------- */
+/* ---- datagrams --------------------------------------------------------------------------------
+ */
 
 static void see_datagrams(struct bench *bench, unsigned point, const struct talk *talk,
                           const char *word, uint16_t id)
@@ -569,9 +663,10 @@ static void see_datagrams(struct bench *bench, unsigned point, const struct talk
     for (unsigned n = 0; n < 6; n++) {
         char payload[32];
         snprintf(payload, sizeof payload, "%s %u", word, n);
-        track_line(&bench->track[point], talk,
-                   &(struct line){.time_ns = n * MS, .side = n % 2, .payload = payload,
-                                  .ip_id = (uint16_t)(id + n)});
+        track_line(
+            &bench->track[point], talk,
+            &(struct line){
+                .time_ns = n * MS, .side = n % 2, .payload = payload, .ip_id = (uint16_t)(id + n)});
     }
 }
 
@@ -659,6 +754,11 @@ int main(void)
         TEST(test_strangers_stay_apart),
         TEST(test_other_handshake_is_another_flow),
         TEST(test_other_timestamps_speak_against),
+        TEST(test_overlap_alone_is_no_match),
+        TEST(test_one_after_the_other),
+        TEST(test_too_far_after_the_other),
+        TEST(test_directions_seen_apart),
+        TEST(test_options_are_shared),
         TEST(test_flow_of_one_point),
         TEST(test_seen_at_the_outer_points_only),
         TEST(test_twins_are_ambiguous),

@@ -44,13 +44,19 @@ static bool same_end(const struct endpoint *a, const struct endpoint *b)
     return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
 }
 
-/* ---- offsets ---------------------------------------------------------------------------------- */
+/* ---- offsets ----------------------------------------------------------------------------------
+ */
 
 static void test_syn_is_offset_zero(void **state)
 {
     struct bench *bench = *state;
     TRACK(&bench->track, &bench->talk, {.flags = TCP_SYN, .mss = 1460, .window_scale = 1 + 7},
-          {.time_ns = MS, .side = SERVER, .flags = TCP_SYN, .ack = 1, .mss = 1400, .window_scale = 1 + 2},
+          {.time_ns = MS,
+           .side = SERVER,
+           .flags = TCP_SYN,
+           .ack = 1,
+           .mss = 1400,
+           .window_scale = 1 + 2},
           {.time_ns = 2 * MS, .seq = 1, .ack = 1},
           {.time_ns = 3 * MS, .seq = 1, .ack = 1, .len = 100},
           {.time_ns = 4 * MS, .side = SERVER, .seq = 1, .ack = 101, .len = 1400},
@@ -105,7 +111,11 @@ static void test_numbers_wrap(void **state)
     const int64_t step = 900000000;
     for (int64_t i = 0; i < 14; i++)
         TRACK(&bench->track, &bench->talk,
-              {.time_ns = (2 + 3 * i) * MS, .side = SERVER, .seq = 1 + i * step, .ack = 1 + i, .len = 1000},
+              {.time_ns = (2 + 3 * i) * MS,
+               .side = SERVER,
+               .seq = 1 + i * step,
+               .ack = 1 + i,
+               .len = 1000},
               {.time_ns = (3 + 3 * i) * MS, .seq = 1 + i, .len = 1, .ack = 1001 + i * step});
     /* An old segment again, from just behind a wrap. */
     TRACK(&bench->track, &bench->talk,
@@ -185,7 +195,8 @@ static void test_sack_blocks_are_offsets(void **state)
     assert_false(flow->pkts[3].flags & PKT_SACK);
 }
 
-/* ---- windows ---------------------------------------------------------------------------------- */
+/* ---- windows ----------------------------------------------------------------------------------
+ */
 
 static void test_window_is_scaled_when_both_agree(void **state)
 {
@@ -211,13 +222,89 @@ static void test_window_is_not_scaled_by_one(void **state)
 static void test_window_of_unseen_handshake(void **state)
 {
     struct bench *bench = *state;
-    TRACK(&bench->track, &bench->talk, {.side = SERVER, .flags = TCP_SYN, .ack = 1, .window_scale = 1 + 3},
+    TRACK(&bench->track, &bench->talk,
+          {.side = SERVER, .flags = TCP_SYN, .ack = 1, .window_scale = 1 + 3},
           {.side = SERVER, .seq = 1, .ack = 1, .window = 502});
     const struct track_flow *flow = only_flow(bench);
     assert_int_equal(track_window(flow, &flow->pkts[1]), 502);
 }
 
-/* ---- port reuse ------------------------------------------------------------------------------- */
+/* A receiver that takes segments of `bytes` and reads nothing: its window shrinks by as much. With
+ * `read` it has read that much in between. */
+static void fill_window(struct bench *bench, unsigned steps, uint32_t bytes, unsigned scale,
+                        uint32_t read)
+{
+    uint32_t room = 2000u << scale;
+    for (unsigned i = 0; i < steps; i++)
+        TRACK(&bench->track, &bench->talk,
+              {.time_ns = i * MS, .side = SERVER, .seq = 1 + i * bytes, .len = bytes, .ack = 1},
+              {.time_ns = i * MS,
+               .seq = 1,
+               .ack = 1 + (i + 1) * bytes,
+               .window = (int32_t)((room - (i + 1) * (bytes - read)) >> scale)});
+}
+
+/* Whichever end the client is taken for. */
+static struct stream *receiver_of(struct bench *bench)
+{
+    struct track_flow *flow = only_flow(bench);
+    unsigned side = flow->endpoint[0].port == bench->talk.end[0].port ? 0 : 1;
+    track_infer_scale(flow, 0);
+    track_infer_scale(flow, 1);
+    assert_false(flow->stream[!side].scale_inferred);
+    return &flow->stream[side];
+}
+
+static void test_scale_is_inferred(void **state)
+{
+    struct bench *bench = *state;
+    for (unsigned scale = 0; scale <= 14; scale++) {
+        fill_window(bench, 6, scale < 8 ? 5u << scale : 10u << scale, scale, 0);
+        bool enough = scale >= 8; /* 6 steps of 10 */
+        struct stream *receiver = receiver_of(bench);
+        assert_int_equal(receiver->scale_inferred, 5 * (enough ? 10 : 5) >= 24);
+        assert_int_equal(receiver->window_scale, scale);
+        const struct track_flow *flow = only_flow(bench);
+        assert_true(track_scale_settled(flow, pkt_side(&flow->pkts[1])));
+        assert_false(track_scale_settled(flow, pkt_side(&flow->pkts[0])));
+        assert_int_equal(track_window(flow, &flow->pkts[1]), flow->pkts[1].window << scale);
+        track_free(&bench->track);
+    }
+}
+
+/* Too few steps, too small ones, or a receiver that reads some of it: nothing can be said. */
+static void test_scale_is_not_guessed(void **state)
+{
+    struct bench *bench = *state;
+    const struct {
+        unsigned steps;
+        uint32_t bytes, read;
+    } rows[] = {{4, 1280, 0}, {6, 512, 0}, {6, 1280, 400}, {6, 1280, 1280}};
+    for (unsigned i = 0; i < 4; i++) {
+        fill_window(bench, rows[i].steps, rows[i].bytes, 7, rows[i].read);
+        assert_false(receiver_of(bench)->scale_inferred);
+        track_free(&bench->track);
+    }
+}
+
+/* One stretch in which it read half makes the scale look one larger; the other is right. */
+static void test_scale_of_the_best_stretch(void **state)
+{
+    struct bench *bench = *state;
+    fill_window(bench, 6, 2560, 7, 1280);
+    TRACK(&bench->track, &bench->talk,
+          {.time_ns = 50 * MS, .seq = 1, .ack = 15361, .window = 9000});
+    for (uint32_t i = 1; i < 7; i++)
+        TRACK(&bench->track, &bench->talk,
+              {.time_ns = (50 + i) * MS,
+               .seq = 1,
+               .ack = 15361 + i * 1280,
+               .window = (int32_t)(9000 - 10 * i)});
+    assert_int_equal(receiver_of(bench)->window_scale, 7);
+}
+
+/* ---- port reuse -------------------------------------------------------------------------------
+ */
 
 static void add_talk(struct bench *bench, int64_t time_ns)
 {
@@ -269,8 +356,8 @@ static void test_reset_before_syn(void **state)
     assert_int_equal(bench->track.flows[0].pkt_count, 5);
 }
 
-/* The old flow's server answers the new SYN with an acknowledgement of its own (RFC 9293, 3.10.7.4);
- * a SYN-ACK that answers the new SYN belongs to the new flow. */
+/* The old flow's server answers the new SYN with an acknowledgement of its own (RFC
+ * 9293, 3.10.7.4); a SYN-ACK that answers the new SYN belongs to the new flow. */
 static void test_syn_ack_of_a_reused_port(void **state)
 {
     struct bench *bench = *state;
@@ -284,11 +371,22 @@ static void test_syn_ack_of_a_reused_port(void **state)
     /* Of a third one only the SYN-ACK was seen. */
     bench->talk.isn[0] += 1000;
     bench->talk.isn[1] += 4321;
-    TRACK(&bench->track, &bench->talk, {.time_ns = 90 * MS, .side = SERVER, .flags = TCP_SYN, .ack = 1});
+    TRACK(&bench->track, &bench->talk,
+          {.time_ns = 90 * MS, .side = SERVER, .flags = TCP_SYN, .ack = 1});
     assert_int_equal(bench->track.flow_count, 3);
     assert_true(bench->track.flows[2].reused);
     assert_true(same_end(&bench->track.flows[2].endpoint[0], &bench->talk.end[0]));
     assert_int_equal(bench->track.flows[2].pkts[0].ack, 1);
+}
+
+/* A SYN cookie's maker may answer the same SYN with another number: no new flow. */
+static void test_second_answer_to_a_syn(void **state)
+{
+    struct bench *bench = *state;
+    TRACK(&bench->track, &bench->talk, {.flags = TCP_SYN},
+          {.time_ns = MS, .side = SERVER, .flags = TCP_SYN, .ack = 1},
+          {.time_ns = 900 * MS, .side = SERVER, .flags = TCP_SYN, .seq = 70000, .ack = 1});
+    assert_int_equal(only_flow(bench)->pkt_count, 3);
 }
 
 /* The server of the old flow opens the new one. */
@@ -304,7 +402,8 @@ static void test_reuse_the_other_way(void **state)
     assert_int_equal(bench->track.flows[1].pkts[1].ack, 1);
 }
 
-/* ---- the same packet captured twice ----------------------------------------------------------- */
+/* ---- the same packet captured twice -----------------------------------------------------------
+ */
 
 /* Two packets alike, `apart_ns` from each other; is the second one a copy of the first? */
 static bool is_duplicate(struct bench *bench, struct line line, int64_t apart_ns)
@@ -345,8 +444,14 @@ static void test_without_id_only_data_at_once_is(void **state)
 static void test_one_difference_makes_two_packets(void **state)
 {
     struct bench *bench = *state;
-    const struct line line = {.seq = 1,   .ack = 1,   .ip_id = 7,     .tsval = 5,
-                              .tsecr = 6, .len = 16, .window = 100, .payload = "abcdefghijklmnop"};
+    const struct line line = {.seq = 1,
+                              .ack = 1,
+                              .ip_id = 7,
+                              .tsval = 5,
+                              .tsecr = 6,
+                              .len = 16,
+                              .window = 100,
+                              .payload = "abcdefghijklmnop"};
     struct line other[9];
     for (unsigned i = 0; i < 9; i++)
         other[i] = line;
@@ -361,7 +466,10 @@ static void test_one_difference_makes_two_packets(void **state)
     other[8].payload = "abcdefghijklmnoq";
     for (unsigned i = 0; i < 9; i++) {
         TRACK(&bench->track, &bench->talk, line, other[i]);
-        assert_int_equal(bench->track.duplicates, i); /* of the line itself, from the last turn */
+        assert_int_equal(bench->track.duplicates, 0);
+        TRACK(&bench->track, &bench->talk, line);
+        assert_int_equal(bench->track.duplicates, 1);
+        track_free(&bench->track);
     }
 }
 
@@ -379,16 +487,25 @@ static void test_duplicates_among_others(void **state)
     struct bench *bench = *state;
     for (int i = 0; i < 40; i++)
         TRACK(&bench->track, &bench->talk,
-              {.time_ns = i * MS, .seq = 1 + 100 * i, .ack = 1, .len = 100, .ip_id = (uint16_t)(i + 1)});
+              {.time_ns = i * MS,
+               .seq = 1 + 100 * i,
+               .ack = 1,
+               .len = 100,
+               .ip_id = (uint16_t)(i + 1)});
     for (int i = 30; i < 40; i++)
         TRACK(&bench->track, &bench->talk,
-              {.time_ns = i * MS, .ttl = 63, .seq = 1 + 100 * i, .ack = 1, .len = 100,
+              {.time_ns = i * MS,
+               .ttl = 63,
+               .seq = 1 + 100 * i,
+               .ack = 1,
+               .len = 100,
                .ip_id = (uint16_t)(i + 1)});
     assert_int_equal(bench->track.duplicates, 10);
     assert_int_equal(only_flow(bench)->stream[0].ttl_max, 64);
 }
 
-/* ---- networks --------------------------------------------------------------------------------- */
+/* ---- networks ---------------------------------------------------------------------------------
+ */
 
 static void test_networks_are_kept_apart(void **state)
 {
@@ -442,7 +559,8 @@ static void test_protocols_are_kept_apart(void **state)
     struct talk datagrams = bench->talk;
     datagrams.protocol = IPPROTO_UDP;
     TRACK(&bench->track, &bench->talk, {.flags = TCP_SYN});
-    TRACK(&bench->track, &datagrams, {.payload = "question"}, {.side = SERVER, .payload = "answer"});
+    TRACK(&bench->track, &datagrams, {.payload = "question"},
+          {.side = SERVER, .payload = "answer"});
     assert_int_equal(bench->track.flow_count, 2);
     const struct track_flow *flow = &bench->track.flows[1];
     assert_int_equal(flow->protocol, IPPROTO_UDP);
@@ -465,7 +583,8 @@ static void test_icmp_is_kept_by_itself(void **state)
     assert_int_equal(bench->track.icmps[0].time.ns, 5 * MS);
 }
 
-/* ---- flip, shift, finish ---------------------------------------------------------------------- */
+/* ---- flip, shift, finish ----------------------------------------------------------------------
+ */
 
 static void test_flip(void **state)
 {
@@ -555,7 +674,8 @@ static void test_finish_believes_a_syn(void **state)
         assert_int_equal(bench->track.flows[i].endpoint[0].port, 80);
 }
 
-/* ---- many flows, hostile values --------------------------------------------------------------- */
+/* ---- many flows, hostile values ---------------------------------------------------------------
+ */
 
 static void test_many_flows(void **state)
 {
@@ -627,10 +747,14 @@ int main(void)
         TEST(test_window_is_scaled_when_both_agree),
         TEST(test_window_is_not_scaled_by_one),
         TEST(test_window_of_unseen_handshake),
+        TEST(test_scale_is_inferred),
+        TEST(test_scale_is_not_guessed),
+        TEST(test_scale_of_the_best_stretch),
         TEST(test_new_syn_is_a_new_flow),
         TEST(test_syn_again_is_no_new_flow),
         TEST(test_reset_before_syn),
         TEST(test_syn_ack_of_a_reused_port),
+        TEST(test_second_answer_to_a_syn),
         TEST(test_reuse_the_other_way),
         TEST(test_same_id_soon_is_a_duplicate),
         TEST(test_without_id_only_data_at_once_is),
