@@ -15,8 +15,11 @@
 #include "track/track.h"
 #include "whichhop.h"
 
+#define INTERFACE_ANY UINT32_MAX
+
 struct capture_file {
     const char *path;
+    uint32_t interface; /* only packets of this one; INTERFACE_ANY */
     const char *format;
     const char *damaged;
     uint64_t packets;

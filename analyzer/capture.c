@@ -40,10 +40,19 @@ static void count_unfollowed(struct capture *capture, enum decode_status status)
     }
 }
 
+static bool is_wanted(const struct reading *reading, uint32_t interface)
+{
+    uint32_t wanted = reading->capture->files[reading->file].interface;
+    return wanted == INTERFACE_ANY || wanted == interface;
+}
+
 static int take_record(struct reading *reading, const struct record *record, struct wh_error *error)
 {
     struct capture *capture = reading->capture;
     struct decoded decoded;
+    if (!is_wanted(reading, record->interface))
+        return WH_OK;
+    capture->files[reading->file].packets++;
     if (reading->filter) {
         int passes = filter_match(reading->filter, record, error);
         if (passes <= 0)
@@ -83,7 +92,7 @@ static void note_interfaces(struct reading *reading)
     struct capture *capture = reading->capture;
     for (uint32_t i = 0; i < read_interface_count(reading->reader); i++) {
         const struct interface_info *info = read_interface(reading->reader, i);
-        if (!info)
+        if (!info || !is_wanted(reading, i))
             continue;
         const char *type = pcap_datalink_val_to_name(info->dlt);
         capture->dropped += info->dropped;
@@ -101,7 +110,6 @@ static int read_records(struct reading *reading, struct wh_error *error)
     struct wh_error damage;
     int status;
     while ((status = read_next(reading->reader, &record, &damage)) == 1) {
-        file->packets++;
         if (take_record(reading, &record, error) < 0)
             return WH_ERROR;
         report_progress(reading, record.frame);

@@ -48,10 +48,6 @@ static struct capture *find_capture(struct wh_analysis *analysis, const char *na
 
 static int check_name(const char *name, struct wh_error *error)
 {
-    if (strcmp(name, "*") == 0)
-        return error_set(error, NULL, 0, 0,
-                         "a point for each interface of a file (*=FILE) is not made yet: split the "
-                         "file by interface, or give the point a name");
     if (*name == '\0' || strcmp(name, "servers") == 0 || strcmp(name, "clients") == 0 ||
         strstr(name, "..") || strpbrk(name, "=/"))
         return error_set(error, NULL, 0, 0,
@@ -77,18 +73,21 @@ static int add_capture(struct wh_analysis *analysis, const char *name, struct wh
 }
 
 /* The same file under two points would look like a path without delay or loss. */
-static int check_file(const struct wh_analysis *analysis, const char *path, struct wh_error *error)
+static int check_file(const struct wh_analysis *analysis, const char *path, uint32_t interface,
+                      struct wh_error *error)
 {
     struct stat here = {0}, there;
     if (strcmp(path, "-") != 0 && stat(path, &here) != 0)
         return WH_OK; /* reading it will tell what is wrong */
     for (uint32_t i = 0; i < analysis->capture_count; i++)
         for (uint32_t f = 0; f < analysis->captures[i].file_count; f++) {
-            const char *other = analysis->captures[i].files[f].path;
-            bool same = strcmp(path, other) == 0;
-            if (!same && strcmp(path, "-") != 0 && stat(other, &there) == 0)
+            const struct capture_file *other = &analysis->captures[i].files[f];
+            bool same = strcmp(path, other->path) == 0;
+            if (!same && strcmp(path, "-") != 0 && stat(other->path, &there) == 0)
                 same = here.st_dev == there.st_dev && here.st_ino == there.st_ino;
-            if (same)
+            bool parted = interface != INTERFACE_ANY && other->interface != INTERFACE_ANY &&
+                          interface != other->interface;
+            if (same && !parted)
                 return error_set(error, path, 0, 0,
                                  "this file is given twice (already for the point %s): give each "
                                  "point its own capture",
@@ -97,10 +96,10 @@ static int check_file(const struct wh_analysis *analysis, const char *path, stru
     return WH_OK;
 }
 
-int wh_add_capture(struct wh_analysis *analysis, const char *point, const char *file,
-                   struct wh_error *error)
+static int add_file(struct wh_analysis *analysis, const char *point, const char *file,
+                    uint32_t interface, struct wh_error *error)
 {
-    if (check_file(analysis, file, error))
+    if (check_file(analysis, file, interface, error))
         return WH_ERROR;
     struct capture *capture = find_capture(analysis, point);
     if (!capture) {
@@ -114,8 +113,45 @@ int wh_add_capture(struct wh_analysis *analysis, const char *point, const char *
         ARRAY_PUSH(capture->files, capture->file_count, capture->file_capacity);
     if (!added)
         return error_memory(error, "files");
-    *added = (struct capture_file){.path = arena_strdup(&analysis->arena, file)};
+    *added =
+        (struct capture_file){.path = arena_strdup(&analysis->arena, file), .interface = interface};
     return added->path ? WH_OK : error_memory(error, "files");
+}
+
+/* A point of each interface, by its name, or as "ifN" where that can't be a point's. An interface
+ * may be described anywhere in the file, so all of it is walked. */
+static int add_interfaces(struct wh_analysis *analysis, const char *file, struct wh_error *error)
+{
+    struct reader *reader;
+    struct record record;
+    struct wh_error ignored; /* damage is told when the file is read in earnest */
+    int status = WH_OK;
+    if (strcmp(file, "-") == 0)
+        return error_set(error, NULL, 0, 0, "*=- can't be read twice: give a file");
+    if (read_open(&reader, file, error))
+        return WH_ERROR;
+    while (read_next(reader, &record, &ignored) == 1)
+        ;
+    uint32_t count = read_interface_count(reader);
+    for (uint32_t i = 0; i < count && !status; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s", read_interface(reader, i)->name);
+        const struct capture *known = find_capture(analysis, name);
+        bool twice = known && strcmp(known->files[known->file_count - 1].path, file) == 0;
+        if (check_name(name, &ignored) || twice)
+            snprintf(name, sizeof name, "if%u", i);
+        status = add_file(analysis, name, file, i, error);
+    }
+    read_close(reader);
+    return status;
+}
+
+int wh_add_capture(struct wh_analysis *analysis, const char *point, const char *file,
+                   struct wh_error *error)
+{
+    if (strcmp(point, "*") == 0)
+        return add_interfaces(analysis, file, error);
+    return add_file(analysis, point, file, INTERFACE_ANY, error);
 }
 
 int wh_set_clock(struct wh_analysis *analysis, const char *point, int64_t offset_ns,

@@ -390,20 +390,25 @@ bool rule_acks_on_path(struct stall_case *item)
 
 /* ---- none of these --------------------------------------------------------------------------- */
 
-/* Everything from the last point that saw the byte in time to the receiver. */
+/* The segment behind the last point that saw the byte, when a later one, watching, did not; else
+ * everything from there to the receiver. */
 bool rule_unknown(struct stall_case *item)
 {
     const struct trail *trail = item->timeline->data;
     struct place last = place_after(item, trail), first = place_before(item, trail);
-    for (unsigned k = 0; k < trail->hop_count; k++) {
+    bool narrow = false;
+    for (unsigned k = 0; k < trail->hop_count && !narrow; k++) {
         const struct hop *hop = &trail->hops[k];
         uint32_t copy = COPY_NONE;
         if (hop->view)
             copy = next_copy(item, hop, copies_from(hop, search_from(item)), item->end_ns);
+        narrow = copy == COPY_NONE && k > 0 && hop->last.ns >= item->end_ns;
         if (copy == COPY_NONE || hop_time(hop, copy) - item->start_ns > case_duration(item) / 2)
             break;
         first = k + 1 < trail->hop_count ? place_between(hop, hop + 1) : last;
     }
+    if (narrow)
+        last = first;
     unsigned low = first.first < last.first ? first.first : last.first;
     unsigned end_first = first.first + first.span, end_last = last.first + last.span;
     unsigned high = end_first > end_last ? end_first : end_last;

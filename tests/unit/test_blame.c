@@ -115,6 +115,39 @@ static void test_last_acknowledgement_not_captured(void **state)
     expect_none(bench);
 }
 
+/* Until a sender would have sent again, nobody can say whether it waits. */
+static void test_sender_that_gives_no_sign(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct blame_bench *bench = *state;
+        begin(bench, 20);
+        DATA(0, 0, MSS);
+        for (unsigned p = 0; p < 3; p++)
+            bench->walk.spans[p].last.ns = AT(turn ? 1490 : 1520);
+        blame(bench);
+        assert_int_equal(bench->findings.count, turn);
+        blame_tear_down(state);
+        assert_int_equal(blame_set_up(state), 0);
+    }
+}
+
+/* Of a flow begun before the captures no round trip is known at first: half a second. */
+static void test_threshold_of_an_unknown_round_trip(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct blame_bench *bench = *state;
+        bench->level = 5000;
+        REPLY(0, 0);
+        DATA(20, 0, MSS, .lost_in = 2);
+        DATA(turn ? 520 : 500, 0, MSS); /* and 10 ms */
+        REPLY(turn ? 530 : 510, MSS);
+        blame(bench);
+        assert_int_equal(bench->findings.count, turn);
+        blame_tear_down(state);
+        assert_int_equal(blame_set_up(state), 0);
+    }
+}
+
 static void test_syn_answered_late(void **state)
 {
     struct blame_bench *bench = *state;
@@ -254,6 +287,26 @@ static void test_fast_recovery_is_no_stall(void **state)
             REPLY(100 + i, MSS);
         DATA(350, MSS, MSS);
         REPLY(360, 5 * MSS);
+        blame(bench);
+        assert_int_equal(bench->findings.count, turn);
+        blame_tear_down(state);
+        assert_int_equal(blame_set_up(state), 0);
+    }
+}
+
+/* It takes half a second at most. */
+static void test_slow_recovery_is_a_stall(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct blame_bench *bench = *state;
+        bench->path->no_stamps = true;
+        begin(bench, 20);
+        for (int i = 0; i <= 6; i++)
+            DATA(i, i * MSS, MSS, .lost_in = i == 1 ? 2 : 0);
+        for (int i = 0; i <= 5; i++)
+            REPLY(100 + i, MSS);
+        DATA(turn ? 600 : 580, MSS, MSS);
+        REPLY(turn ? 610 : 590, 7 * MSS);
         blame(bench);
         assert_int_equal(bench->findings.count, turn);
         blame_tear_down(state);
@@ -596,6 +649,44 @@ static void test_directions_are_merged(void **state)
     assert_int_equal(finding->bytes_waiting, 2 * MSS); /* one of each, when it began */
 }
 
+/* A download loses between P0 and P1 and stands still for 400 ms; an upload, between P2 and P1 for
+ * 800 ms. In common they have what begins at `from_ms`. */
+static void lose_both_ways(struct blame_bench *bench, int from_ms)
+{
+    begin(bench, 20);
+    DATA(0, 0, MSS, .lost_in = 2);
+    DATA(390, 0, MSS);
+    REPLY(400, MSS);
+    SEND(bench->path, .time_ns = AT(from_ms), .seq = 101, .len = MSS, .ack = bench->level,
+         .lost_in = 2);
+    SEND(bench->path, .time_ns = AT(from_ms + 790), .seq = 101, .len = MSS,
+         .ack = bench->level + MSS);
+    SEND(bench->path, .time_ns = AT(from_ms + 800), .side = SERVER, .seq = bench->level + MSS,
+         .ack = 101 + MSS);
+}
+
+static void test_directions_stall_one_after_the_other(void **state)
+{
+    struct blame_bench *bench = *state;
+    lose_both_ways(bench, 210);
+    blame(bench);
+    assert_int_equal(bench->findings.count, 2);
+    check_finding(bench, &bench->findings.items[0],
+                  &(struct expected){WH_CAUSE_LOSS, 1, .direction = WH_TO_CLIENT, .start_ms = 4,
+                                     .end_ms = 404});
+    check_finding(bench, &bench->findings.items[1],
+                  &(struct expected){WH_CAUSE_LOSS, 2, .direction = WH_TO_SERVER, .start_ms = 214,
+                                     .end_ms = 1014});
+}
+
+/* Where they overlap for half of the shorter one, the longer one stays. */
+static void test_longer_direction_stays(void **state)
+{
+    struct blame_bench *bench = *state;
+    lose_both_ways(bench, 190);
+    EXPECT(bench, WH_CAUSE_LOSS, 2, .direction = WH_TO_SERVER, .start_ms = 194, .end_ms = 994);
+}
+
 #define ALL(X)                                                                                     \
     X(test_plain_transfer)                                                                         \
     X(test_idle_flow)                                                                              \
@@ -633,7 +724,12 @@ static void test_directions_are_merged(void **state)
     X(test_window_shut_for_an_idle_sender)                                                         \
     X(test_windows_without_a_handshake)                                                            \
     X(test_unknown_spans_what_remains)                                                             \
-    X(test_directions_are_merged)
+    X(test_directions_are_merged)                                                                  \
+    X(test_sender_that_gives_no_sign)                                                              \
+    X(test_threshold_of_an_unknown_round_trip)                                                     \
+    X(test_slow_recovery_is_a_stall)                                                               \
+    X(test_directions_stall_one_after_the_other)                                                   \
+    X(test_longer_direction_stays)
 
 int main(void)
 {

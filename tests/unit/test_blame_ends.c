@@ -5,8 +5,9 @@
  */
 #include "blame_samples.h"
 
-#define TICK(ms) (700000 + (uint32_t)((bench->t0_ns + (int64_t)((ms)*1e6)) / MS)) /* the server's  \
-                                                                                   */
+#define TICK(ms)                                                                                   \
+    (700000 + (uint32_t)((bench->t0_ns + (int64_t)((ms)*1e6)) / MS)) /* the server's               \
+                                                                      */
 #define CLIENT_TICK(ms) (100000 + (uint32_t)((bench->t0_ns + (int64_t)((ms)*1e6)) / MS))
 
 /* ---- before the first capture: data that is outstanding
@@ -66,6 +67,18 @@ static void test_pause_without_skipped_ids(void **state)
     struct blame_bench *bench = *state;
     begin(bench, 30);
     go_on(bench, 400, 0, 10);
+    expect_none(bench);
+}
+
+/* Near miss: so few packets that it is not known whether their IDs count. */
+static void test_too_few_ids(void **state)
+{
+    struct blame_bench *bench = *state;
+    begin(bench, 3);
+    for (int i = 0; i < 3; i++)
+        DATA(i, i * MSS, MSS, .lost_in = 1);
+    DATA(400, 0, MSS);
+    REPLY(410, MSS);
     expect_none(bench);
 }
 
@@ -173,6 +186,19 @@ static void test_sent_again_too_soon(void **state)
     expect_none(bench);
 }
 
+/* Near miss: one needless copy early in a long pause does not explain the pause. */
+static void test_one_needless_copy_explains_nothing(void **state)
+{
+    struct blame_bench *bench = *state;
+    begin(bench, 10);
+    DATA(0, 0, MSS);
+    REPLY(10, MSS);
+    DATA(100, 0, MSS);
+    REPLY(110, MSS);
+    go_on(bench, 900, MSS, 2);
+    expect_none(bench);
+}
+
 /* ---- behind the last capture
  * ----------------------------------------------------------------------- */
 
@@ -235,6 +261,25 @@ static void test_dsack_tells_that_both_came(void **state)
     REPLY(805, MSS, .sack = {{bench->level, bench->level + MSS}});
     EXPECT(bench, WH_CAUSE_FREEZE, 3, .direction = WH_TO_CLIENT, .start_ms = 4, .end_ms = 804,
            .confidence = 0.92);
+}
+
+/* It is waited for no longer than the sender waits at least. */
+static void test_late_dsack_is_not_waited_for(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct blame_bench *bench = *state;
+        bench->path->no_stamps = bench->path->no_ids = true;
+        begin(bench, 30);
+        DATA(0, 0, MSS);
+        DATA(300, 0, MSS);
+        REPLY(800, MSS);
+        REPLY(turn ? 1110 : 1090, MSS, .sack = {{bench->level, bench->level + MSS}});
+        blame(bench);
+        assert_int_equal(bench->findings.count, 1);
+        assert_int_equal(bench->findings.items[0].cause, turn ? WH_CAUSE_LOSS : WH_CAUSE_FREEZE);
+        blame_tear_down(state);
+        assert_int_equal(blame_set_up(state), 0);
+    }
 }
 
 /* A SACK above the acknowledgement is none: only the second copy was answered. */
@@ -529,7 +574,10 @@ static void test_progress_by_arrival(void **state)
     X(test_round_trip_with_a_queue_before)                                                         \
     X(test_retransmissions_are_not_timed)                                                          \
     X(test_levels_over_time)                                                                       \
-    X(test_progress_by_arrival)
+    X(test_progress_by_arrival)                                                                    \
+    X(test_late_dsack_is_not_waited_for)                                                           \
+    X(test_one_needless_copy_explains_nothing)                                                     \
+    X(test_too_few_ids)
 
 int main(void)
 {

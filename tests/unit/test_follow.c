@@ -382,6 +382,22 @@ static void test_merged_at_the_other_points(void **state)
     }
 }
 
+/* It may be captured some milliseconds after its first segment is at the next point; not more. */
+static void test_merged_frame_is_captured_late(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct walk_bench *bench = *state;
+        path_open(bench->path);
+        SEGMENT(bench->path, turn ? 151.1 : 150.9, 1, 2000, .tsval = 9, .missed = ~1u);
+        SEGMENT(bench->path, 100, 1, 1000, .tsval = 9, .missed = 1u);
+        SEGMENT(bench->path, 100.1, 1001, 1000, .tsval = 9, .missed = 1u);
+        walk_follow(bench);
+        assert_int_equal(bench->followed.trail[SERVER].lost_count, turn);
+        walk_tear_down(state);
+        assert_int_equal(walk_set_up(state), 0);
+    }
+}
+
 /* One point merges in fours, the next in twos. */
 static void test_merged_otherwise_at_the_next(void **state)
 {
@@ -486,6 +502,7 @@ int main(void)
         WALK_TEST(test_spurious_copy_arrives_too),
         WALK_TEST(test_merged_at_the_first_point),
         WALK_TEST(test_merged_at_the_other_points),
+        WALK_TEST(test_merged_frame_is_captured_late),
         WALK_TEST(test_merged_otherwise_at_the_next),
         WALK_TEST(test_part_of_a_merged_frame_lost),
         WALK_TEST(test_ends_of_a_merged_frame_lost),

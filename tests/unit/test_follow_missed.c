@@ -104,6 +104,53 @@ static void test_late_copy_is_not_what_was_acknowledged(void **state)
     assert_int_equal(fate_of(bench, SERVER, 1, 1, 2), FATE_LOST);
 }
 
+/* Nor did it see the acknowledgement, which the point before it has. */
+static void test_acknowledgement_seen_by_the_point_before(void **state)
+{
+    struct walk_bench *bench = *state;
+    path_open(bench->path);
+    SEGMENT(bench->path, 100, 1, 1000, .missed = 1u << 2);
+    SEGMENT(bench->path, 101, 1001, 1000, .missed = 1u << 2);
+    ANSWER(bench->path, 111, 2001, .missed = 1u << 2);
+    SEGMENT(bench->path, 400, 2001, 1000);
+    walk_follow(bench);
+    nothing_lost(bench);
+    assert_int_equal(bench->followed.trail[SERVER].missed[2], 2);
+    assert_int_equal(bench->followed.trail[CLIENT].missed[0], 1);
+}
+
+/* Every second segment came, in whatever order, and all were acknowledged. With more holes than
+ * can be kept apart nothing is said of them. */
+static void see_holes(struct walk_bench *bench, unsigned holes, bool backwards)
+{
+    path_open(bench->path);
+    for (unsigned i = 0; i < 2 * holes; i++) {
+        unsigned n = backwards ? 2 * holes - 1 - i : i;
+        SEGMENT(bench->path, 100 + i, 1 + 1000 * n, 1000, .missed = n % 2 ? 0 : 1u << 2);
+    }
+    ANSWER(bench->path, 600, 1 + 2000 * holes);
+    walk_follow(bench);
+}
+
+static void test_many_holes(void **state)
+{
+    for (unsigned backwards = 0; backwards < 2; backwards++) {
+        struct walk_bench *bench = *state;
+        see_holes(bench, 64, backwards);
+        nothing_lost(bench);
+        assert_int_equal(bench->followed.trail[SERVER].missed[2], 64);
+        walk_tear_down(state);
+        assert_int_equal(walk_set_up(state), 0);
+    }
+}
+
+static void test_too_many_holes(void **state)
+{
+    struct walk_bench *bench = *state;
+    see_holes(bench, 65, false);
+    assert_int_equal(bench->followed.trail[SERVER].missed[2], 0);
+}
+
 /* ---- where captures begin and end -------------------------------------------------------------
  */
 
@@ -169,6 +216,15 @@ static void test_overtaken_is_lost(void **state)
 /* ---- where the flow itself ends ---------------------------------------------------------------
  */
 
+/* Follows what is laid out already, with the alignment as it stands. */
+static void follow_again(struct walk_bench *bench)
+{
+    struct wh_error error;
+    assert_int_equal(follow_flow(&bench->path->flow, &bench->alignment, bench->spans,
+                                 bench->path->points, &bench->followed, &error),
+                     WH_OK);
+}
+
 /* A SYN that nobody answers is seen at the client's point and at no other. */
 static void test_unanswered_syn(void **state)
 {
@@ -183,6 +239,24 @@ static void test_unanswered_syn(void **state)
     assert_null(trail->hops[1].view);
     assert_int_equal(trail->lost_count, 3);
     assert_int_equal(bench->followed.trail[SERVER].hop_count, 1);
+}
+
+/* The same where it runs from the servers' side to the clients'. */
+static void test_unanswered_syn_the_other_way(void **state)
+{
+    struct walk_bench *bench = *state;
+    bench->path->reversed = true;
+    SEND(bench->path, .time_ns = 0, .flags = PKT_SYN, .lost_in = 2);
+    walk_follow(bench);
+    const struct trail *trail = &bench->followed.trail[CLIENT];
+    assert_int_equal(trail->hop_count, 2);
+    assert_int_equal(trail->hops[1].place, 1);
+    assert_null(trail->hops[1].view);
+    assert_int_equal(trail->lost_count, 1);
+    assert_int_equal(trail->after, 1);
+    bench->alignment.common[1] = false; /* who knows whether it came there */
+    follow_again(bench);
+    nothing_lost(bench);
 }
 
 /* Seen at two points, it was lost before the third. */
@@ -241,15 +315,6 @@ static void test_blind_middle_point(void **state)
     goes_on(bench, SERVER, 0, 1449, 0, 0);
     assert_int_equal(trail->lost_count, 1);
     nothing_missed(bench);
-}
-
-/* Follows what is laid out already, with the alignment as it stands. */
-static void follow_again(struct walk_bench *bench)
-{
-    struct wh_error error;
-    assert_int_equal(follow_flow(&bench->path->flow, &bench->alignment, bench->spans,
-                                 bench->path->points, &bench->followed, &error),
-                     WH_OK);
 }
 
 /* How many segments lie beyond a flow's ends: up to the next point that would have seen it. */
@@ -355,6 +420,9 @@ int main(void)
         WALK_TEST(test_missed_at_the_first_point),
         WALK_TEST(test_missed_at_the_last_point),
         WALK_TEST(test_unacknowledged_is_lost),
+        WALK_TEST(test_acknowledgement_seen_by_the_point_before),
+        WALK_TEST(test_many_holes),
+        WALK_TEST(test_too_many_holes),
         WALK_TEST(test_one_of_the_copies_was_missed),
         WALK_TEST(test_late_copy_is_not_what_was_acknowledged),
         WALK_TEST(test_capture_begins_late),
@@ -362,6 +430,7 @@ int main(void)
         WALK_TEST(test_still_on_its_way),
         WALK_TEST(test_overtaken_is_lost),
         WALK_TEST(test_unanswered_syn),
+        WALK_TEST(test_unanswered_syn_the_other_way),
         WALK_TEST(test_unanswered_syn_further_on),
         WALK_TEST(test_answered_flow_ends_there),
         WALK_TEST(test_ambiguous_flow_is_not_lost),
