@@ -23,7 +23,7 @@ struct capture_file {
     const char *format;
     const char *damaged;
     uint64_t packets;
-    struct point_time first; /* of its first packet, for the order of files; INT64_MAX: none */
+    struct point_time first, last; /* packets; first orders the files, INT64_MAX: none */
 };
 
 /* One point: its files, and all that came out of them. */

@@ -8,6 +8,7 @@
 #include "analysis.h"
 #include "base/error.h"
 
+#define FILES_OVERLAP_NS NS_PER_S /* two files of a ring buffer may share some packets' time */
 #define PROGRESS_PACKETS 65536u
 
 /* What reading one file needs. */
@@ -52,7 +53,10 @@ static int take_record(struct reading *reading, const struct record *record, str
     struct decoded decoded;
     if (!is_wanted(reading, record->interface))
         return WH_OK;
-    capture->files[reading->file].packets++;
+    struct capture_file *file = &capture->files[reading->file];
+    if (file->packets++ == 0)
+        file->first = file->last = record->time;
+    file->last = record->time.ns > file->last.ns ? record->time : file->last;
     if (reading->filter) {
         int passes = filter_match(reading->filter, record, error);
         if (passes <= 0)
@@ -149,6 +153,24 @@ cleanup:
     return status;
 }
 
+/* Files of one point follow each other in time. Captures of several points, given as one by
+ * mistake, do not: every packet would seem to come again. */
+static void check_sequence(struct wh_analysis *analysis, const struct capture *capture)
+{
+    for (uint32_t i = 1; i < capture->file_count; i++) {
+        const struct capture_file *before = &capture->files[i - 1], *file = &capture->files[i];
+        if (!before->packets || !file->packets ||
+            file->first.ns > before->last.ns - FILES_OVERLAP_NS)
+            continue;
+        analysis_warn(
+            analysis,
+            "%s: %s and %s overlap in time, as files of one point do not: give each point "
+            "its own name, as in A=FILE B=FILE",
+            capture->name, before->path, file->path);
+        return;
+    }
+}
+
 static int compare_files(const void *left, const void *right)
 {
     const struct capture_file *a = left, *b = right;
@@ -193,6 +215,7 @@ int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh
     }
     if (read == 0)
         return WH_ERROR;
+    check_sequence(analysis, capture);
     return track_finish(&capture->track, error);
 }
 

@@ -385,7 +385,10 @@ static int output(const struct wh_analysis *analysis, const struct request *requ
     if (!request->folder)
         return print_text(analysis);
     unsigned formats = request->formats ? request->formats : WH_FORMAT_ALL;
-    if ((request->formats & (WH_FORMAT_HTML | WH_FORMAT_EVIDENCE)) && !request->quiet)
+    const unsigned unwritten = WH_FORMAT_HTML | WH_FORMAT_EVIDENCE;
+    if (request->formats && !(request->formats & ~unwritten))
+        return complain("--format: %s", "html and evidence are not written by this version");
+    if ((request->formats & unwritten) && !request->quiet)
         complain("--format: %s", "html and evidence are not written by this version");
     if (wh_write_report(analysis, request->folder, formats, command, error))
         return complain("%s", error->text);

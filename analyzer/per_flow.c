@@ -9,9 +9,10 @@
 #include "analysis.h"
 #include "base/error.h"
 
-#define EVENTS_MAX        8000000u          /* in the list; counts hold all */
-#define COVERAGE_SLACK_NS (500 * NS_PER_MS) /* captures are not started and ended at one instant   \
-                                             */
+#define EVENTS_MAX 8000000u /* in the list; counts hold all */
+#define COVERAGE_SLACK_NS                                                                          \
+    (500 * NS_PER_MS) /* captures are not started and ended at one instant                         \
+                       */
 
 struct worker {
     struct followed followed;

@@ -22,10 +22,10 @@ static const struct wh_flow *worst_flow(const struct wh_result *result)
             const struct wh_stall *stall = &result->stalls[flow->stalls[i] - 1];
             stalled_ns += stall->end_ns - stall->start_ns;
         }
-        /* of flows that stalled equally long, within a tenth, the one that had more to carry */
+        /* of flows that stalled equally long, within a third, the one that had more to carry */
         uint64_t bytes = flow->bytes_to_client + flow->bytes_to_server;
-        bool longer = stalled_ns > worst_ns + worst_ns / 10;
-        bool alike = stalled_ns >= worst_ns - worst_ns / 10;
+        bool longer = stalled_ns > worst_ns + worst_ns / 3;
+        bool alike = stalled_ns >= worst_ns - worst_ns / 3;
         if (longer || (alike && bytes > worst_bytes)) {
             worst = flow;
             worst_ns = stalled_ns;

@@ -50,8 +50,8 @@ static void flow_times(const struct wh_analysis *analysis, const struct flow *fl
         const struct track_flow *view = flow->at[p];
         if (!view || !view->pkt_count)
             continue;
-        int64_t first_ns = since_epoch(analysis, p, view->pkts[0].time);
-        int64_t last_ns = since_epoch(analysis, p, view->pkts[view->pkt_count - 1].time);
+        int64_t first_ns = since_epoch(analysis, p, view->first);
+        int64_t last_ns = since_epoch(analysis, p, view->last);
         if (first_ns < *start_ns) {
             *start_ns = first_ns;
             *frame = view->pkts[0].frame;
@@ -254,6 +254,8 @@ static struct wh_traffic make_traffic(const struct traffic *traffic)
     }
     if (out.delay_median_ns < out.delay_min_ns)
         out.delay_median_ns = out.delay_min_ns;
+    if (out.delay_median_ns > out.delay_max_ns)
+        out.delay_median_ns = out.delay_max_ns;
     return out;
 }
 
@@ -282,6 +284,7 @@ static bool make_path(struct wh_analysis *analysis, struct wh_segment **segments
     result->segments = *segments;
     result->segment_count = count + 1;
     result->path_found = analysis->alignment.found;
+    result->path_given = analysis->options.path != NULL;
     return true;
 }
 
@@ -390,7 +393,11 @@ static void warn_of_path(struct wh_analysis *analysis)
     if (analysis->capture_count > 1 && common == 0)
         analysis_warn(analysis, "the points have no flow in common: each was analysed alone. Were "
                                 "the captures made at the same time, and on one path?");
-    else if (!analysis->alignment.found)
+    else if (analysis->alignment.opposed)
+        analysis_warn(analysis,
+                      "--path contradicts the captures: packets and their TTL tell another "
+                      "order, and what is said of segments may be wrong");
+    else if (!analysis->alignment.found && !analysis->options.path)
         analysis_warn(analysis, "the captures do not decide the order of the points: the one given "
                                 "was kept; --path fixes it");
     for (unsigned p = 0; p < analysis->capture_count && common; p++) {
@@ -405,7 +412,12 @@ static void warn_of_path(struct wh_analysis *analysis)
                           "%s has no flow in common with the points before it: its clock "
                           "is taken as it is",
                           name);
-        if (analysis->alignment.contradicts[p])
+        if (analysis->alignment.contradicts[p] && analysis->captures[p].clock_fixed)
+            analysis_warn(analysis,
+                          "--clock %s contradicts the captures: packets would arrive before "
+                          "they were sent, and what is said of %s may be wrong",
+                          name, name);
+        else if (analysis->alignment.contradicts[p])
             analysis_warn(analysis,
                           "no single offset fits the clock of %s: it drifts or was set "
                           "during the capture",

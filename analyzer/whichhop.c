@@ -13,6 +13,7 @@
 #include "report/report.h"
 
 #define MIN_STALL_NS (200 * NS_PER_MS)
+#define UNSTEADY_NS  (50 * NS_PER_MS) /* a clock that is off by more says nothing of delays */
 #define FILES_MAX    65535u
 
 /* ---- opening and adding ---------------------------------------------------------------------- */
@@ -183,8 +184,12 @@ void analysis_warn(struct wh_analysis *analysis, const char *format, ...)
 void analysis_spans(const struct wh_analysis *analysis, struct capture_span spans[WH_POINTS_MAX])
 {
     static const struct capture_span never = {{SPAN_NEVER_NS}, {-SPAN_NEVER_NS}, true};
-    for (unsigned p = 0; p < analysis->capture_count; p++)
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        bool unsteady = analysis->alignment.contradicts[p] &&
+                        analysis->alignment.clock[p].uncertainty_ns > UNSTEADY_NS;
         spans[p] = analysis->captures[p].packets ? analysis->captures[p].span : never;
+        spans[p].left_out |= unsteady && !analysis->captures[p].clock_fixed;
+    }
 }
 
 /* ---- the stages ------------------------------------------------------------------------------ */

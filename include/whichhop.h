@@ -260,7 +260,8 @@ struct wh_hypothesis {
 struct wh_result {
     int64_t epoch_unix_ns; /* the earliest packet of any point */
     int64_t duration_ns;
-    bool path_found;
+    bool path_found;               /* the captures show this order */
+    bool path_given;               /* the user fixed it */
     const struct wh_point *points; /* in the path's order, servers' side first */
     uint32_t point_count;
     const struct wh_segment *segments; /* point_count + 1: servers..P0, P0..P1, ..., Pn..clients */

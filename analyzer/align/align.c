@@ -176,37 +176,41 @@ static double nearer(struct context *context, unsigned a, unsigned b)
     return a < b ? votes : -votes;
 }
 
-static void order_points(struct context *context, const struct align_options *options,
-                         struct alignment *alignment)
+/* Puts the points in order by how many of the others each precedes: right whenever the votes are
+ * consistent. Returns whether they are. */
+static bool order_by_votes(struct context *context, unsigned order[WH_POINTS_MAX])
 {
     unsigned count = context->count;
-    for (unsigned i = 0; i < count; i++)
-        alignment->order[i] = options->order ? options->order[i] : options->given[i];
-    alignment->found = true;
-    if (options->order)
-        return;
-    /* By how many of the others a point precedes: right whenever the votes are consistent. */
     int wins[WH_POINTS_MAX] = {0};
+    bool decided = true;
     for (unsigned a = 0; a < count; a++)
         for (unsigned b = 0; b < count; b++)
             if (a != b)
                 wins[a] += nearer(context, a, b) > 0 ? 1 : nearer(context, a, b) < 0 ? -1 : 0;
     for (unsigned i = 1; i < count; i++)
-        for (unsigned j = i; j > 0 && wins[alignment->order[j]] > wins[alignment->order[j - 1]];
-             j--) {
-            unsigned point = alignment->order[j];
-            alignment->order[j] = alignment->order[j - 1];
-            alignment->order[j - 1] = point;
+        for (unsigned j = i; j > 0 && wins[order[j]] > wins[order[j - 1]]; j--) {
+            unsigned point = order[j];
+            order[j] = order[j - 1];
+            order[j - 1] = point;
         }
     for (unsigned i = 0; i + 1 < count; i++)
         for (unsigned j = i + 1; j < count; j++)
-            alignment->found &=
-                nearer(context, alignment->order[i], alignment->order[j]) > 0 ||
-                (j > i + 1 &&
-                 link_of(context, alignment->order[i], alignment->order[j])->flows == 0);
-    if (!alignment->found)
-        for (unsigned i = 0; i < count; i++)
-            alignment->order[i] = options->given[i];
+            decided &= nearer(context, order[i], order[j]) > 0 ||
+                       (j > i + 1 && link_of(context, order[i], order[j])->flows == 0);
+    return decided;
+}
+
+static void order_points(struct context *context, const struct align_options *options,
+                         struct alignment *alignment)
+{
+    const unsigned *fixed = options->order ? options->order : options->given;
+    unsigned voted[WH_POINTS_MAX];
+    memcpy(voted, options->given, context->count * sizeof *voted);
+    bool decided = order_by_votes(context, voted);
+    bool same = memcmp(voted, fixed, context->count * sizeof *voted) == 0;
+    alignment->found = decided && (same || !options->order);
+    alignment->opposed = decided && !same && options->order;
+    memcpy(alignment->order, alignment->found ? voted : fixed, context->count * sizeof *voted);
 }
 
 /* A flow whose votes go against the path runs the other way. */
@@ -296,6 +300,13 @@ static struct clock_fit choose_offset(const struct bounds *bounds, bool *contrad
     return fit;
 }
 
+/* With this offset, would packets arrive before they were sent? */
+static bool out_of_bounds(const struct bounds *bounds, int64_t offset_ns)
+{
+    return (bounds->has_low && offset_ns < bounds->low_ns - UNCERTAINTY_FLOOR_NS) ||
+           (bounds->has_high && offset_ns > bounds->high_ns + UNCERTAINTY_FLOOR_NS);
+}
+
 /* Each point takes its clock from the nearest point before it on the path with packets in common.
  */
 static void align_clocks(struct context *context, const struct align_options *options,
@@ -305,17 +316,22 @@ static void align_clocks(struct context *context, const struct align_options *op
         unsigned far = alignment->order[i];
         struct clock_fit *clock = &alignment->clock[far];
         alignment->tied[far] = i == 0;
-        if (options->fixed && options->fixed[far]) {
+        bool fixed = options->fixed && options->fixed[far];
+        if (fixed) {
             *clock = (struct clock_fit){.offset_ns = options->offset_ns[far],
                                         .uncertainty_ns = UNCERTAINTY_FLOOR_NS};
             alignment->tied[far] = true;
-            continue;
         }
         for (unsigned j = i; j-- > 0;) {
             unsigned near = alignment->order[j];
             struct bounds bounds = find_bounds(context, near, far);
             if (!bounds.has_low && !bounds.has_high)
                 continue;
+            if (fixed) {
+                int64_t offset_ns = clock->offset_ns - alignment->clock[near].offset_ns;
+                alignment->contradicts[far] = out_of_bounds(&bounds, offset_ns);
+                break;
+            }
             struct clock_fit fit = choose_offset(&bounds, &alignment->contradicts[far]);
             clock->offset_ns = alignment->clock[near].offset_ns + fit.offset_ns;
             clock->uncertainty_ns = alignment->clock[near].uncertainty_ns + fit.uncertainty_ns;

@@ -9,8 +9,9 @@
 #include "match/match.h"
 
 struct alignment {
-    unsigned order[WH_POINTS_MAX];         /* place on the path -> point */
-    bool found;                            /* false: nothing decided it, the given order stands */
+    unsigned order[WH_POINTS_MAX]; /* place on the path -> point */
+    bool found;                    /* false: nothing decided it, the given order stands */
+    bool opposed;                  /* the user fixed an order that the captures contradict */
     struct clock_fit clock[WH_POINTS_MAX]; /* by point; the path's clock is that of order[0] */
     bool tied[WH_POINTS_MAX];              /* by point: matched packets tie its clock to the path */
     bool common[WH_POINTS_MAX];            /* by point: it has a flow in common with another one */

@@ -6,14 +6,15 @@
  */
 #include "blame/case.h"
 
-#define CONFIDENCE_HOLE  0.95
-#define CONFIDENCE_IDS   0.93
-#define CONFIDENCE_AGE   0.93
-#define CONFIDENCE_ECHO  0.92
-#define CONFIDENCE_GUESS 0.7
-#define CONFIDENCE_IDLE  0.9
-#define IDLE_BYTES       65536 /* sent since the peer's last byte: the middle of a transfer */
-#define DSACK_WAIT_NS    (300 * NS_PER_MS)
+#define CONFIDENCE_HOLE       0.95
+#define CONFIDENCE_IDS        0.93
+#define CONFIDENCE_AGE        0.93
+#define CONFIDENCE_ECHO       0.92
+#define CONFIDENCE_GUESS      0.7
+#define CONFIDENCE_IDLE       0.9
+#define CONFIDENCE_IDLE_BLIND 0.6   /* without timestamps: held packets would look the same */
+#define IDLE_BYTES            65536 /* sent since the peer's last byte: the middle of a transfer */
+#define DSACK_WAIT_NS         (300 * NS_PER_MS)
 
 static bool covers(const struct pkt *pkt, int64_t level)
 {
@@ -296,7 +297,8 @@ bool rule_sender_idle(struct stall_case *item)
                          steps_level(&timeline->sent, peer_ns, first_level);
     if (peer_after_ns != NEVER || sent_bytes < IDLE_BYTES)
         return false;
-    conclude(item, WH_CAUSE_SENDER_IDLE, place_before(item, timeline->data), true, CONFIDENCE_IDLE);
+    conclude(item, WH_CAUSE_SENDER_IDLE, place_before(item, timeline->data), true,
+             timeline->ticks.tick_ns ? CONFIDENCE_IDLE : CONFIDENCE_IDLE_BLIND);
     testify(item, hop, hop->copies[fresh].pkt, NULL, 0,
             "all %lld bytes sent were acknowledged by %.3f s and the window was open; the sender "
             "went on by itself at %.3f s",

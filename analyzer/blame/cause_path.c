@@ -173,23 +173,41 @@ static bool find_freeze(const struct trail *trail, struct place place, int64_t f
     return false;
 }
 
+/* All that came out with the first: also what had waited for a short time only. */
+static struct held came_out_together(const struct freeze *freeze)
+{
+    const struct hop *hop = &freeze->trail->hops[freeze->hop];
+    struct held all = freeze->held;
+    all.count = 0;
+    uint32_t from = copies_from(hop, freeze->held.entered_ns - NS_PER_S);
+    for (uint32_t i = from; i < hop->count && hop_time(hop, i) < freeze->held.left_ns; i++) {
+        if (hop->copies[i].next == COPY_NONE ||
+            hop_time(hop, i) + hop_delay(hop, i) < freeze->held.left_ns)
+            continue;
+        all.first = all.count++ ? all.first : i;
+        all.last = i;
+    }
+    all.entered_ns = hop_time(hop, all.first);
+    return all;
+}
+
 static void tell_freeze(struct stall_case *item, const struct freeze *freeze)
 {
     const struct hop *hop = &freeze->trail->hops[freeze->hop], *next = hop + 1;
-    uint32_t first = freeze->held.first, out = hop->copies[first].next;
-    uint32_t last = freeze->held.last, last_out = hop->copies[last].next;
-    testify(item, hop, hop->copies[first].pkt, next, next->copies[out].pkt,
+    struct held all = came_out_together(freeze);
+    uint32_t out = hop->copies[all.first].next, last_out = hop->copies[all.last].next;
+    testify(item, hop, hop->copies[all.first].pkt, next, next->copies[out].pkt,
             "a packet of %u bytes seen at %s at %.3f s reached %s at %.3f s, %.3f s later (usually "
             "%.3f ms)",
-            (unsigned)hop_pkt(hop, first)->len, name_of(item, hop),
-            seconds_of(item, hop_time(hop, first)), name_of(item, next),
-            seconds_of(item, hop_time(next, out)), (double)hop_delay(hop, first) / 1e9,
+            (unsigned)hop_pkt(hop, all.first)->len, name_of(item, hop),
+            seconds_of(item, hop_time(hop, all.first)), name_of(item, next),
+            seconds_of(item, hop_time(next, out)), (double)hop_delay(hop, all.first) / 1e9,
             (double)hop->base_delay_ns / 1e6);
-    if (freeze->held.count > 1)
-        testify(item, hop, hop->copies[last].pkt, next, next->copies[last_out].pkt,
-                "%u packets that entered from %.3f s on waited with it; the last of them came out "
-                "at %.3f s",
-                (unsigned)freeze->held.count, seconds_of(item, freeze->held.entered_ns),
+    if (all.count > 1)
+        testify(item, hop, hop->copies[all.last].pkt, next, next->copies[last_out].pkt,
+                "%u packets of this flow in all entered there from then on and came out together; "
+                "the last of them entered at %.3f s and came out at %.3f s",
+                (unsigned)all.count, seconds_of(item, hop_time(hop, all.last)),
                 seconds_of(item, hop_time(next, last_out)));
 }
 
@@ -300,6 +318,23 @@ static uint32_t least_lost(const struct stall_case *item, const struct losses *l
     return least;
 }
 
+/* All that the flow lost in the same segment during the case. */
+static void tell_losses(struct stall_case *item, const struct losses *losses)
+{
+    const struct hop *hop = &item->timeline->data->hops[losses->hop];
+    uint32_t count = 0, first = 0, last = 0;
+    for (uint32_t i = copies_from(hop, search_from(item));
+         i < hop->count && hop_time(hop, i) <= item->end_ns; i++)
+        if (hop->copies[i].fate == FATE_LOST || hop->copies[i].fate == FATE_PARTLY) {
+            first = count++ ? first : i;
+            last = i;
+        }
+    if (count > losses->count)
+        testify(item, hop, hop->copies[first].pkt, hop, hop->copies[last].pkt,
+                "%u packets of this flow were lost there from %.3f to %.3f s", (unsigned)count,
+                seconds_of(item, hop_time(hop, first)), seconds_of(item, hop_time(hop, last)));
+}
+
 bool rule_lost(struct stall_case *item)
 {
     const struct trail *trail = item->timeline->data;
@@ -330,6 +365,7 @@ bool rule_lost(struct stall_case *item)
             (long long)item->level, name_of(item, hop),
             seconds_of(item, hop_time(hop, worst.first)), name_of(item, next), worst.count,
             worst.count == 1 ? "y was" : "ies were");
+    tell_losses(item, &worst);
     if (item->resumed && item->resume_pkt != COPY_NONE)
         testify(item, item->timeline->receiver, item->resume_pkt, NULL, 0,
                 "a later copy arrived: the receiver acknowledged it at %.3f s",

@@ -68,9 +68,10 @@ static enum wh_scope scope_of(const struct findings *findings, uint32_t at,
 
 /* ---- does size decide? ----------------------------------------------------------------------- */
 
-#define BLACKHOLE_COPIES 2u   /* of the byte waited for: again and again */
-#define BLACKHOLE_BYTES  500u /* a path that carries less breaks more than TCP (RFC 791, 3.2: 576) \
-                               */
+#define BLACKHOLE_COPIES 2u /* of the byte waited for: again and again */
+#define BLACKHOLE_BYTES                                                                            \
+    500u /* a path that carries less breaks more than TCP (RFC 791, 3.2: 576)                      \
+          */
 #define BLACKHOLE_PASSED     2u /* smaller packets that came through meanwhile */
 #define CONFIDENCE_BLACKHOLE 0.9
 

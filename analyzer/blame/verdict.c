@@ -20,6 +20,13 @@ static int compare_intervals(const void *left, const void *right)
     return a->end_ns < b->end_ns ? -1 : a->end_ns > b->end_ns;
 }
 
+/* Damaged timestamps make decades of stalls: their sum has an end. */
+static int64_t add_ns(int64_t a, int64_t b)
+{
+    int64_t sum_ns;
+    return __builtin_add_overflow(a, b, &sum_ns) ? INT64_MAX : sum_ns;
+}
+
 /* Time covered by at least one of the intervals; sorts them. */
 static int64_t covered_ns(struct interval *intervals, uint32_t count)
 {
@@ -29,7 +36,7 @@ static int64_t covered_ns(struct interval *intervals, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         int64_t from_ns = intervals[i].start_ns > until_ns ? intervals[i].start_ns : until_ns;
         if (intervals[i].end_ns > from_ns)
-            sum_ns += intervals[i].end_ns - from_ns;
+            sum_ns = add_ns(sum_ns, intervals[i].end_ns - from_ns);
         until_ns = intervals[i].end_ns > until_ns ? intervals[i].end_ns : until_ns;
     }
     return sum_ns;
@@ -93,7 +100,7 @@ static uint32_t make_rows(const struct wh_result *result, struct wh_ranking *row
         rows[count] = (struct wh_ranking){
             .segment = stall->segment, .segment_span = stall->segment_span, .cause = stall->cause};
         fill_row(result, &rows[count], intervals, flow_seen);
-        sum_ns += rows[count++].stall_time_ns;
+        sum_ns = add_ns(sum_ns, rows[count++].stall_time_ns);
     }
     for (uint32_t r = 0; r < count; r++)
         rows[r].share = sum_ns ? (double)rows[r].stall_time_ns / (double)sum_ns : 0;
@@ -115,6 +122,12 @@ static void time_segments(const struct wh_result *result, struct wh_segment *seg
         segments[s].stall_time_ns = covered_ns(intervals, count);
     }
 }
+
+static const char *const cause_words[] = {
+#define CAUSE_WORD(name, word) word,
+    WH_CAUSES(CAUSE_WORD)
+#undef CAUSE_WORD
+};
 
 /* ---- the sentence ---------------------------------------------------------------------------- */
 
@@ -138,7 +151,7 @@ static const char *where(const struct wh_result *result, const struct wh_ranking
     const struct wh_point *points = result->points;
     bool from_servers = row->segment == 0, to_clients = end > result->point_count;
     if (from_servers && to_clients)
-        return arena_strdup(arena, "Somewhere between the servers and the clients");
+        return arena_strdup(arena, "Somewhere between the servers and the clients,");
     if (from_servers && row->segment_span == 1)
         return arena_printf(arena, "Beyond %s, on the servers' side,", points[0].name);
     if (to_clients && row->segment_span == 1)
@@ -147,7 +160,7 @@ static const char *where(const struct wh_result *result, const struct wh_ranking
     const char *a = from_servers ? "the servers" : points[row->segment - 1].name;
     const char *b = to_clients ? "the clients" : points[end - 1].name;
     bool nat = !from_servers && !to_clients && translates(result, row->segment - 1, end - 1);
-    return arena_printf(arena, "Between %s and %s%s", a, b, nat ? ", where the NAT is," : "");
+    return arena_printf(arena, "Between %s and %s,%s", a, b, nat ? " where the NAT is," : "");
 }
 
 static const char *times(uint32_t count, struct arena *arena)
@@ -173,30 +186,20 @@ static uint32_t incidents(const struct wh_result *result, const struct wh_rankin
     return count;
 }
 
-static const char *what_happened(enum wh_cause cause)
+/* Which way the packets went that the row's stalls waited for. */
+static const char *which_way(const struct wh_result *result, const struct wh_ranking *row)
 {
-    switch (cause) {
-    case WH_CAUSE_FREEZE:
-        return "packets were held and let out together";
-    case WH_CAUSE_LOSS:
-        return "packets were lost, and what waited for them stood still";
-    case WH_CAUSE_ACK_LOSS:
-        return "acknowledgements were lost, and their sender stood still";
-    case WH_CAUSE_QUEUEING:
-        return "a queue grew";
-    case WH_CAUSE_MTU_BLACKHOLE:
-        return "only large packets vanished, again and again";
-    case WH_CAUSE_CORRUPTION:
-        return "packets came out with a wrong checksum";
-    case WH_CAUSE_NAT:
-        return "the address translation failed";
-    case WH_CAUSE_ZERO_WINDOW:
-        return "the receiver had no room";
-    case WH_CAUSE_SENDER_IDLE:
-        return "the sender paused in mid-transfer, with an open window and all acknowledged";
-    default:
-        return "flows stood still for a reason that these captures do not show";
+    bool to_client = false, to_server = false;
+    for (uint32_t i = 0; i < result->stall_count; i++) {
+        const struct wh_stall *stall = &result->stalls[i];
+        if (!belongs(row, stall))
+            continue;
+        to_client |= stall->direction != WH_TO_SERVER;
+        to_server |= stall->direction != WH_TO_CLIENT;
     }
+    if (to_client && to_server)
+        return "both ways";
+    return to_client ? "toward the clients" : "toward the servers";
 }
 
 /* What was lost in the row's segment, where one pair of captures shows it. */
@@ -206,15 +209,72 @@ static uint64_t lost_there(const struct wh_result *result, const struct wh_ranki
     return segment->to_client.lost + segment->to_server.lost;
 }
 
+/* What happened, how often and how long. `often` is once, twice ...; `flows` "3 flows". */
+static const char *what_happened(const struct wh_result *result, const struct wh_ranking *row,
+                                 const char *often, const char *flows, struct arena *arena)
+{
+    double seconds = (double)row->stall_time_ns / 1e9;
+    const char *way = which_way(result, row);
+    switch (row->cause) {
+    case WH_CAUSE_FREEZE:
+        return arena_printf(arena,
+                            "packets %s were held and let out together %s, for %.1f s in all (%s)",
+                            way, often, seconds, flows);
+    case WH_CAUSE_LOSS:
+        return arena_printf(arena, "packets %s were lost: %s stalled %s, for %.1f s in all", way,
+                            flows, often, seconds);
+    case WH_CAUSE_ACK_LOSS:
+        return arena_printf(arena,
+                            "acknowledgements %s were lost: %s stalled %s, for %.1f s in all", way,
+                            flows, often, seconds);
+    case WH_CAUSE_MTU_BLACKHOLE:
+        return arena_printf(
+            arena,
+            "only large packets %s vanished, again and again: %s stalled %s, for %.1f "
+            "s in all",
+            way, flows, often, seconds);
+    case WH_CAUSE_ZERO_WINDOW:
+        return arena_printf(arena, "the receiver's window was closed %s, for %.1f s in all (%s)",
+                            often, seconds, flows);
+    case WH_CAUSE_SENDER_IDLE:
+        return arena_printf(
+            arena,
+            "the sender paused %s in mid-transfer, for %.1f s in all, with the window "
+            "open and nothing unacknowledged (%s)",
+            often, seconds, flows);
+    default:
+        return arena_printf(arena,
+                            "%s stalled %s, for %.1f s in all; these captures do not show why",
+                            flows, often, seconds);
+    }
+}
+
+/* "; also loss in eth0..xenbrE, for 0.9 s": the row behind the first. */
+static const char *and_also(const struct wh_result *result, struct arena *arena)
+{
+    const struct wh_verdict *verdict = &result->verdict;
+    if (verdict->ranking_count < 2)
+        return "";
+    const struct wh_ranking *row = &verdict->ranking[1];
+    uint32_t end = row->segment + row->segment_span;
+    const char *from = row->segment ? result->points[row->segment - 1].name : "servers";
+    const char *to = end <= result->point_count ? result->points[end - 1].name : "clients";
+    const char *more = verdict->ranking_count > 2 ? ", and more" : "";
+    return arena_printf(arena, "; also %s in %s..%s, for %.1f s%s", cause_words[row->cause], from,
+                        to, (double)row->stall_time_ns / 1e9, more);
+}
+
 static const char *make_sentence(const struct wh_result *result, const struct wh_ranking *row,
                                  struct arena *arena)
 {
     bool nobody = row->cause == WH_CAUSE_ZERO_WINDOW || row->cause == WH_CAUSE_SENDER_IDLE;
     bool between = row->segment > 0 && row->segment < result->point_count && row->segment_span == 1;
-    const char *place = where(result, row, arena);
+    const char *place = where(result, row, arena), *also = and_also(result, arena);
     const char *often = times(incidents(result, row), arena);
-    if (!place || !often)
+    const char *flows = arena_printf(arena, "%u flow%s", row->flows, row->flows == 1 ? "" : "s");
+    if (!place || !often || !flows || !also)
         return NULL;
+    const char *what = what_happened(result, row, often, flows, arena);
     char lost[80] = "";
     if (between && row->cause == WH_CAUSE_FREEZE) {
         unsigned long long count = lost_there(result, row);
@@ -224,10 +284,20 @@ static const char *make_sentence(const struct wh_result *result, const struct wh
         else
             snprintf(lost, sizeof lost, "; nothing was lost there");
     }
-    return arena_printf(arena, "%s%s %s %s, for %.1f s in all (%u flow%s)%s.",
-                        nobody ? "No hop is to blame. " : "", place, what_happened(row->cause),
-                        often, (double)row->stall_time_ns / 1e9, row->flows,
-                        row->flows == 1 ? "" : "s", lost);
+    if (!what)
+        return NULL;
+    return arena_printf(arena, "%s%s %s%s%s.", nobody ? "No hop is to blame. " : "", place, what,
+                        lost, also);
+}
+
+static const char *no_stall_sentence(uint32_t flows, struct arena *arena)
+{
+    if (flows == 0)
+        return "No flow was found: nothing here could stall.";
+    if (flows == 1)
+        return "No stall: the only flow kept moving whenever it had something to send.";
+    return arena_printf(
+        arena, "No stall: all %u flows kept moving whenever they had something to send.", flows);
 }
 
 int verdict_make(struct wh_result *result, struct wh_segment *segments, struct arena *arena,
@@ -252,12 +322,7 @@ int verdict_make(struct wh_result *result, struct wh_segment *segments, struct a
         verdict->sentence = make_sentence(result, &rows[0], arena);
     } else {
         verdict->confidence = result->flow_count ? 0.95 : 0;
-        verdict->sentence =
-            result->flow_count
-                ? arena_printf(arena,
-                               "No flow stalled: none of %u stood still with something to send.",
-                               result->flow_count)
-                : arena_strdup(arena, "No flow was found: nothing here could stall.");
+        verdict->sentence = no_stall_sentence(result->flow_count, arena);
     }
     status = verdict->sentence ? WH_OK : WH_ERROR;
 cleanup:

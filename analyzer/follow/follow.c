@@ -114,8 +114,10 @@ static unsigned segments_beyond(const struct route *route, unsigned place, bool 
 static bool goes_on(const struct route *route, unsigned place, unsigned side, bool up)
 {
     bool path_ends = up ? place + 1 == route->point_count : place == 0;
-    return !path_ends && view_at(route, place)->stream[!side].packets == 0 &&
-           would_have_seen(route, up ? place + 1 : place - 1);
+    const struct stream *sender = &view_at(route, place)->stream[side];
+    const struct stream *other = &view_at(route, place)->stream[!side];
+    bool silence = other->packets == 0 && (!other->seen || sender->next <= 1);
+    return !path_ends && silence && would_have_seen(route, up ? place + 1 : place - 1);
 }
 
 static bool make_trail(struct followed *followed, unsigned side, struct route *route)

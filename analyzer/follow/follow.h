@@ -57,8 +57,8 @@ struct lost_range {
 struct trail {
     struct hop *hops; /* all with a view, but for the last where nobody ever answered */
     unsigned hop_count;
-    unsigned before, after; /* segments beyond the first and the last hop up to the next point that
-                               would have seen the flow, or to the path's end: 1 or more */
+    unsigned before, after;  /* segments beyond the first and the last hop up to the next point that
+                                would have seen the flow, or to the path's end: 1 or more */
     struct lost_range *lost; /* by hop, then time */
     uint32_t lost_count, lost_capacity;
     uint64_t *missed; /* by hop: packets that passed it and its capture does not have */

@@ -238,6 +238,11 @@ const char *facts_path_order(const struct wh_result *result)
 {
     if (result->point_count < 2)
         return "One point: a stall can be placed before it or beyond it, and no closer.";
+    if (result->path_given)
+        return result->path_found
+                   ? "The order of the points is the one given, and what the captures show."
+                   : "The order of the points is the one given; the captures do not "
+                     "show it.";
     return result->path_found ? "The order of the points was found from the captures."
                               : "The order of the points is the one given; the captures do not "
                                 "decide it.";

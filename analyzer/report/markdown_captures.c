@@ -10,8 +10,9 @@
 
 static void traffic_cells(struct buffer *out, const struct wh_traffic *traffic)
 {
+    bool measured = traffic->lost || traffic->delay_median_ns != WH_NONE;
     buffer_printf(out, " %s | %s", number_count(traffic->packets).text,
-                  number_count(traffic->lost).text);
+                  measured ? number_count(traffic->lost).text : "-");
     if (traffic->lost)
         buffer_printf(out, " (%s)", number_loss(traffic->lost, traffic->packets).text);
     if (traffic->delay_median_ns == WH_NONE)
@@ -51,7 +52,7 @@ void markdown_path(struct markdown *page)
     for (uint32_t i = 0; i < page->result->segment_count; i++)
         left_out += !segment_row(page, i);
     buffer_add(&page->out, "\nThe outer two hold everything beyond the captures, the end hosts "
-                           "included; delay is known only between two points.\n");
+                           "included; loss and delay are measured only between two points.\n");
     markdown_more(page, left_out, "segments");
 }
 

@@ -7,10 +7,11 @@
 static void traffic_row(struct table *table, const char *name, const char *direction,
                         const struct wh_traffic *traffic, const char *stalled)
 {
+    bool measured = traffic->lost || traffic->delay_median_ns != WH_NONE;
     table_row(table,
               (const char *[]){name, direction, number_count(traffic->packets).text,
-                               number_count(traffic->lost).text,
-                               number_loss(traffic->lost, traffic->packets).text,
+                               measured ? number_count(traffic->lost).text : "-",
+                               measured ? number_loss(traffic->lost, traffic->packets).text : "-",
                                number_delay(traffic->delay_min_ns).text,
                                number_delay(traffic->delay_median_ns).text,
                                number_delay(traffic->delay_max_ns).text, stalled},
@@ -36,8 +37,8 @@ void text_segments(struct page *page)
     table_end(&table, &page->out, &page->style);
     page_say_text(
         page,
-        "The outer two hold everything beyond the captures, the end hosts included; delay is "
-        "known only between two points.",
+        "The outer two hold everything beyond the captures, the end hosts included; loss and delay "
+        "are measured only between two points.",
         2);
 }
 

@@ -416,6 +416,10 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
         .ip_id = packet->ip_id,
         .hash = payload_hash(packet),
     };
+    if (flow->pkt_count == 1)
+        flow->first = flow->last = time;
+    flow->first = time.ns < flow->first.ns ? time : flow->first;
+    flow->last = time.ns > flow->last.ns ? time : flow->last;
     if (tcp)
         place(flow, side, packet, pkt);
     note_options(flow, side, packet);

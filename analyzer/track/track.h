@@ -77,10 +77,11 @@ struct track_flow {
     struct endpoint endpoint[2];
     uint32_t network[2]; /* by sender: VLANs may differ between the directions */
     uint8_t protocol;
-    bool syn_seen;           /* a SYN or SYN-ACK: the client is certain */
-    bool reused;             /* began with a new handshake on ports used before */
-    struct stream stream[2]; /* by sender: 0 client, 1 server */
-    struct pkt *pkts;        /* in the file's order */
+    bool syn_seen;                 /* a SYN or SYN-ACK: the client is certain */
+    bool reused;                   /* began with a new handshake on ports used before */
+    struct stream stream[2];       /* by sender: 0 client, 1 server */
+    struct point_time first, last; /* of its packets, earliest and latest */
+    struct pkt *pkts;              /* in the file's order */
     uint32_t pkt_count, pkt_capacity;
     struct sack_block *sacks; /* by pkt */
     uint32_t sack_count, sack_capacity;
