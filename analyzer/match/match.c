@@ -35,6 +35,7 @@ struct tokens {
 struct candidate {
     struct score score;
     uint32_t flow, newcomer;
+    uint32_t next_of_flow, next_of_newcomer; /* index + 1 among those sorted by score; 0: none */
 };
 
 /* Everything one newcomer point needs while it is matched. */
@@ -137,7 +138,7 @@ static int match_handshakes(struct round *round, struct wh_error *error)
                 best_view(&round->flows->items[flow], round->flows->point_count);
             struct score score = {.bits = 64, .handshake = true, .content = true};
             score.timestamps = timestamps_agree(view, &round->track->flows[newcomer]);
-            assign(round, &(struct candidate){score, flow, newcomer});
+            assign(round, &(struct candidate){score, flow, newcomer, 0, 0});
         }
         i += a <= b;
         j += b <= a;
@@ -220,23 +221,47 @@ static bool add_candidates(struct round *round, const struct tokens *known, uint
                 ARRAY_PUSH(round->candidates, round->candidate_count, round->candidate_capacity);
             if (!candidate)
                 return false;
-            *candidate = (struct candidate){score, owner, newcomer};
+            *candidate = (struct candidate){score, owner, newcomer, 0, 0};
         }
     }
     return true;
+}
+
+/* The next candidate behind `at`, in the order of scores, with the same flow or the same newcomer.
+ */
+static bool link_candidates(struct round *round)
+{
+    uint32_t *flow_last = calloc((size_t)round->flows->count + 1, sizeof *flow_last);
+    uint32_t *newcomer_last = calloc((size_t)round->track->flow_count + 1, sizeof *newcomer_last);
+    bool ok = flow_last && newcomer_last;
+    for (uint32_t i = round->candidate_count; ok && i-- > 0;) {
+        struct candidate *candidate = &round->candidates[i];
+        candidate->next_of_flow = flow_last[candidate->flow];
+        candidate->next_of_newcomer = newcomer_last[candidate->newcomer];
+        flow_last[candidate->flow] = newcomer_last[candidate->newcomer] = i + 1;
+    }
+    free(flow_last);
+    free(newcomer_last);
+    return ok;
 }
 
 /* Is there another free pair, nearly as good, with the same flow or the same newcomer? */
 static bool has_rival(const struct round *round, uint32_t at)
 {
     const struct candidate *best = &round->candidates[at];
-    for (uint32_t i = 0; i < round->candidate_count; i++) {
-        const struct candidate *other = &round->candidates[i];
-        if (other->score.bits < best->score.bits - MARGIN_BITS)
-            break; /* sorted */
-        bool shares = (other->flow == best->flow) != (other->newcomer == best->newcomer);
-        if (shares && !round->assigned[other->newcomer] &&
-            !round->flows->items[other->flow].at[round->point])
+    double least = best->score.bits - MARGIN_BITS;
+    for (uint32_t i = best->next_of_flow; i; i = round->candidates[i - 1].next_of_flow) {
+        const struct candidate *other = &round->candidates[i - 1];
+        if (other->score.bits < least)
+            break;
+        if (!round->assigned[other->newcomer])
+            return true;
+    }
+    for (uint32_t i = best->next_of_newcomer; i; i = round->candidates[i - 1].next_of_newcomer) {
+        const struct candidate *other = &round->candidates[i - 1];
+        if (other->score.bits < least)
+            break;
+        if (!round->flows->items[other->flow].at[round->point])
             return true;
     }
     return false;
@@ -304,6 +329,8 @@ static int match_rest(struct round *round, struct wh_error *error)
     if (round->candidate_count)
         qsort(round->candidates, round->candidate_count, sizeof *round->candidates,
               compare_candidates);
+    if (!link_candidates(round))
+        return error_memory(error, "matching flows");
     for (uint32_t i = 0; i < round->candidate_count; i++) {
         const struct candidate *candidate = &round->candidates[i];
         struct flow *flow = &round->flows->items[candidate->flow];

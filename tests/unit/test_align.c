@@ -300,15 +300,36 @@ static void test_one_untied_point(void **state)
     assert_false(bench->alignment.tied[1]);
 }
 
+/* The user's order stands; that the captures say otherwise is told. */
 static void test_order_fixed_by_user(void **state)
 {
+    static const unsigned orders[][3] = {{2, 1, 0}, {0, 1, 2}};
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct bench *bench = *state;
+        play(add_download(bench, 3, ORDER(0, 1, 2)), 20);
+        align_with(bench, (struct align_options){.order = orders[turn]});
+        for (unsigned place = 0; place < 3; place++)
+            assert_int_equal(bench->alignment.order[place], orders[turn][place]);
+        assert_int_equal(bench->alignment.opposed, turn == 0);
+        assert_int_equal(bench->items[0].reversed, turn == 0); /* against that path */
+        for (unsigned p = 0; p < 3; p++)
+            assert_false(bench->alignment.contradicts[p]);
+        tear_down(state);
+        assert_int_equal(set_up(state), 0);
+    }
+}
+
+/* Where nothing decides the order, nothing opposes the user's. */
+static void test_order_fixed_where_undecided(void **state)
+{
     struct bench *bench = *state;
-    play(add_download(bench, 3, ORDER(0, 1, 2)), 20);
-    align_with(bench, (struct align_options){.order = ORDER(2, 1, 0)});
-    expect_order(bench, true, ORDER(2, 1, 0));
-    assert_true(bench->items[0].reversed); /* against that path */
-    for (unsigned p = 0; p < 3; p++)
-        assert_false(bench->alignment.contradicts[p]);
+    struct path *path = add_download(bench, 3, NULL);
+    path->delay_ns[1] = path->delay_ns[2] = 0;
+    play(path, 10);
+    align_with(bench, (struct align_options){.order = ORDER(2, 0, 1)});
+    assert_int_equal(bench->alignment.order[0], 2);
+    assert_int_equal(bench->alignment.order[1], 0);
+    assert_false(bench->alignment.opposed);
 }
 
 /* ---- who runs against the path ----------------------------------------------------------------
@@ -538,6 +559,22 @@ static void test_clock_fixed_by_user(void **state)
     assert_int_equal(offset(bench, 2), -6 * NS_PER_S + 123);
 }
 
+/* With the offset that was fixed, packets would arrive 2 ms before they were sent. */
+static void test_fixed_clock_that_contradicts(void **state)
+{
+    for (unsigned turn = 0; turn < 3; turn++) {
+        struct bench *bench = *state;
+        play(add_download(bench, 2, ORDER(0, 1)), 10);
+        const bool fixed[2] = {false, true};
+        const int64_t offsets[2] = {0, turn == 0 ? -3 * MS : turn == 1 ? 3 * MS : MS};
+        align_with(bench, (struct align_options){.fixed = fixed, .offset_ns = offsets});
+        assert_int_equal(offset(bench, 1), offsets[1]);
+        assert_int_equal(bench->alignment.contradicts[1], turn < 2);
+        tear_down(state);
+        assert_int_equal(set_up(state), 0);
+    }
+}
+
 /* ---- pairs ------------------------------------------------------------------------------------
  */
 
@@ -621,6 +658,7 @@ int main(void)
         TEST(test_without_flows_and_points),
         TEST(test_one_untied_point),
         TEST(test_order_fixed_by_user),
+        TEST(test_order_fixed_where_undecided),
         TEST(test_reversed_flow),
         TEST(test_bytes_outweigh_flows),
         TEST(test_only_flows_with_a_syn_vote),
@@ -636,6 +674,7 @@ int main(void)
         TEST(test_reversed_flows_bound_the_clock),
         TEST(test_one_sided_bound),
         TEST(test_clock_fixed_by_user),
+        TEST(test_fixed_clock_that_contradicts),
         TEST(test_pairs_are_one_of_a_kind),
         TEST(test_pairs_despite_a_short_snap_length),
         TEST(test_pairs_thinned),

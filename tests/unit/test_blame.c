@@ -507,6 +507,21 @@ static void test_window_shut(void **state)
            .end_ms = 1224, .confidence = 0.97);
 }
 
+/* It never opens again. */
+static void test_window_shut_for_good(void **state)
+{
+    struct blame_bench *bench = *state;
+    begin(bench, 20);
+    DATA(0, 0, MSS);
+    REPLY(10, MSS, .window = SHUT);
+    DATA(230, MSS - 1, 1);
+    REPLY(240, MSS, .window = SHUT);
+    for (unsigned p = 0; p < 3; p++)
+        bench->walk.spans[p].last.ns = AT(1000);
+    EXPECT(bench, WH_CAUSE_ZERO_WINDOW, 3, .direction = WH_TO_CLIENT, .start_ms = 14,
+           .end_ms = 1000, .for_good = true);
+}
+
 /* A window below one segment is no room either (RFC 9293, 3.8.6.2.2). */
 static void test_window_below_a_segment(void **state)
 {
@@ -717,6 +732,7 @@ static void test_longer_direction_stays(void **state)
     X(test_one_lost_acknowledgement_is_nothing)                                                    \
     X(test_lost_acknowledgement_of_an_idle_flow)                                                   \
     X(test_window_shut)                                                                            \
+    X(test_window_shut_for_good)                                                                   \
     X(test_window_below_a_segment)                                                                 \
     X(test_remnants_and_answered_probes)                                                           \
     X(test_window_closed_over_data)                                                                \

@@ -282,7 +282,8 @@ static void test_late_dsack_is_not_waited_for(void **state)
     }
 }
 
-/* A SACK above the acknowledgement is none: only the second copy was answered. */
+/* A SACK above the acknowledgement is none, nor does one of older bytes tell anything: only the
+ * second copy was answered. */
 static void test_sack_is_no_dsack(void **state)
 {
     struct blame_bench *bench = *state;
@@ -292,6 +293,7 @@ static void test_sack_is_no_dsack(void **state)
     DATA(700, 0, MSS);
     REPLY(710, MSS);
     REPLY(715, MSS, .sack = {{bench->level + 3 * MSS, bench->level + 4 * MSS}});
+    REPLY(716, MSS, .sack = {{bench->level - MSS, bench->level}});
     EXPECT(bench, WH_CAUSE_LOSS, 3, .direction = WH_TO_CLIENT, .start_ms = 4, .end_ms = 714,
            .confidence = 0.93);
 }
