@@ -181,12 +181,19 @@ static double nearer(struct context *context, unsigned a, unsigned b)
 static bool order_by_votes(struct context *context, unsigned order[WH_POINTS_MAX])
 {
     unsigned count = context->count;
+    bool precedes[WH_POINTS_MAX][WH_POINTS_MAX] = {{false}};
     int wins[WH_POINTS_MAX] = {0};
     bool decided = true;
     for (unsigned a = 0; a < count; a++)
         for (unsigned b = 0; b < count; b++)
-            if (a != b)
-                wins[a] += nearer(context, a, b) > 0 ? 1 : nearer(context, a, b) < 0 ? -1 : 0;
+            precedes[a][b] = a != b && nearer(context, a, b) > 0;
+    for (unsigned via = 0; via < count; via++) /* and what follows from that */
+        for (unsigned a = 0; a < count; a++)
+            for (unsigned b = 0; b < count; b++)
+                precedes[a][b] |= precedes[a][via] && precedes[via][b];
+    for (unsigned a = 0; a < count; a++)
+        for (unsigned b = 0; b < count; b++)
+            wins[a] += precedes[a][b] - precedes[b][a];
     for (unsigned i = 1; i < count; i++)
         for (unsigned j = i; j > 0 && wins[order[j]] > wins[order[j - 1]]; j--) {
             unsigned point = order[j];

@@ -128,8 +128,8 @@ static bool shut_at_once(const struct stall_case *item)
 static bool recovered_at_once(const struct stall_case *item)
 {
     const struct hop *hop = item->timeline->sender;
-    unsigned duplicates = 0;
-    int64_t third_ns = NEVER;
+    unsigned duplicates = 0, copies = 0;
+    int64_t acked_ns = steps_reach(&item->timeline->acked, item->level);
     if (item->timeline->ticks.tick_ns || case_duration(item) > FAST_RECOVERY_NS)
         return false;
     for (uint32_t i = view_from(hop, item->start_ns); i < hop->view->pkt_count; i++) {
@@ -137,10 +137,11 @@ static bool recovered_at_once(const struct stall_case *item)
         if (view_time(hop, i) > item->end_ns)
             break;
         if (pkt_side(pkt) != item->timeline->side) {
-            if (pkt->ack == item->level && pkt->len == 0 && ++duplicates == 3)
-                third_ns = view_time(hop, i);
+            duplicates += pkt->ack == item->level && pkt->len == 0 && view_time(hop, i) > acked_ns;
         } else if (pkt_span(pkt) && pkt->seq <= item->level && item->level < pkt_end(pkt)) {
-            return third_ns != NEVER;
+            bool first_sending = copies++ == 0 && view_time(hop, i) <= item->sent_ns;
+            if (!first_sending)
+                return duplicates >= 3;
         }
     }
     return false;

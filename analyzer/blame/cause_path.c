@@ -281,8 +281,16 @@ static bool byte_is_lost(const struct trail *trail, unsigned k, uint32_t copy, i
 struct losses {
     unsigned hop, count;
     uint32_t first, last;
-    int64_t waited_ns; /* from each to the next copy, or to the end */
+    int64_t waited_ns; /* from each until the sender sent it again, or to the end */
 };
+
+/* When the sender sent the byte again; the case's end when it did not. */
+static int64_t next_sending(const struct stall_case *item, int64_t after_ns)
+{
+    const struct hop *hop = item->timeline->sender;
+    uint32_t copy = next_copy(item, hop, copies_from(hop, after_ns + 1), item->end_ns);
+    return copy == COPY_NONE ? item->end_ns : hop_time(hop, copy);
+}
 
 static struct losses losses_behind(const struct stall_case *item, unsigned k)
 {
@@ -292,15 +300,12 @@ static struct losses losses_behind(const struct stall_case *item, unsigned k)
     if (!hop->view)
         return losses;
     uint32_t copy = next_copy(item, hop, copies_from(hop, search_from(item)), item->end_ns);
-    while (copy != COPY_NONE) {
-        uint32_t next = next_copy(item, hop, copy + 1, item->end_ns);
-        if (byte_is_lost(trail, k, copy, item->level)) {
-            int64_t since_ns = hop_time(hop, copy);
-            losses.waited_ns += (next == COPY_NONE ? item->end_ns : hop_time(hop, next)) - since_ns;
-            losses.first = losses.count++ ? losses.first : copy;
-            losses.last = copy;
-        }
-        copy = next;
+    for (; copy != COPY_NONE; copy = next_copy(item, hop, copy + 1, item->end_ns)) {
+        if (!byte_is_lost(trail, k, copy, item->level))
+            continue;
+        losses.waited_ns += next_sending(item, hop_time(hop, copy)) - hop_time(hop, copy);
+        losses.first = losses.count++ ? losses.first : copy;
+        losses.last = copy;
     }
     return losses;
 }

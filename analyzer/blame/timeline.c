@@ -360,7 +360,9 @@ bool timeline_make(const struct followed *followed, unsigned side, struct timeli
         !collect_acks(timeline->sender, side, &timeline->acked) ||
         !collect_sent(timeline->sender, side, &timeline->sent))
         return false;
-    timeline->by_arrival = timeline->progress.count == 0;
+    /* Arrival is arrival only where nothing lies between: not at the last point that saw a SYN. */
+    timeline->by_arrival =
+        timeline->progress.count == 0 && timeline->receiver_hop + 1 == timeline->data->hop_count;
     if (timeline->by_arrival && !collect_sent(timeline->receiver, side, &timeline->progress))
         return false;
     return sample_rtts(timeline);

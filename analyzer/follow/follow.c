@@ -217,9 +217,10 @@ static bool settle_under_way(struct hop *from, const struct hop *to)
 /* ---- bytes that the receiver acknowledged though the last capture did not see them ----------- */
 
 /* Marks copies at `from` of [start, end), sent before `by_ns`, as missed by the next capture:
- * the earliest of each byte, as one of them must have arrived. */
-static void mark_missed(struct hop *from, int64_t start, int64_t end, int64_t by_ns)
+ * the earliest of each byte, as one of them must have arrived. Returns whether there was one. */
+static bool mark_missed(struct hop *from, int64_t start, int64_t end, int64_t by_ns)
 {
+    bool marked = false;
     for (uint32_t i = 0; i < from->count && start < end; i++) {
         struct copy *copy = &from->copies[i];
         const struct pkt *pkt = hop_pkt(from, i);
@@ -228,9 +229,11 @@ static void mark_missed(struct hop *from, int64_t start, int64_t end, int64_t by
         if (hop_time(from, i) > by_ns)
             break;
         copy->fate = FATE_MISSED;
+        marked = true;
         if (pkt->seq <= start)
             start = pkt_end(pkt);
     }
+    return marked;
 }
 
 /* Bytes seen at the receiver's point out of order: few at a time. */
@@ -278,14 +281,15 @@ static void see_bytes(struct seen_bytes *seen, int64_t left, int64_t right)
 }
 
 /* Everything below `ack` arrived: what was not seen is a hole of this capture. */
-static void settle_ack(struct seen_bytes *seen, struct hop *before, int64_t ack, int64_t at_ns)
+static void settle_ack(struct seen_bytes *seen, struct trail *trail, int64_t ack, int64_t at_ns)
 {
     while (seen->next < ack) {
         int64_t until = ack;
         if (seen->islands && seen->left[0] < until)
             until = seen->left[0];
-        if (until > seen->next)
-            mark_missed(before, seen->next, until, at_ns);
+        bool marked = until <= seen->next;
+        for (unsigned k = trail->hop_count - 1; k-- > 0 && !marked;)
+            marked = mark_missed(&trail->hops[k], seen->next, until, at_ns);
         seen->next = until;
         while (seen->islands && seen->left[0] <= seen->next) {
             seen->next = seen->right[0] > seen->next ? seen->right[0] : seen->next;
@@ -295,10 +299,10 @@ static void settle_ack(struct seen_bytes *seen, struct hop *before, int64_t ack,
 }
 
 /* One packet of the last point, in its turn. */
-static void settle_packet(struct seen_bytes *seen, struct hop *before, const struct hop *at,
+static void settle_packet(struct seen_bytes *seen, struct trail *trail, const struct hop *at,
                           const struct pkt *pkt, unsigned side)
 {
-    bool last = at != before;
+    bool last = at == &trail->hops[trail->hop_count - 1];
     if ((pkt->flags & (PKT_DUPLICATE | PKT_RST)) || (!last && pkt_side(pkt) == side))
         return;
     if (!seen->begun && last) {
@@ -308,7 +312,7 @@ static void settle_packet(struct seen_bytes *seen, struct hop *before, const str
     if (!seen->begun)
         return;
     if (pkt_side(pkt) != side && pkt->ack != ACK_NONE)
-        settle_ack(seen, before, pkt->ack, clock_to_path(at->clock, pkt->time).ns);
+        settle_ack(seen, trail, pkt->ack, clock_to_path(at->clock, pkt->time).ns);
     else if (pkt_side(pkt) == side && pkt_span(pkt))
         see_bytes(seen, pkt->seq, pkt_end(pkt));
 }
@@ -329,9 +333,9 @@ static void settle_acknowledged(struct trail *trail, unsigned side)
         bool take_last = a && (!b || clock_to_path(last->clock, a->time).ns <=
                                          clock_to_path(before->clock, b->time).ns);
         if (take_last)
-            settle_packet(&seen, before, last, a, side);
+            settle_packet(&seen, trail, last, a, side);
         else if (b)
-            settle_packet(&seen, before, before, b, side);
+            settle_packet(&seen, trail, before, b, side);
         i += take_last;
         j += !take_last;
     }

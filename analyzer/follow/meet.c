@@ -58,7 +58,8 @@ static bool fits(const struct walk *walk, uint32_t index, const struct pkt *ther
         return false;
     if (hop_time(walk->from, index) > by_ns + (here->len > there->len ? MERGE_WAIT_NS : 0))
         return false;
-    bool ids_speak = walk->ids_kept && here->ip_id && there->ip_id && here->len == there->len;
+    bool ids_speak = walk->ids_kept && here->ip_id && there->ip_id && here->len == there->len &&
+                     here->seq == there->seq;
     if (ids_speak && here->ip_id != there->ip_id)
         return false;
     if (pkt_span(there) == 0 || pkt_span(here) == 0)
@@ -70,18 +71,21 @@ static bool fits(const struct walk *walk, uint32_t index, const struct pkt *ther
 static bool ids_survive(const struct hop *from, const struct hop *to)
 {
     unsigned equal = 0, other = 0;
-    for (uint32_t i = 0, j = 0; i < from->count && equal + other < ID_TRIALS; i++) {
-        const struct pkt *here = hop_pkt(from, i);
-        for (uint32_t k = j; k < to->count && k < j + 32; k++) {
-            const struct pkt *there = hop_pkt(to, k);
+    for (uint32_t k = 0, i = 0; k < to->count && equal + other < ID_TRIALS; k++) {
+        const struct pkt *there = hop_pkt(to, k);
+        bool alike = false, same = false;
+        while (i < from->count && hop_time(from, i) < hop_time(to, k) - NS_PER_S)
+            i++;
+        for (uint32_t n = i; n < from->count && n < i + 256 && !same; n++) {
+            const struct pkt *here = hop_pkt(from, n);
             if (here->seq != there->seq || here->len != there->len || here->ack != there->ack ||
                 !same_timestamp(here, there))
                 continue;
-            equal += here->ip_id == there->ip_id;
-            other += here->ip_id != there->ip_id;
-            j = k + 1;
-            break;
+            alike = true;
+            same = here->ip_id == there->ip_id;
         }
+        equal += same;
+        other += alike && !same;
     }
     return equal > 4 * other;
 }

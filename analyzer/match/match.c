@@ -47,6 +47,7 @@ struct round {
     uint32_t *assigned;                         /* newcomer -> flow + 1, 0: none yet */
     bool *ambiguous;
     struct candidate *candidates;
+    uint32_t *first_of_flow, *first_of_newcomer; /* chains of candidates: index + 1, 0: none */
     uint32_t candidate_count, candidate_capacity;
 };
 
@@ -227,41 +228,41 @@ static bool add_candidates(struct round *round, const struct tokens *known, uint
     return true;
 }
 
-/* The next candidate behind `at`, in the order of scores, with the same flow or the same newcomer.
- */
+/* Chains the candidates of each flow and of each newcomer, best first. */
 static bool link_candidates(struct round *round)
 {
-    uint32_t *flow_last = calloc((size_t)round->flows->count + 1, sizeof *flow_last);
-    uint32_t *newcomer_last = calloc((size_t)round->track->flow_count + 1, sizeof *newcomer_last);
-    bool ok = flow_last && newcomer_last;
-    for (uint32_t i = round->candidate_count; ok && i-- > 0;) {
+    round->first_of_flow = calloc((size_t)round->flows->count + 1, sizeof(uint32_t));
+    round->first_of_newcomer = calloc((size_t)round->track->flow_count + 1, sizeof(uint32_t));
+    if (!round->first_of_flow || !round->first_of_newcomer)
+        return false;
+    for (uint32_t i = round->candidate_count; i-- > 0;) {
         struct candidate *candidate = &round->candidates[i];
-        candidate->next_of_flow = flow_last[candidate->flow];
-        candidate->next_of_newcomer = newcomer_last[candidate->newcomer];
-        flow_last[candidate->flow] = newcomer_last[candidate->newcomer] = i + 1;
+        uint32_t *of_flow = &round->first_of_flow[candidate->flow];
+        uint32_t *of_newcomer = &round->first_of_newcomer[candidate->newcomer];
+        candidate->next_of_flow = *of_flow;
+        candidate->next_of_newcomer = *of_newcomer;
+        *of_flow = *of_newcomer = i + 1;
     }
-    free(flow_last);
-    free(newcomer_last);
-    return ok;
+    return true;
 }
 
-/* Is there another free pair, nearly as good, with the same flow or the same newcomer? */
+/* Is there another free pair, nearly as good or better, with the same flow or the same newcomer? */
 static bool has_rival(const struct round *round, uint32_t at)
 {
-    const struct candidate *best = &round->candidates[at];
+    const struct candidate *best = &round->candidates[at], *other;
     double least = best->score.bits - MARGIN_BITS;
-    for (uint32_t i = best->next_of_flow; i; i = round->candidates[i - 1].next_of_flow) {
-        const struct candidate *other = &round->candidates[i - 1];
+    for (uint32_t i = round->first_of_flow[best->flow]; i; i = other->next_of_flow) {
+        other = &round->candidates[i - 1];
         if (other->score.bits < least)
             break;
-        if (!round->assigned[other->newcomer])
+        if (other != best && !round->assigned[other->newcomer])
             return true;
     }
-    for (uint32_t i = best->next_of_newcomer; i; i = round->candidates[i - 1].next_of_newcomer) {
-        const struct candidate *other = &round->candidates[i - 1];
+    for (uint32_t i = round->first_of_newcomer[best->newcomer]; i; i = other->next_of_newcomer) {
+        other = &round->candidates[i - 1];
         if (other->score.bits < least)
             break;
-        if (!round->flows->items[other->flow].at[round->point])
+        if (other != best && !round->flows->items[other->flow].at[round->point])
             return true;
     }
     return false;
@@ -388,6 +389,8 @@ cleanup:
     free(round->new_sketches);
     free(round->old_sketches);
     free(round->candidates);
+    free(round->first_of_flow);
+    free(round->first_of_newcomer);
     return status;
 }
 

@@ -147,7 +147,7 @@ static void test_lengths(void **state)
         enum decode_status status;
         uint32_t payload_bytes;
     } rows[] = {
-        {"E:0800 I4:06 T", 16, 0, 0, DECODE_OK, PAYLOAD_BYTES}, /* offload */
+        {"E:0800 I4:06 T", 16, 0, 0, DECODE_OK, PAYLOAD_BYTES},       /* offload */
         {"E:0800 I4:06 T", 16, 0, 153, DECODE_OK, PAYLOAD_BYTES + 1}, /* cut by a tool */
         {"E:0800 I4:06 T", 16, 0, 151, DECODE_OK, PAYLOAD_BYTES - 1},
         {"E:0800 I4:06 9c4000500000000100000001501000ff00000000 000000000000", 16, 0, 40, DECODE_OK,
