@@ -165,7 +165,7 @@ static int64_t first_sending(const struct stall_case *item)
         return item->sent_ns;
     const struct pkt *before = hop_pkt(hop, fresh - 1);
     bool unfinished = before->len > 0 && !(before->flags & PKT_PSH);
-    if (unfinished && ids_skipped(item->timeline, hop, fresh - 1, fresh) > 0)
+    if (unfinished && ids_skipped(item->timeline, item->timeline->data, fresh - 1, fresh) > 0)
         return hop_time(hop, fresh - 1);
     return item->sent_ns;
 }

@@ -98,9 +98,26 @@ static uint16_t id_gap(const struct timeline *timeline, const struct pkt *a, con
     return (uint16_t)(b->ip_id - a->ip_id - id_step(timeline, a));
 }
 
-int ids_skipped(const struct timeline *timeline, const struct hop *hop, uint32_t before,
+/* Packets between two copies that the next point saw, and this one's capture missed. */
+static unsigned missed_between(const struct timeline *timeline, const struct hop *hop,
+                               uint32_t before, uint32_t after)
+{
+    unsigned count = 0;
+    const struct hop *next = hop + 1;
+    int64_t until_ns = hop_time(hop, after) + hop->base_delay_ns;
+    for (uint32_t i = copies_from(next, hop_time(hop, before)); i < next->count; i++) {
+        if (hop_time(next, i) > until_ns)
+            break;
+        if (next->copies[i].previous == COPY_NONE)
+            count += id_step(timeline, hop_pkt(next, i));
+    }
+    return count;
+}
+
+int ids_skipped(const struct timeline *timeline, const struct trail *trail, uint32_t before,
                 uint32_t after)
 {
+    const struct hop *hop = &trail->hops[0];
     unsigned steady = 0, looked = 0;
     const struct pkt *a = hop_pkt(hop, before), *b = hop_pkt(hop, after);
     if (a->ip_id == 0 || b->ip_id == 0)
@@ -118,6 +135,8 @@ int ids_skipped(const struct timeline *timeline, const struct hop *hop, uint32_t
     uint16_t gap = (uint16_t)(b->ip_id - a->ip_id);
     for (uint32_t i = before; i < after; i++)
         gap = (uint16_t)(gap - id_step(timeline, hop_pkt(hop, i)));
+    if (trail->hop_count > 1)
+        gap = (uint16_t)(gap - missed_between(timeline, hop, before, after));
     return gap < 0x8000 ? gap : -1;
 }
 

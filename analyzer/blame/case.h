@@ -71,9 +71,9 @@ uint32_t first_copy(const struct stall_case *item);
 /* Did the sender's hop see old bytes, or the byte waited for, again during the case? */
 bool sent_again(const struct stall_case *item);
 
-/* How many packets the sender of `trail` made between two copies at its first hop that were not
- * seen there, by the IP IDs it counts up; -1 when its IDs do not tell. */
-int ids_skipped(const struct timeline *timeline, const struct hop *hop, uint32_t before,
+/* How many packets the sender of `trail` made between two copies at its first hop that no point
+ * saw, by the IP IDs it counts up; -1 when its IDs do not tell. */
+int ids_skipped(const struct timeline *timeline, const struct trail *trail, uint32_t before,
                 uint32_t after);
 
 /* Fills in cause, place, direction and confidence; direction: where the data goes, or back. */

@@ -66,7 +66,7 @@ static int receiver_skipped(const struct stall_case *item)
     uint32_t first = copies_from(hop, item->start_ns + 1);
     for (uint32_t i = first; i < hop->count; i++)
         if (hop->copies[i].pkt == item->resume_pkt)
-            return first ? ids_skipped(item->timeline, hop, first - 1, i) : -1;
+            return first ? ids_skipped(item->timeline, acks, first - 1, i) : -1;
     return -1;
 }
 
@@ -266,7 +266,7 @@ bool rule_lost_before_first(struct stall_case *item)
     if (fresh == COPY_NONE || fresh == 0)
         return false;
     int64_t silence_ns = hop_time(hop, fresh) - hop_time(hop, fresh - 1);
-    int skipped = ids_skipped(item->timeline, hop, fresh - 1, fresh);
+    int skipped = ids_skipped(item->timeline, item->timeline->data, fresh - 1, fresh);
     if (silence_ns * 2 < case_duration(item) || skipped <= 0)
         return false;
     conclude(item, WH_CAUSE_LOSS, place_before(item, item->timeline->data), true, CONFIDENCE_IDS);

@@ -407,7 +407,11 @@ bool rule_acks_on_path(struct stall_case *item)
             worst = k;
         }
     }
-    if (worst_ns * 2 < case_duration(item) || (!item->resumed && !sent_again(item)))
+    if (worst_ns * 2 < case_duration(item))
+        return false;
+    /* a sender that has nothing more to send waits only while it sends the same again in vain */
+    bool told = steps_reach(&item->timeline->acked, item->level) != NEVER;
+    if (!item->resumed && (told || !sent_again(item)))
         return false;
     const struct hop *hop = &trail->hops[worst], *next = hop + 1;
     struct place place = place_between(hop, next);

@@ -286,20 +286,27 @@ static int compare_steps(const void *left, const void *right)
     return a->level < b->level ? -1 : a->level > b->level;
 }
 
-/* Adds acknowledgements that only points farther on saw: the receiver's own capture missed them. */
-static bool add_missed_acks(const struct trail *acks, unsigned side, struct steps *steps)
+static bool is_data(const struct pkt *pkt, unsigned side)
+{
+    return pkt_side(pkt) == side && pkt_span(pkt) && !(pkt->flags & (PKT_DUPLICATE | PKT_RST));
+}
+
+/* Adds what only points farther on saw, data of `side` or acknowledgements of it: the first point's
+ * own capture missed it. */
+static bool add_missed(const struct trail *trail, unsigned side, struct steps *steps)
 {
     uint32_t before = steps->count;
-    for (unsigned k = 1; k < acks->hop_count; k++) {
-        const struct hop *hop = &acks->hops[k];
+    for (unsigned k = 1; k < trail->hop_count; k++) {
+        const struct hop *hop = &trail->hops[k];
         for (uint32_t i = 0; i < hop->count; i++) {
             const struct pkt *pkt = hop_pkt(hop, i);
-            if (hop->copies[i].previous != COPY_NONE || !is_ack(pkt, side))
+            bool data = is_data(pkt, side);
+            if (hop->copies[i].previous != COPY_NONE || (!data && !is_ack(pkt, side)))
                 continue;
             struct step *step = ARRAY_PUSH(steps->items, steps->count, steps->capacity);
             if (!step)
                 return false;
-            *step = (struct step){hop_time(hop, i), pkt->ack, COPY_NONE};
+            *step = (struct step){hop_time(hop, i), data ? pkt_end(pkt) : pkt->ack, COPY_NONE};
         }
     }
     if (steps->count == before)
@@ -356,9 +363,10 @@ bool timeline_make(const struct followed *followed, unsigned side, struct timeli
     timeline->mss = segment_bytes(timeline);
     timeline->ticks = fit_ticks(timeline->sender);
     if (!collect_acks(timeline->receiver, side, &timeline->progress) ||
-        !add_missed_acks(timeline->acks, side, &timeline->progress) ||
+        !add_missed(timeline->acks, side, &timeline->progress) ||
         !collect_acks(timeline->sender, side, &timeline->acked) ||
-        !collect_sent(timeline->sender, side, &timeline->sent))
+        !collect_sent(timeline->sender, side, &timeline->sent) ||
+        !add_missed(timeline->data, side, &timeline->sent))
         return false;
     /* Arrival is arrival only where nothing lies between: not at the last point that saw a SYN. */
     timeline->by_arrival =

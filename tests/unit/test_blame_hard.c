@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Cases that were once judged wrongly, each as small as it can be. */
 #include "blame_samples.h"
-/* 1 */
+
 static void test_ids_equal_length(void **state)
 {
     struct blame_bench *bench = *state;
