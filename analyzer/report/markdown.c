@@ -107,13 +107,13 @@ char *report_markdown(const struct wh_result *result, const char *run, const cha
 {
     static void (*const SECTIONS[])(struct markdown * page) = {
         head,
+        markdown_warnings,
         pictures,
         markdown_path,
         markdown_stalls,
         markdown_flows,
         markdown_hypotheses,
         markdown_points,
-        markdown_warnings,
         how_made,
     };
     struct markdown page = {.result = result,
