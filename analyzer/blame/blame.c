@@ -138,7 +138,7 @@ static bool recovered_at_once(const struct stall_case *item)
             break;
         if (pkt_side(pkt) != item->timeline->side) {
             duplicates += pkt->ack == item->level && pkt->len == 0 && view_time(hop, i) > acked_ns;
-        } else if (pkt_span(pkt) && pkt->seq <= item->level && item->level < pkt_end(pkt)) {
+        } else if (covers(pkt, item->level)) {
             bool first_sending = copies++ == 0 && view_time(hop, i) <= item->sent_ns;
             if (!first_sending)
                 return duplicates >= 3;

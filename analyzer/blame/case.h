@@ -49,6 +49,12 @@ static inline int64_t case_duration(const struct stall_case *item)
     return item->end_ns - item->start_ns;
 }
 
+/* Does the packet carry the byte at `level`? */
+static inline bool covers(const struct pkt *pkt, int64_t level)
+{
+    return pkt_span(pkt) && pkt->seq <= level && level < pkt_end(pkt);
+}
+
 /* The segment between two hops of a trail; the outer ones beyond a trail's first and last hop. */
 struct place place_between(const struct hop *a, const struct hop *b);
 struct place place_before(const struct stall_case *item, const struct trail *trail);

@@ -16,11 +16,6 @@
 #define IDLE_BYTES            65536 /* sent since the peer's last byte: the middle of a transfer */
 #define DSACK_WAIT_NS         (300 * NS_PER_MS)
 
-static bool covers(const struct pkt *pkt, int64_t level)
-{
-    return pkt_span(pkt) && pkt->seq <= level && level < pkt_end(pkt);
-}
-
 /* ---- before the first capture: data outstanding ---------------------------------------------- */
 
 /* Bytes above the one waited for passed the first capture, and it did not until late. */

@@ -110,11 +110,6 @@ bool rule_window_shut(struct stall_case *item)
 
 /* ---- copies of the byte that is waited for --------------------------------------------------- */
 
-static bool covers(const struct pkt *pkt, int64_t level)
-{
-    return pkt_span(pkt) && pkt->seq <= level && level < pkt_end(pkt);
-}
-
 /* From when on copies of the byte are looked for. */
 static int64_t search_from(const struct stall_case *item)
 {
