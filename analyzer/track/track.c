@@ -280,8 +280,8 @@ static void set_base(struct stream *stream, uint32_t base, bool known)
 }
 
 /* Sequence and acknowledgement number as offsets of the two streams. */
-static void place(struct track_flow *flow, unsigned side, const struct decoded *packet,
-                  struct pkt *pkt)
+static void set_offsets(struct track_flow *flow, unsigned side, const struct decoded *packet,
+                        struct pkt *pkt)
 {
     struct stream *sender = &flow->stream[side], *other = &flow->stream[!side];
     bool syn = is_syn(packet), reset = packet->tcp_flags & TCP_RST;
@@ -421,7 +421,7 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
     flow->first = time.ns < flow->first.ns ? time : flow->first;
     flow->last = time.ns > flow->last.ns ? time : flow->last;
     if (tcp)
-        place(flow, side, packet, pkt);
+        set_offsets(flow, side, packet, pkt);
     note_options(flow, side, packet);
     if (!add_sacks(flow, side, packet))
         return error_memory(error, "SACK blocks");
