@@ -15,7 +15,7 @@
 /* Twice the round trip of a flow that began before the captures, until one is measured: half of
  * what RFC 6298, 2.1, waits then. */
 #define UNKNOWN_RTT_NS   (500 * NS_PER_MS)
-#define GIVE_UP_NS       (3 * NS_PER_S / 2)
+#define SENDS_AGAIN_NS   (3 * NS_PER_S / 2)
 #define FAST_RECOVERY_NS (500 * NS_PER_MS)
 
 /* Bytes are outstanding: asked in this order. */
@@ -151,7 +151,7 @@ static bool recovered_at_once(const struct stall_case *item)
  * got its acknowledgement: the captures missed it. */
 static bool gave_up(const struct stall_case *item)
 {
-    return !item->resumed && case_duration(item) > GIVE_UP_NS && !sent_again(item);
+    return !item->resumed && case_duration(item) > SENDS_AGAIN_NS && !sent_again(item);
 }
 
 /* When what is waited for was first sent. Its first copy may have been lost before it came to any
@@ -167,7 +167,8 @@ static int64_t first_sending(const struct stall_case *item)
     bool unfinished = before->len > 0 && !(before->flags & PKT_PSH);
     if (unfinished && ids_skipped(item->timeline, item->timeline->data, fresh - 1, fresh) > 0)
         return hop_time(hop, fresh - 1);
-    return item->sent_ns;
+    /* it may have queued before the first capture: its timestamp tells when it was made */
+    return item->sent_ns - timeline_age(item->timeline, hop_pkt(hop, fresh), item->sent_ns);
 }
 
 /* The time between two steps of progress: a case for the rules, or an idle flow. As judge. */
