@@ -106,15 +106,8 @@ char *report_markdown(const struct wh_result *result, const char *run, const cha
                       const char *const *picture_paths, size_t picture_count)
 {
     static void (*const SECTIONS[])(struct markdown * page) = {
-        head,
-        markdown_warnings,
-        pictures,
-        markdown_path,
-        markdown_stalls,
-        markdown_flows,
-        markdown_hypotheses,
-        markdown_points,
-        how_made,
+        head,           markdown_warnings,   pictures,        markdown_path, markdown_stalls,
+        markdown_flows, markdown_hypotheses, markdown_points, how_made,
     };
     struct markdown page = {.result = result,
                             .run = run,
