@@ -105,4 +105,4 @@ install: all
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(SOURCES:analyzer/%.c=build/asan/%.d)
+-include $(OBJECTS:.o=.d) $(SOURCES:analyzer/%.c=build/asan/%.d) $(TESTS:%=build/unit/test_%.d)
