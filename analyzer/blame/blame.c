@@ -178,8 +178,11 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
     int64_t from_ns = item->progress_ns == NEVER ? INT64_MIN : item->progress_ns;
     item->sent_ns = steps_above(&timeline->sent, item->level);
     item->start_ns = from_ns;
-    if (shut_at_once(item) && case_duration(item) > threshold_ns(inquiry, timeline, from_ns))
-        return judge(inquiry, item, (const case_rule[]){rule_window_shut}, 1, error);
+    if (shut_at_once(item) && case_duration(item) > threshold_ns(inquiry, timeline, from_ns)) {
+        int known = judge(inquiry, item, (const case_rule[]){rule_window_shut}, 1, error);
+        if (known)
+            return known;
+    }
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
         item->start_ns = later(later(first_sending(item), from_ns), item->watched_ns);
         if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns) &&
@@ -189,10 +192,8 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
     }
     if (from_ns == INT64_MIN || (item->sent_ns != NEVER && item->sent_ns <= from_ns))
         return WH_OK;
-    item->start_ns = from_ns;
     int64_t until_ns = item->sent_ns < item->end_ns ? item->sent_ns : item->end_ns;
-    int64_t other_ns = other_progress(item, until_ns);
-    item->start_ns = later(other_ns > from_ns ? other_ns : from_ns, item->watched_ns);
+    item->start_ns = later(later(other_progress(item, until_ns), from_ns), item->watched_ns);
     bool mostly_silent = until_ns - item->start_ns > case_duration(item) / 2;
     if (!mostly_silent || case_duration(item) <= threshold_ns(inquiry, timeline, item->start_ns))
         return WH_OK;
@@ -303,16 +304,14 @@ static void merge(struct findings *findings, uint32_t first)
             continue;
         }
         int64_t here_ns = items[i].end_ns - items[i].start_ns;
-        int64_t last_ns = last->end_ns - last->start_ns,
-                common_ns = last->end_ns - items[i].start_ns;
+        int64_t last_ns = last->end_ns - last->start_ns;
+        int64_t common_ns = last->end_ns - items[i].start_ns;
         bool longer = here_ns > last_ns;
-        if (!same_case(last, &items[i]) && 2 * common_ns < (longer ? last_ns : here_ns)) {
-            items[kept++] = items[i];
-            continue;
-        }
         if (same_case(last, &items[i])) {
             absorb(last, &items[i]);
             free(items[i].evidence);
+        } else if (2 * common_ns < (longer ? last_ns : here_ns)) {
+            items[kept++] = items[i];
         } else if ((longer && items[i].cause != WH_CAUSE_UNKNOWN) ||
                    last->cause == WH_CAUSE_UNKNOWN) {
             free(last->evidence);

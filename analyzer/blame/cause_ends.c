@@ -130,7 +130,9 @@ bool rule_beyond_receiver(struct stall_case *item)
             passed.count == 1 ? "" : "s");
     if (item->resume_pkt == COPY_NONE) {
         conclude(item, WH_CAUSE_UNKNOWN, place, true, CONFIDENCE_GUESS);
-        testify(item, NULL, 0, NULL, 0, "nothing came back before the capture ended");
+        testify(item, NULL, 0, NULL, 0,
+                item->resumed ? "what ended it was seen farther on only"
+                              : "nothing came back before the capture ended");
         return true;
     }
     int skipped = receiver_skipped(item);
