@@ -208,15 +208,15 @@ static struct coverage find_coverage(const struct wh_analysis *analysis, const s
     unsigned lacking = 0, seen = 0;
     for (unsigned p = 0; p < analysis->capture_count; p++) {
         const struct track_flow *view = flow->at[p];
-        if (!view || !view->pkt_count)
+        if (!view || spans[p].left_out)
             continue;
-        int64_t first_ns = clock_to_path(&clock[p], view->pkts[0].time).ns;
-        int64_t last_ns = clock_to_path(&clock[p], view->pkts[view->pkt_count - 1].time).ns;
+        int64_t first_ns = clock_to_path(&clock[p], view->first).ns;
+        int64_t last_ns = clock_to_path(&clock[p], view->last).ns;
         cover.first_ns = first_ns < cover.first_ns ? first_ns : cover.first_ns;
         cover.last_ns = last_ns > cover.last_ns ? last_ns : cover.last_ns;
     }
     for (unsigned p = 0; p < analysis->capture_count; p++) {
-        if (!flow->at[p])
+        if (!flow->at[p] || spans[p].left_out)
             continue;
         int64_t from_ns = clock_to_path(&clock[p], spans[p].first).ns;
         int64_t to_ns = clock_to_path(&clock[p], spans[p].last).ns;
@@ -278,7 +278,7 @@ static int blame_rest(struct wh_analysis *analysis, struct worker *worker,
     uint32_t middle = analysis->findings.count;
     for (unsigned p = 0; p < analysis->capture_count; p++) {
         some[p] = spans[p];
-        some[p].left_out = cover->lacking[p];
+        some[p].left_out |= cover->lacking[p];
     }
     if (follow_flow(&analysis->flows.items[index], &analysis->alignment, some,
                     analysis->capture_count, &worker->followed, error) ||

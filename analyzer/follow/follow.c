@@ -69,11 +69,11 @@ static bool find_route(struct route *route)
     route->end.ns = INT64_MIN;
     for (unsigned place = 0; place < route->point_count; place++) {
         const struct track_flow *view = view_at(route, place);
-        if (!view || !view->pkt_count)
+        if (!view)
             continue;
         const struct clock_fit *clock = &route->alignment->clock[route->alignment->order[place]];
-        int64_t begin_ns = clock_to_path(clock, view->pkts[0].time).ns;
-        int64_t end_ns = clock_to_path(clock, view->pkts[view->pkt_count - 1].time).ns;
+        int64_t begin_ns = clock_to_path(clock, view->first).ns;
+        int64_t end_ns = clock_to_path(clock, view->last).ns;
         route->begin.ns = begin_ns < route->begin.ns ? begin_ns : route->begin.ns;
         route->end.ns = end_ns > route->end.ns ? end_ns : route->end.ns;
         route->first = seen ? route->first : place;

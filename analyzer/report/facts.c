@@ -234,6 +234,11 @@ void facts_point_clock(struct buffer *buffer, const struct wh_point *point)
     buffer_add(buffer, ".");
 }
 
+bool facts_measured(const struct wh_traffic *traffic)
+{
+    return traffic->lost || traffic->delay_median_ns != WH_NONE;
+}
+
 const char *facts_path_order(const struct wh_result *result)
 {
     if (result->point_count < 2)

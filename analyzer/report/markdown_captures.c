@@ -10,7 +10,7 @@
 
 static void traffic_cells(struct buffer *out, const struct wh_traffic *traffic)
 {
-    bool measured = traffic->lost || traffic->delay_median_ns != WH_NONE;
+    bool measured = facts_measured(traffic);
     buffer_printf(out, " %s | %s", number_count(traffic->packets).text,
                   measured ? number_count(traffic->lost).text : "-");
     if (traffic->lost)

@@ -105,6 +105,9 @@ void facts_point_clock(struct buffer *buffer, const struct wh_point *point);
 /* Whether the path's order was found. */
 const char *facts_path_order(const struct wh_result *result);
 
+/* Was loss looked for? In an outer segment nothing can be seen to vanish. */
+bool facts_measured(const struct wh_traffic *traffic);
+
 /* ---- lines and tables of text ---------------------------------------------------------------- */
 
 struct style {

@@ -7,7 +7,7 @@
 static void traffic_row(struct table *table, const char *name, const char *direction,
                         const struct wh_traffic *traffic, const char *stalled)
 {
-    bool measured = traffic->lost || traffic->delay_median_ns != WH_NONE;
+    bool measured = facts_measured(traffic);
     table_row(table,
               (const char *[]){name, direction, number_count(traffic->packets).text,
                                measured ? number_count(traffic->lost).text : "-",

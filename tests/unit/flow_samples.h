@@ -209,6 +209,8 @@ static inline void path_finish(struct path *path)
             assert_non_null(pkt);
             *pkt = shown->pkt;
             pkt->frame = i + 1;
+            view->first = i ? view->first : pkt->time; /* the lines are in time */
+            view->last = pkt->time;
             view_count(view, pkt, shown->ttl);
             for (unsigned s = 0; s < shown->sacks; s++) {
                 struct sack_block *block =
