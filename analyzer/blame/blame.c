@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "blame/case.h"
+#include "blame/datagrams.h"
 
 /* Twice the round trip of a flow that began before the captures, until one is measured: half of
  * what RFC 6298, 2.1, waits then. */
@@ -329,8 +330,16 @@ int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_ind
 {
     struct inquiry inquiry = {flow, flow_index, options, arena, findings};
     uint32_t first = findings->count;
-    if (flow->protocol != IPPROTO_TCP)
+    if (flow->protocol != IPPROTO_TCP) {
+        for (unsigned side = 0; side < 2; side++) {
+            blamer->timeline[side].rtt_count = 0; /* of the flow before */
+            if (blame_datagrams(flow, flow_index, &followed->trail[side], side, options, arena,
+                                findings, error))
+                return WH_ERROR;
+        }
+        merge(findings, first);
         return WH_OK;
+    }
     for (unsigned side = 0; side < 2; side++)
         if (!timeline_make(followed, side, &blamer->timeline[side]))
             return error_memory(error, "timelines");

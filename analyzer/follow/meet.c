@@ -7,6 +7,7 @@
  */
 #include "follow/meet.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #define FORWARD_STEPS 20000u /* of a look-up that meets nothing: a full queue */
@@ -24,6 +25,7 @@ struct walk {
     int64_t slack_ns;
     bool ids_kept; /* the path leaves IP IDs alone */
     bool direct;
+    bool datagrams; /* nothing is ever merged or cut */
     struct pieces *pieces;
 };
 
@@ -62,7 +64,7 @@ static bool fits(const struct walk *walk, uint32_t index, const struct pkt *ther
                      here->seq == there->seq;
     if (ids_speak && here->ip_id != there->ip_id)
         return false;
-    if (pkt_span(there) == 0 || pkt_span(here) == 0)
+    if (pkt_span(there) == 0 || pkt_span(here) == 0 || walk->datagrams)
         return same_packet(here, there);
     return seq >= here->seq && seq < pkt_end(here);
 }
@@ -203,6 +205,7 @@ bool meet_hops(struct hop *from, struct hop *to, bool direct, struct pieces *pie
         return false;
     walk.slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns;
     walk.ids_kept = ids_survive(from, to);
+    walk.datagrams = from->view->protocol != IPPROTO_TCP;
     bool ok = true;
     for (uint32_t j = 0; ok && j < to->count; j++)
         if (to->copies[j].previous == COPY_NONE)

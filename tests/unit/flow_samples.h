@@ -34,6 +34,7 @@ struct path {
     int64_t clock_ns[PATH_POINTS];     /* by point: what its clock shows too much */
     int64_t delay_ns[PATH_POINTS + 1]; /* by segment of the path, either way */
     bool no_stamps, no_ids;
+    bool datagrams;          /* UDP: no sequence numbers, every payload another */
     bool routed;             /* every inner segment takes one off the TTL */
     bool reversed;           /* the client sits at the servers' side */
     bool blind[PATH_POINTS]; /* by place: nothing of the flow is captured there */
@@ -119,7 +120,11 @@ static inline struct pkt path_pkt(struct path *path, const struct line *line)
                       .flags = flags & 4095u,
                       .window = line_window(line),
                       .ip_id = id};
-    if (!path->no_stamps) {
+    if (path->datagrams) {
+        pkt.flags = line->side ? PKT_FROM_SERVER : 0;
+        pkt.window = 0;
+        pkt.hash = (uint16_t)(path->written * 31 + 7);
+    } else if (!path->no_stamps) {
         pkt.tsval =
             line->tsval ? line->tsval : path->tick[line->side] + (uint32_t)(line->time_ns / MS);
         pkt.tsecr = line->tsecr ? line->tsecr : path_echo(path, line->side, line->time_ns);
@@ -202,7 +207,7 @@ static inline void path_finish(struct path *path)
         if (!count)
             continue;
         qsort(path->shown[place], count, sizeof *path->shown[place], shown_compare);
-        view->protocol = IPPROTO_TCP;
+        view->protocol = path->datagrams ? IPPROTO_UDP : IPPROTO_TCP;
         for (uint32_t i = 0; i < count; i++) {
             const struct shown *shown = &path->shown[place][i];
             struct pkt *pkt = ARRAY_PUSH(view->pkts, view->pkt_count, view->pkt_capacity);
@@ -222,7 +227,7 @@ static inline void path_finish(struct path *path)
         path->at[path->point_at[place]] = view;
     }
     path->flow = (struct flow){.at = path->at,
-                               .protocol = IPPROTO_TCP,
+                               .protocol = path->datagrams ? IPPROTO_UDP : IPPROTO_TCP,
                                .kind = MATCH_HANDSHAKE,
                                .timestamps = !path->no_stamps,
                                .reversed = path->reversed,
