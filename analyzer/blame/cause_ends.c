@@ -15,6 +15,9 @@
 #define CONFIDENCE_IDLE_BLIND 0.6   /* without timestamps: held packets would look the same */
 #define IDLE_BYTES            65536 /* sent since the peer's last byte: the middle of a transfer */
 #define DSACK_WAIT_NS         (300 * NS_PER_MS)
+#define CONFIDENCE_TOGETHER   0.9
+#define TOGETHER_NS           (50 * NS_PER_MS) /* a sender waits longer before it sends again */
+#define TOGETHER_ANSWERS      2u
 
 /* ---- before the first capture: data outstanding ---------------------------------------------- */
 
@@ -113,6 +116,26 @@ static bool echoes_first(const struct stall_case *item, const struct passed *pas
            answer->tsecr == first->tsval && first->tsval != last->tsval;
 }
 
+/* When it ended, did the receiver send more packets at once than data had passed its capture for a
+ * round trip? It answers what comes: then it had just got what passed long before. */
+static bool answered_at_once(const struct stall_case *item)
+{
+    const struct timeline *timeline = item->timeline;
+    const struct hop *hop = timeline->receiver;
+    int64_t rtt_ns = timeline_srtt(timeline, item->start_ns);
+    int64_t burst_ns = rtt_ns && rtt_ns / 2 < TOGETHER_NS ? rtt_ns / 2 : TOGETHER_NS;
+    unsigned answers = 0, asked = 0;
+    for (uint32_t i = view_from(hop, item->end_ns - rtt_ns - TOGETHER_NS);
+         i < hop->view->pkt_count && view_time(hop, i) <= item->end_ns + burst_ns; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
+        if (pkt_side(pkt) == timeline->side)
+            asked += pkt_span(pkt) > 0;
+        else
+            answers += view_time(hop, i) >= item->end_ns && pkt->len == 0;
+    }
+    return answers > asked + TOGETHER_ANSWERS;
+}
+
 bool rule_beyond_receiver(struct stall_case *item)
 {
     const struct timeline *timeline = item->timeline;
@@ -137,6 +160,7 @@ bool rule_beyond_receiver(struct stall_case *item)
     }
     int skipped = receiver_skipped(item);
     bool arrived = echoes_first(item, &passed) || (passed.count > 1 && reported_twice(item));
+    bool together = !arrived && answered_at_once(item);
     if (skipped > 0) {
         /* an acknowledgement that comes with data, at last, comes with data that was lost before */
         bool data = hop->view->pkts[item->resume_pkt].len > 0;
@@ -144,11 +168,17 @@ bool rule_beyond_receiver(struct stall_case *item)
         testify(item, hop, item->resume_pkt, NULL, 0,
                 "by its IP IDs the receiver sent %d packet%s that never came to %s", skipped,
                 skipped == 1 ? "" : "s", name_of(item, hop));
-    } else if (arrived || passed.count == 1) {
-        conclude(item, WH_CAUSE_FREEZE, place, true, arrived ? CONFIDENCE_ECHO : CONFIDENCE_GUESS);
+    } else if (arrived || together || passed.count == 1) {
+        conclude(item, WH_CAUSE_FREEZE, place, true,
+                 arrived    ? CONFIDENCE_ECHO
+                 : together ? CONFIDENCE_TOGETHER
+                            : CONFIDENCE_GUESS);
         testify(item, hop, item->resume_pkt, NULL, 0,
                 arrived ? "the answer at %.3f s is to the first copy: it was held, not lost"
-                        : "the answer came only at %.3f s, without a second copy",
+                : together
+                    ? "at %.3f s more was answered at once than had passed for a round trip: it "
+                      "had been held"
+                    : "the answer came only at %.3f s, without a second copy",
                 seconds_of(item, item->end_ns));
     } else {
         conclude(item, WH_CAUSE_LOSS, place, true,
@@ -238,6 +268,21 @@ bool rule_acks_beyond_sender(struct stall_case *item)
     return true;
 }
 
+/* Bytes that were seen before and come again together with what ends the silence, in less time than
+ * any sender takes to send something again; COPY_NONE. They had been under way, and were held. */
+static uint32_t came_twice(const struct stall_case *item, uint32_t fresh)
+{
+    const struct hop *hop = item->timeline->sender;
+    int64_t rtt_ns = timeline_srtt(item->timeline, item->start_ns);
+    int64_t apart_ns = rtt_ns && rtt_ns / 2 < TOGETHER_NS ? rtt_ns / 2 : TOGETHER_NS;
+    for (uint32_t i = fresh + 1;
+         i < hop->count && hop_time(hop, i) - hop_time(hop, fresh) <= apart_ns; i++)
+        if (hop_pkt(hop, i)->len > 1 && hop_pkt(hop, i)->seq <= hop_pkt(hop, fresh)->seq &&
+            hop_pkt(hop, i)->ip_id != hop_pkt(hop, fresh)->ip_id)
+            return i;
+    return COPY_NONE;
+}
+
 /* The packet that ends the silence was made long before it passed the first capture. */
 bool rule_held_before_first(struct stall_case *item)
 {
@@ -246,6 +291,19 @@ bool rule_held_before_first(struct stall_case *item)
     if (fresh == COPY_NONE)
         return false;
     int64_t age_ns = timeline_age(item->timeline, hop_pkt(hop, fresh), hop_time(hop, fresh));
+    uint32_t twin = came_twice(item, fresh);
+    bool silent =
+        fresh > 0 && 2 * (hop_time(hop, fresh) - hop_time(hop, fresh - 1)) >= case_duration(item);
+    if (age_ns * 2 < case_duration(item) && !item->timeline->ticks.tick_ns && silent &&
+        twin != COPY_NONE) {
+        conclude(item, WH_CAUSE_FREEZE, place_before(item, item->timeline->data), true,
+                 CONFIDENCE_TOGETHER);
+        testify(item, hop, hop->copies[fresh].pkt, hop, hop->copies[twin].pkt,
+                "with what ended the silence bytes passed %s again, %.1f ms after: no sender "
+                "repeats itself that soon, both had been held",
+                name_of(item, hop), (double)(hop_time(hop, twin) - hop_time(hop, fresh)) / 1e6);
+        return true;
+    }
     if (age_ns * 2 < case_duration(item))
         return false;
     conclude(item, WH_CAUSE_FREEZE, place_before(item, item->timeline->data), true, CONFIDENCE_AGE);

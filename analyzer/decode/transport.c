@@ -3,7 +3,7 @@
 #include "decode/layers.h"
 
 #define TCP_BYTES          20u
-#define TCP_BYTES_MIN      16u /* up to the window: what a short snap length must leave */
+#define TCP_BYTES_MIN      14u /* up to the flags: what a short snap length must leave */
 #define TCP_CHECKSUM       16u
 #define TCP_FLAGS          0x3fu
 #define UDP_BYTES          8u
@@ -121,7 +121,8 @@ enum layer decode_tcp(struct walk *walk)
     out->seq = cursor_u32(cursor, 4);
     out->ack = cursor_u32(cursor, 8);
     out->tcp_flags = cursor_u8(cursor, 13) & TCP_FLAGS;
-    out->window = cursor_u16(cursor, 14);
+    /* a window that was cut off is none that was closed */
+    out->window = cursor_has(cursor, 16) ? cursor_u16(cursor, 14) : UINT16_MAX;
     out->options_cut = !cursor_has(cursor, header_bytes);
     if (header_bytes == 32 && cursor_u32(cursor, 20) == NOP_NOP_TIMESTAMPS &&
         cursor_has(cursor, 32)) {
