@@ -14,13 +14,13 @@ struct place {
     unsigned first, span;
 };
 
-/* What a stall by loss waited for: copies that went in at one point and did not come to the next.
- */
+/* What a stall waited for: copies that went in at one point and did not come to the next, or to
+ * the receiver. */
 struct vanished {
-    uint32_t copies;      /* 0: the stall is not by loss between two captures */
-    uint32_t least_bytes; /* payload of the smallest that was lost meanwhile */
-    unsigned from_point, to_point;
-    int64_t first_ns, last_ns; /* when the first and the last copy went in */
+    uint32_t copies;               /* 0: not known of any */
+    uint32_t least_bytes;          /* payload of the smallest that was lost meanwhile */
+    unsigned from_point, to_point; /* the same: behind the outermost capture */
+    int64_t first_ns, last_ns;     /* when the first and the last copy went in */
 };
 
 /* One stall of one flow: what the verdict is made of. Times are the path's. */

@@ -106,6 +106,25 @@ static struct passed copies_passed(const struct stall_case *item)
     return passed;
 }
 
+/* If they vanished behind the capture, but for the last, which was answered: what of the question
+ * whether size decides? */
+static struct vanished vanished_beyond(const struct stall_case *item, const struct passed *passed)
+{
+    const struct hop *hop = item->timeline->receiver;
+    struct vanished vanished = {
+        .least_bytes = UINT32_MAX, .from_point = hop->point, .to_point = hop->point};
+    bool answered = item->resume_pkt != COPY_NONE;
+    for (uint32_t i = passed->first; i < passed->last + !answered; i++) {
+        const struct pkt *pkt = hop_pkt(hop, i);
+        if (!covers(pkt, item->level))
+            continue;
+        vanished.first_ns = vanished.copies++ ? vanished.first_ns : hop_time(hop, i);
+        vanished.last_ns = hop_time(hop, i);
+        vanished.least_bytes = pkt->len < vanished.least_bytes ? pkt->len : vanished.least_bytes;
+    }
+    return vanished;
+}
+
 /* Does what ended the case echo the first copy's timestamp and not the last one's? */
 static bool echoes_first(const struct stall_case *item, const struct passed *passed)
 {
@@ -151,6 +170,7 @@ bool rule_beyond_receiver(struct stall_case *item)
             (long long)item->level, name_of(item, hop),
             seconds_of(item, hop_time(hop, passed.first)), passed.count,
             passed.count == 1 ? "" : "s");
+    item->finding->vanished = vanished_beyond(item, &passed);
     if (item->resume_pkt == COPY_NONE) {
         conclude(item, WH_CAUSE_UNKNOWN, place, true, CONFIDENCE_GUESS);
         testify(item, NULL, 0, NULL, 0,

@@ -75,12 +75,29 @@ static enum wh_scope scope_of(const struct findings *findings, uint32_t at,
 #define BLACKHOLE_PASSED     2u /* smaller packets that came through meanwhile */
 #define CONFIDENCE_BLACKHOLE 0.9
 
-/* Data that came to the point where the copies did not, going the same way, from when the first
- * copy vanished to when the last did. */
+#define ANSWER_PACKETS 4096u /* looked through for the acknowledgement of a packet */
+
+/* Data that came to the point where the copies did not - behind the outermost capture: data that
+ * was acknowledged - going the same way, from when the first copy vanished to when the last did. */
 struct passage {
     uint32_t count, largest;
     struct wh_frame frame; /* the largest */
 };
+
+/* Did an acknowledgement of the packet come before the last copy vanished? */
+static bool was_answered(const struct hop *hop, uint32_t index, int64_t by_ns)
+{
+    const struct track_flow *view = hop->view;
+    const struct pkt *pkt = &view->pkts[index];
+    for (uint32_t i = index + 1; i < view->pkt_count && i - index < ANSWER_PACKETS; i++) {
+        if (view_time(hop, i) > by_ns)
+            return false;
+        if (pkt_side(&view->pkts[i]) != pkt_side(pkt) && view->pkts[i].ack != ACK_NONE &&
+            view->pkts[i].ack >= pkt_end(pkt))
+            return true;
+    }
+    return false;
+}
 
 static void add_passage(const struct flow *flow, const struct alignment *alignment,
                         const struct vanished *vanished, bool from_servers, struct passage *passage)
@@ -93,6 +110,8 @@ static void add_passage(const struct flow *flow, const struct alignment *alignme
          i < hop.view->pkt_count && view_time(&hop, i) <= vanished->last_ns; i++) {
         const struct pkt *pkt = &hop.view->pkts[i];
         if (pkt->len == 0 || ((pkt_side(pkt) == 1) != flow->reversed) != from_servers)
+            continue;
+        if (vanished->from_point == vanished->to_point && !was_answered(&hop, i, vanished->last_ns))
             continue;
         passage->count++;
         if (pkt->len >= passage->largest) {
@@ -127,8 +146,8 @@ static void ask_size(struct finding *finding, const struct flows *flows,
 {
     const struct vanished *vanished = &finding->vanished;
     struct passage passage = {0};
-    if (finding->cause != WH_CAUSE_LOSS || vanished->copies < BLACKHOLE_COPIES ||
-        vanished->least_bytes < BLACKHOLE_BYTES)
+    bool vanishes = finding->cause == WH_CAUSE_LOSS || finding->cause == WH_CAUSE_UNKNOWN;
+    if (!vanishes || vanished->copies < BLACKHOLE_COPIES || vanished->least_bytes < BLACKHOLE_BYTES)
         return;
     bool from_servers =
         (finding->direction == WH_TO_CLIENT) != flows->items[finding->flow].reversed;

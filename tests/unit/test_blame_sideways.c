@@ -262,6 +262,32 @@ static void test_black_hole_by_another_flow(void **state)
     assert_int_equal(first_finding(crowd)->cause, WH_CAUSE_MTU_BLACKHOLE);
 }
 
+/* Behind the last capture an acknowledgement shows what came through. */
+static void test_black_hole_behind_the_last_point(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct crowd *crowd = *state;
+        struct blame_bench *bench = join(crowd);
+        begin(bench, 20);
+        for (unsigned i = 0; i < 3; i++)
+            DATA(300 * i, 0, MSS, .lost_in = 4);
+        DATA(1200, 0, 500);
+        REPLY(1210, 500);
+        bench = join(crowd);
+        begin(bench, 20);
+        for (unsigned i = 0; i < 3; i++) {
+            DATA(50 + 100 * i, i * SMALL, SMALL, .lost_in = turn ? 4 : 0);
+            if (!turn)
+                REPLY(60 + 100 * i, (i + 1) * SMALL);
+        }
+        judge(crowd);
+        assert_int_equal(crowd->findings.items[0].place.first, 3);
+        assert_int_equal(crowd->findings.items[0].cause == WH_CAUSE_MTU_BLACKHOLE, !turn);
+        crowd_tear_down(state);
+        assert_int_equal(crowd_set_up(state), 0);
+    }
+}
+
 /* Near misses: it stays a loss. */
 static void test_no_black_hole(void **state)
 {
@@ -497,6 +523,7 @@ int main(void)
         CROWD_TEST(test_other_place_is_another_matter),
         CROWD_TEST(test_black_hole),
         CROWD_TEST(test_black_hole_by_another_flow),
+        CROWD_TEST(test_black_hole_behind_the_last_point),
         CROWD_TEST(test_no_black_hole),
         CROWD_TEST(test_one_large_loss_is_no_black_hole),
         CROWD_TEST(test_small_packets_the_other_way),
