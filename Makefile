@@ -4,7 +4,7 @@
 # make demo     installs what is missing, builds, analyses samples/, shows the verdict
 # make check    installs what is missing, builds, runs the tests under ASan and UBSan
 # make lab      runs the test network (root) and scores whichhop over its captures
-# make score    scores whichhop over captures with truth: SETS="FOLDER ..."
+# make score    scores whichhop over captures with truth: SETS="FOLDER ..." (default: all in the tree)
 # make install  PREFIX=/usr/local
 
 STAGES := base read decode track match align follow detect blame report plot
@@ -21,6 +21,7 @@ WERROR  ?= $(if $(wildcard .git),-Werror)
 WARN    := -Wall -Wextra $(WERROR)
 ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -Iinclude -Ianalyzer -MMD -MP
 LIBS    := -ltrace -lpcap -lz -ljson-c -lxxhash -lplot -lpng -llzma -lbz2 -lm
+SETS    ?= $(wildcard samples tests/sets)
 ASAN    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 SOURCES := $(foreach s,$(STAGES),$(sort $(wildcard analyzer/$(s)/*.c))) $(sort $(wildcard analyzer/*.c))
@@ -34,7 +35,7 @@ stage_of = $(firstword $(subst _, ,$(1)))
 objects_of = $(foreach s,$(call upto,$(call stage_of,$(1))),\
 	$(patsubst analyzer/%.c,build/asan/%.o,$(sort $(wildcard analyzer/$(s)/*.c))))
 
-.PHONY: all demo check unit cases properties score lab install clean tools-build tools-check tools-ci tidy format
+.PHONY: all demo check unit scorer cases properties score lab install clean tools-build tools-check tools-ci tidy format
 all: build/whichhop
 
 build/whichhop: $(OBJECTS)
@@ -82,14 +83,17 @@ properties: build/asan/whichhop
 
 check: tools-check
 	@$(MAKE) --no-print-directory -j$(JOBS) all build/asan/whichhop $(TESTS:%=build/unit/test_%)
-	@$(MAKE) --no-print-directory -k unit cases properties
+	@$(MAKE) --no-print-directory -k unit scorer cases properties
+
+scorer:
+	@tests/score/test_score.py -q
 
 score: all
-	@tests/score.py build/whichhop $(SETS)
+	@tests/score.py -j $(JOBS) build/whichhop $(SETS)
 
 lab: all
 	@tests/lab/lab.py all --out build/lab
-	@tests/score.py build/whichhop build/lab
+	@tests/score.py -j $(JOBS) build/whichhop build/lab
 
 # One file a run: clang-tidy 14 finds va_lists that are none when it takes several.
 tidy:

@@ -46,8 +46,8 @@ def error_text(errors):
 
 def lost_text(sets):
     total = count_of(sets)
-    if not any(name.startswith(("lost_", "outer")) for item in sets for name in item.counts):
-        return ""
+    if not total("lost_placeable") + total("lost_invented") + total("outer"):
+        return ""  # no log, and nothing that the captures alone prove wrong
     return (f", lost placed {total('lost_placed')}/{total('lost_placeable')}, "
             f"wrongly {total('lost_misplaced')}, invented {total('lost_invented')}, "
             f"outside noticed {total('outer_noticed')}/{total('outer')}")

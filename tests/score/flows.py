@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Flows: the same conversation under its names at each point, and connections that a proxy joins."""
+from collections import Counter
+
 from stalls import client_ports, port_of
 
 INNER = "xenbrD"  # in the test network, from here on clients have the ports they chose
@@ -15,6 +17,13 @@ def true_name(item, true, point):
     return true.get("client_port") if inside else true.get("nat_port")
 
 
+def without_doubt(flows):
+    """A port used twice by one client: which connection had which outer port was not recorded."""
+    names = Counter((true.get("client"), true.get("client_port")) for true in flows)
+    return [{**true, "nat_port": None} if names[true.get("client"), true.get("client_port")] > 1
+            and not true.get("at") else true for true in flows]
+
+
 def carries(item, true, point, name):
     expected = true_name(item, true, point)
     return expected == (port_of(name) if isinstance(expected, int) else name)
@@ -22,7 +31,7 @@ def carries(item, true, point, name):
 
 def candidates(item, point, name):
     """The numbers of the true flows that have this name at this point."""
-    return {number for number, true in enumerate(item.truth.get("flows", []))
+    return {number for number, true in enumerate(item.flows)
             if carries(item, true, point, name)}
 
 
@@ -38,7 +47,7 @@ def judge_flow(item, flow):
         # A name that truth does not have is a stranger's, unless truth never learnt the flow's own.
         maybe = set.union(*of_truth)
         common = {number for number in maybe if all(
-            number in found or true_name(item, item.truth["flows"][number], point) is None
+            number in found or true_name(item, item.flows[number], point) is None
             for point, found in known.items())}
     if len(known) > 1:
         item.count("flows_right" if common else "flows_wrong")
@@ -56,7 +65,7 @@ def judge_unmatched(item, flows_of):
                  if not set(a["at"]) & set(b["at"])]
         if apart:
             item.count("flows_unmatched")
-            item.wrong.append(f"port {item.truth['flows'][number]['client_port']} is several flows: "
+            item.wrong.append(f"port {item.flows[number]['client_port']} is several flows: "
                               + ", ".join(f"{flow['id']} at {' '.join(flow['at'])}"
                                           for flow in flows))
 
@@ -82,7 +91,7 @@ def judge_joined(item, report):
 
 
 def judge_flows(item, report):
-    flows_of = {}
+    flows_of, item.flows = {}, without_doubt(item.truth.get("flows", []))
     for flow in report.facts["flows"]:
         number = judge_flow(item, flow)
         if number is not None:

@@ -156,7 +156,14 @@ def judge_verdict(item, report):
                           f"{' '.join(expected[0]) if expected else 'no stall'}")
 
 
+def leave_out_unseen(item, report):
+    """What was over before the first packet of any capture is nobody's to find."""
+    begin = float(report.epoch)
+    item.true = [true for true in item.true if interval(item, report, true)[1] > begin]
+
+
 def judge_stalls(item, report):
+    leave_out_unseen(item, report)
     if report.order != item.points:
         item.wrong.append(f"path order: {', '.join(report.order)}")
     base, stalls = float(report.epoch), reported_stalls(item, report)
