@@ -6,7 +6,7 @@ payload); an event is found by its frame. The captures can place a loss when the
 the packet and the one behind it was still capturing. Each such packet with data, SYN or FIN must
 have an event in that segment that covers its bytes; each event must be of a packet that some cable
 (or, for rules in the host, the captures during the harm) lost there. Pure ACKs are not asked for;
-where one is missing at the outermost point, it may as well be the capture that missed it.
+one that no later point has may as well have been missed by the captures.
 """
 import csv
 import gzip
@@ -59,7 +59,7 @@ class Captures:
     """The packets of all points, found by key and by bytes."""
 
     def __init__(self, item, report):
-        self.item, self.packets, self.last, self.by_key, self.by_seq = item, {}, {}, {}, {}
+        self.item, self.packets, self.span, self.by_key, self.by_seq = item, {}, {}, {}, {}
         files = {point["name"]: [(file["name"], self.path(file["name"])) for file in point["files"]]
                  for point in report.facts["points"]}
         uses = Counter(path for found in files.values() for _, path in found)
@@ -75,8 +75,8 @@ class Captures:
                 return os.path.join(folder, os.path.basename(name))
         raise ValueError(f"{name}: not in the set")
 
-    def take(self, point, packets, last):
-        self.packets[point], self.last[point] = packets, last
+    def take(self, point, packets, span):
+        self.packets[point], self.span[point] = packets, span
         self.by_key[point] = defaultdict(list)
         for packet in packets.values():
             self.by_key[point][key_of(packet)].append(packet)
@@ -84,6 +84,11 @@ class Captures:
 
     def clock_ns(self, point, unix_ns):
         return round(self.item.in_clock_of(point, unix_ns / 1e9) * 1e9)
+
+    def watched(self, point, unix_ns):
+        """Did a point's capture run when a packet should have come, and long enough after it?"""
+        when, (first, last) = self.clock_ns(point, unix_ns), self.span[point]
+        return first is not None and first <= when and when + GIVE_UP_NS <= last
 
     def find(self, point, row):
         """The frames at a point that are the row's packet: one, or one captured twice."""
@@ -168,14 +173,14 @@ def rows_of_rules(item, captures):
             into, out = ends_of(item, harm["segment"], direction)
             if not into or not out or into in merged or out in merged:
                 continue
-            begin = item.in_clock_of(into, harm["start_unix_s"] - HARM_SLACK_S) * 1e9
-            end = item.in_clock_of(into, harm["end_unix_s"] + HARM_SLACK_S) * 1e9
-            server_first = goes_to_client(item, captures)
-            rows += [Row(harm["segment"], direction, packet.when - (begin - (
-                harm["start_unix_s"] - HARM_SLACK_S) * 1e9), key_of(packet), True)
+            from_s, to_s = harm["start_unix_s"] - HARM_SLACK_S, harm["end_unix_s"] + HARM_SLACK_S
+            begin, end = captures.clock_ns(into, from_s * 1e9), captures.clock_ns(into, to_s * 1e9)
+            to_client = goes_to_client(item, captures)
+            rows += [Row(harm["segment"], direction, packet.when - begin + round(from_s * 1e9),
+                         key_of(packet), True)
                      for packet in captures.packets[into].values()
                      if begin <= packet.when <= end and key_of(packet) not in captures.by_key[out]
-                     and server_first(packet) == (direction == "to_client")]
+                     and to_client(packet) == (direction == "to_client")]
     return rows
 
 
@@ -206,15 +211,15 @@ def judge_rows(item, captures, rows, events_of, origins, lines):
     for row in rows:
         into, out = ends_of(item, row.segment, row.direction)
         if not into or not out:
-            judge_outer(item, captures, row, into, origins)
+            if row.must and row.key[3]:
+                item.outer.append((row, captures.find(into, row) if into else []))
             continue
         frames = captures.find(into, row)
         space = max([row.key[3]] + [space_of(p) for p in frames if key_of(p) == row.key])
         if not space or not row.must:
             continue
-        over = captures.clock_ns(out, row.when) + GIVE_UP_NS > (captures.last[out] or 0)
         answer = placed(events_of, origins, frames, row, space)
-        if answer != "placed" and (not frames or over):
+        if answer != "placed" and (not frames or not captures.watched(out, row.when)):
             item.count("lost_unplaceable")
             continue
         item.count("lost_placeable")
@@ -224,13 +229,7 @@ def judge_rows(item, captures, rows, events_of, origins, lines):
                                  f"{row.key[3]} bytes, {into} frame {frames[0].frame}")
 
 
-def judge_outer(item, captures, row, into, _):
-    """Noticed or not is for judge_noticed, with all events; here they are only kept."""
-    if row.must and row.key[3]:
-        item.outer.append((row, captures.find(into, row) if into else []))
-
-
-def judge_noticed(item, captures, report, origins):
+def judge_noticed(item, captures, report):
     """Losses beyond the outermost points: a hole where it came in, a repeat where it went out."""
     holes, repeats = set(), set()
     for row in report.events:
@@ -267,11 +266,12 @@ def judge_event(item, captures, event, origins, rows_by_bytes, rows_by_key, logg
     if not logged:
         return None
     same = [row for row in rows_by_key.get(key, ()) if row.direction == event.direction]
-    if any(row.segment == event.segment for row in same) or same:
-        return None  # elsewhere: judge_rows has it as misplaced, where it can be placed
+    if same:
+        return None  # if elsewhere: judge_rows has it as misplaced, where it can be placed
     if not space_of(packet):
-        outermost = item.points[-1 if event.direction == "to_client" else 0]
-        return None if out == outermost else "no cable lost it"
+        way = item.points if event.direction == "to_client" else item.points[::-1]
+        later = way[way.index(out) + 1:] if out else ()
+        return "is there farther on" if any(key in captures.by_key[p] for p in later) else None
     origin = origins[event.flow, event.direction]
     covered = sum(row.key[3] for row in rows_by_bytes[event.direction] if row.key[3] < packet.payload
                   and (row.key[1] - origin - event.start) % WRAP + row.key[3] <= event.length)
@@ -311,7 +311,7 @@ def judge_losses(item, report):
     for event in events:
         events_of[event.packet.point, event.packet.file, event.packet.frame].append(event)
     judge_rows(item, captures, rows, events_of, origins, lines)
-    judge_noticed(item, captures, report, origins)
+    judge_noticed(item, captures, report)
     # Frames without a description were lost as well: then nobody knows that an event is wrong.
     judge_events(item, captures, rows, events, origins, logged and not nameless, lines)
     item.wrong += [f"lost event without a TCP packet: {row['point']} frame {row['frame']}"

@@ -172,16 +172,17 @@ def name_of(address, port):
 
 
 def read_point(point, files, shared):
-    """All TCP packets of a point: {(file, frame): Packet}, and when its capture ended (ns).
+    """All TCP packets of a point: {(file, frame): Packet}, and from when to when it captured (ns).
 
     files: (name in the report, path). shared: files whose interfaces are points of their own."""
-    packets, last = {}, None
+    packets, first, last = {}, None, None
     for name, path in files:
         for number, interface, when, link, frame in frames_of(load(path)):
             if path in shared and interface != point:
                 continue
+            first = when if first is None else min(first, when)
             last = when if last is None else max(last, when)
             found = decode(link, frame)
             if found:
                 packets[name, number] = Packet(point, name, number, when, *found)
-    return packets, last
+    return packets, (first, last)

@@ -262,6 +262,11 @@ class Losses(unittest.TestCase):
         item = self.judged([])
         self.assertEqual(([], 1), (item.wrong, item.counts["lost_unplaceable"]))
 
+    def test_begin_of_a_capture(self):
+        self.points["xenbrD"] = self.points["xenbrD"][1:]
+        item = self.judged([])
+        self.assertEqual(([], 1), (item.wrong, item.counts["lost_unplaceable"]))
+
     def test_merged_frame(self):
         whole = frame((self.ISN + 1) % 2**32, 10, 300)
         self.points["xenbrE"] = [(1, whole), self.points["xenbrE"][-1]]
@@ -300,6 +305,8 @@ class Losses(unittest.TestCase):
         here = self.lost(1, 1, 1, point="xenbrD", direction="to_server")
         self.assertEqual(([], {}), (self.judged([], rows=[ack]).wrong, self.judged([], [ack]).counts))
         self.assertEqual([], self.judged([here], rows=[ack]).wrong)
+        self.assertEqual([], self.judged([here], rows=[]).wrong)  # or the captures missed it
+        self.points["eth0"] = [(1, answer)] + self.points["eth0"]
         self.assertEqual(1, self.judged([here], rows=[]).counts["lost_invented"])
 
 
