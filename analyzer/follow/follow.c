@@ -298,6 +298,18 @@ static void settle_ack(struct seen_bytes *seen, struct trail *trail, int64_t ack
     }
 }
 
+/* Where the bytes begin that the last capture should have: with the first one it saw, or before that
+ * with what it missed though it was running. */
+static int64_t first_watched(const struct trail *trail, int64_t first_seen)
+{
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        const struct hop *hop = &trail->hops[k];
+        if (hop->count && hop->copies[0].fate == FATE_LOST && hop_pkt(hop, 0)->seq < first_seen)
+            first_seen = hop_pkt(hop, 0)->seq;
+    }
+    return first_seen;
+}
+
 /* One packet of the last point, in its turn. */
 static void settle_packet(struct seen_bytes *seen, struct trail *trail, const struct hop *at,
                           const struct pkt *pkt, unsigned side)
@@ -307,7 +319,7 @@ static void settle_packet(struct seen_bytes *seen, struct trail *trail, const st
         return;
     if (!seen->begun && last) {
         seen->begun = pkt_side(pkt) == side || pkt->ack != ACK_NONE;
-        seen->next = pkt_side(pkt) == side ? pkt->seq : pkt->ack;
+        seen->next = first_watched(trail, pkt_side(pkt) == side ? pkt->seq : pkt->ack);
     }
     if (!seen->begun)
         return;

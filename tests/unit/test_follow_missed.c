@@ -58,6 +58,30 @@ static void test_missed_at_the_last_point(void **state)
     assert_int_equal(fate_of(bench, SERVER, 1, 7001, 0), FATE_MISSED);
 }
 
+/* The very first packet, too: a capture that was running should have had it. */
+static void test_syn_missed_at_the_last_point(void **state)
+{
+    struct walk_bench *bench = *state;
+    SEND(bench->path, .time_ns = 100 * MS, .flags = PKT_SYN, .missed = 1u << 0);
+    SEND(bench->path, .time_ns = 120 * MS, .side = SERVER, .flags = PKT_SYN, .ack = 1);
+    SEND(bench->path, .time_ns = 140 * MS, .seq = 1, .ack = 1, .len = 100);
+    walk_follow(bench);
+    nothing_lost(bench);
+    assert_int_equal(fate_of(bench, CLIENT, 1, 0, 0), FATE_MISSED);
+    assert_int_equal(bench->followed.trail[CLIENT].missed[2], 1);
+}
+
+static void test_lost_syn_is_no_missed_one(void **state)
+{
+    struct walk_bench *bench = *state;
+    SEND(bench->path, .time_ns = 100 * MS, .flags = PKT_SYN, .lost_in = 3);
+    SEND(bench->path, .time_ns = 1100 * MS, .flags = PKT_SYN);
+    SEND(bench->path, .time_ns = 1120 * MS, .side = SERVER, .flags = PKT_SYN, .ack = 1);
+    walk_follow(bench);
+    assert_int_equal(fate_of(bench, CLIENT, 1, 0, 0), FATE_LOST);
+    assert_int_equal(fate_of(bench, CLIENT, 1, 0, 1), FATE_ARRIVED);
+}
+
 /* Without that acknowledgement it was lost, and one for other bytes proves nothing. */
 static void test_unacknowledged_is_lost(void **state)
 {
@@ -419,6 +443,8 @@ int main(void)
         WALK_TEST(test_missed_in_the_middle),
         WALK_TEST(test_missed_at_the_first_point),
         WALK_TEST(test_missed_at_the_last_point),
+        WALK_TEST(test_syn_missed_at_the_last_point),
+        WALK_TEST(test_lost_syn_is_no_missed_one),
         WALK_TEST(test_unacknowledged_is_lost),
         WALK_TEST(test_acknowledgement_seen_by_the_point_before),
         WALK_TEST(test_many_holes),
