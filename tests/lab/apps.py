@@ -125,15 +125,21 @@ class Connection:
             self.send(chunk[:plan.get("bytes", 1 << 62) - sent])
             sent += CHUNK_BYTES
 
-    def drain(self, pause_at=None, pause_for=0):
-        """Reads to the end, with a pause in reading where the plan says so."""
+    def drain(self, plan):
+        """Reads to the end, slowly or with pauses where the plan says so."""
         begin = time.monotonic()
+        times = int(plan.get("pause_read_times", 1)) if "pause_read_at" in plan else 0
+        pauses = [plan["pause_read_at"] + number * plan.get("pause_read_every", 0)
+                  for number in range(times)]
         while True:
-            if pause_at and time.monotonic() - begin >= pause_at:
-                self.pause("read", pause_for)
-                pause_at = None
-            if self.receive() is None:
+            if pauses and time.monotonic() - begin >= pauses[0]:
+                self.pause("read", plan["pause_read_for"])
+                pauses.pop(0)
+            data = self.receive()
+            if data is None:
                 return
+            if "read_kbit" in plan:
+                self.rest(len(data) * 8 / plan["read_kbit"] / 1000)
 
     def finish(self, error=None):
         try:
@@ -153,7 +159,16 @@ def serve_session(conn, plan):
         ask = json.loads(line)
         if ask["think"]:
             conn.rest(ask["think"])
-        conn.send(NOISE[:ask["answer"]])
+        answer, pause_at = NOISE[:ask["answer"]], plan.get("pause_answer_at", 0)
+        if pause_at:
+            conn.send(answer[:pause_at])
+            conn.settle()
+            # A short answer's server thinks; only a long one's is idle in mid-transfer.
+            conn.pause("send" if pause_at >= IDLE_AFTER_BYTES else "think",
+                       plan["pause_answer_for"])
+        part = -(-(len(answer) - pause_at) // plan.get("parts", 1))
+        for begin in range(pause_at, len(answer), part):
+            conn.send(answer[begin:begin + part])
 
 
 def serve(conn):
@@ -162,13 +177,15 @@ def serve(conn):
         return
     plan = json.loads(line)
     conn.record.update(client_port=plan["port"], flow=plan["name"])
+    if plan.get("nagle"):
+        conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
     if plan["do"] in ("download", "short"):
         conn.stream(plan, "send")
         conn.settle()
         conn.sock.shutdown(socket.SHUT_WR)
-        conn.drain()
+        conn.drain({})
     elif plan["do"] == "upload":
-        conn.drain(plan.get("pause_read_at"), plan.get("pause_read_for", 0))
+        conn.drain(plan)
     else:
         serve_session(conn, plan)
 
@@ -210,7 +227,7 @@ def server_main(address, port, path, rcvbuf, congestion):
 def client_open(plan, records, congestion):
     sock = socket.socket()
     if plan.get("rcvbuf"):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, int(plan["rcvbuf"]))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, plan["rcvbuf"])
     if plan["do"] == "idle":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
@@ -221,7 +238,8 @@ def client_open(plan, records, congestion):
     sock.connect((plan["address"], plan["server_port"]))
     port = sock.getsockname()[1]
     record = {"role": "client", "flow": plan["name"], "do": plan["do"], "client": plan["client"],
-              "client_port": port, "begin_ns": begin, "connected_ns": time.time_ns(), "pauses": []}
+              "client_port": port, "server_port": plan["server_port"], "begin_ns": begin,
+              "connected_ns": time.time_ns(), "pauses": []}
     conn = Connection(sock, record, records, congestion)
     conn.send(json.dumps({**plan, "port": port}).encode() + b"\n")
     return conn
@@ -231,6 +249,8 @@ def ask_once(conn, plan, answer):
     ask = {"answer": answer, "think": plan.get("think", 0), "text": "x" * plan.get("ask", 60)}
     conn.send(json.dumps(ask).encode() + b"\n")
     conn.receive_exactly(answer)
+    if "quickack" in plan:
+        conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, int(plan["quickack"]))
 
 
 def run_session(conn, plan, end):
@@ -243,12 +263,12 @@ def run_session(conn, plan, end):
 
 def run_client(conn, plan, end):
     if plan["do"] in ("download", "short"):
-        conn.drain(plan.get("pause_read_at"), plan.get("pause_read_for", 0))
+        conn.drain(plan)
     elif plan["do"] == "upload":
         conn.stream(plan, "send")
         conn.settle()
         conn.sock.shutdown(socket.SHUT_WR)
-        conn.drain()
+        conn.drain({})
     elif plan["do"] == "session":
         run_session(conn, plan, end)
         conn.settle()

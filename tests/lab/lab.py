@@ -14,6 +14,7 @@ import argparse
 import csv
 import gzip
 import io
+import ipaddress
 import json
 import os
 import shutil
@@ -43,21 +44,48 @@ def build_taplink(folder):
     return program
 
 
-def nft_harm(net, harm, start_ns):
-    """Drops at a device by nftables; notes in the harm when it truly began and ended."""
+def nft_begin(net, harm):
+    """Drops by nftables: at a device, in a bridge, in the firewall's or the host's own path."""
+    ingress = "ingress" if harm["direction"] == "to_client" else "egress"
     device = harm["place"].split(":")[1]
-    hook = "ingress" if harm["direction"] == "to_client" else "egress"
+    space, family, hook = {"nft:bridge": ("dom", "bridge", "forward"),
+                           "nft:forward": ("fw", "ip", "forward"),
+                           "nft:input": ("dom", "ip", "input")}.get(
+                               harm["place"], ("dom", "netdev", f"{ingress} device {device}"))
+    net.inside(space, "nft", f"add table {family} harm; add chain {family} harm harm {{ type "
+               f"filter hook {hook} priority 0; }}; add rule {family} harm harm {harm['nft']} "
+               "counter drop")
+    return space, family
+
+
+def nft_end(net, harm, space, family):
+    rules = net.inside(space, "nft", "list", "table", family, "harm")
+    net.inside(space, "nft", f"delete table {family} harm")
+    harm["dropped_packets"] = int(rules.split("counter packets ")[1].split()[0])
+
+
+def mtu_set(net, *mtu):
+    """Makes the firewall's inner side narrower, or as it was: it says so by ICMP (RFC 1191)."""
+    inner = ipaddress.ip_interface(net.plan.net["inner"])
+    net.inside("fw", "ip", "route", "replace", str(inner.network), "dev", "ethD", "proto",
+               "kernel", "scope", "link", "src", str(inner.ip), *mtu)
+
+
+def timed_harm(net, harm, start_ns):
+    """A harm that is no cable's: does and undoes it; notes when it truly began and ended."""
     begin = start_ns / 1e9 + harm["from"]
     time.sleep(max(0, begin - time.time()))
-    net.inside("dom", "nft", f"add table netdev lab; add chain netdev lab harm {{ type filter hook "
-               f"{hook} device {device} priority 0; }}; add rule netdev lab harm {harm['nft']} "
-               "counter drop")
+    if "nft" in harm:
+        table = nft_begin(net, harm)
+    else:
+        mtu_set(net, "mtu", "lock", harm["bytes"])
     harm["start_ns"] = time.time_ns()
     time.sleep(max(0, begin + harm["for"] - time.time()))
-    rules = net.inside("dom", "nft", "list", "table", "netdev", "lab")
-    net.inside("dom", "nft", "delete table netdev lab")
+    if "nft" in harm:
+        nft_end(net, harm, *table)
+    else:
+        mtu_set(net)
     harm["end_ns"] = time.time_ns()
-    harm["dropped_packets"] = int(rules.split("counter packets ")[1].split()[0])
 
 
 def start_clients(net, plan, folder):
@@ -95,8 +123,8 @@ def traffic(net, plan, folder):
         harm["start_ns"] = start_ns + round(harm["from"] * 1e9)
         harm["end_ns"] = harm["start_ns"] + round(harm["for"] * 1e9)
     net.start_links(start_ns)
-    threads = [threading.Thread(target=nft_harm, args=(net, harm, start_ns))
-               for harm in plan.harms if "nft" in harm]
+    threads = [threading.Thread(target=timed_harm, args=(net, harm, start_ns))
+               for harm in plan.harms if "rule" not in harm]
     for thread in threads:
         thread.start()
     for client in clients:
@@ -168,7 +196,7 @@ def union_s(spans):
 
 def harm_record(harm):
     return {"place": harm["place"], "segment": harm["segment"], "cause": harm["cause"],
-            "direction": harm["direction"], "what": harm.get("rule") or harm.get("nft"),
+            "direction": harm["direction"], "what": harm.get("rule") or harm.get("nft") or f"mtu {harm['bytes']}",
             "start_unix_s": harm["start_ns"] / 1e9, "end_unix_s": harm["end_ns"] / 1e9,
             **({"dropped_packets": harm["dropped_packets"]} if "dropped_packets" in harm else {})}
 
@@ -191,20 +219,31 @@ def judge_captures(plan, seen):
             harms = [harm for harm in plan.harms if harm["segment"] == segment
                      and harm["direction"] in (direction, "both")]
             freezes = [harm["for"] for harm in harms if harm["cause"] == "freeze"]
-            drops = [harm for harm in harms if harm["cause"] != "freeze"]
+            rules = [(harm.get("rule") or "both drop").split() for harm in harms]
+            kinds = {rule[1] for rule in rules}
+            must_lose = any(rule[1] == "drop" and harm["cause"] != "none"
+                            for rule, harm in zip(rules, harms))
+            may_lose = ("drop" in kinds or "corruption" in {h["cause"] for h in plan.harms}
+                        or any("hold=" in word or "queue_bytes=" in word
+                               for rule in rules for word in rule))
             where = f"{segment} {direction}"
-            if passage["appeared"]:
+            if passage["appeared"] and "duplicate" not in kinds:
                 problems.append(f"{where}: {passage['appeared']} packets came from nowhere")
-            bounded = any("hold=" in harm.get("rule", "") for harm in harms)
-            if passage["lost"] and not drops and not bounded:
+            if passage["lost"] and not may_lose:
                 problems.append(f"{where}: {passage['lost']} packets lost without harm")
-            if drops and not passage["lost"]:
+            if must_lose and not passage["lost"]:
                 problems.append(f"{where}: nothing was lost")
             if freezes and passage["delay_max_s"] < 0.5 * max(freezes):
                 problems.append(f"{where}: nothing was held")
-            if not freezes and passage["delay_max_s"] > 0.1:
+            if not kinds & {"freeze", "link", "reorder"} and passage["delay_max_s"] > 0.1:
                 problems.append(f"{where}: held {passage['delay_max_s']:.3f} s without harm")
     return problems
+
+
+def cut(points, end_ns):
+    """The captures, ended before the traffic."""
+    return {point: [packet for packet in packets if packet[0] <= end_ns]
+            for point, packets in points.items()}
 
 
 def run_once(scenario, seed, out, taplink):
@@ -215,8 +254,14 @@ def run_once(scenario, seed, out, taplink):
             start_ns, counters = traffic(net, plan, folder)
             drops = net.device_drops()
         records, rows = read_records(folder), read_links(folder, net.links)
-        stalls, near, problems = truth.derive(records, plan.harms, rows)
+        stalls, near, problems = truth.derive(records, plan.harms, rows,
+                                              round(plan.delay_ms * 2e6))
         points = {point: pcapfile.read(os.path.join(folder, f"{point}.raw")) for point in POINTS}
+    if plan.stop:
+        points = cut(points, start_ns + round(plan.stop * 1e9))
+        end_s = max(packets[-1][0] for packets in points.values()) / 1e9
+        truth.end_at(stalls, end_s)
+        truth.end_at(near, end_s)
     seen = None if plan.offload else pcapfile.compare(points, POINTS,
                                                       plan.net["server"].split("/")[0])
     problems = judge(plan, stalls, problems, counters, drops) + judge_captures(plan, seen)

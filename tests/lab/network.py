@@ -21,8 +21,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 POINTS = ("eth0", "xenbrE", "xenbrD")
 PATH = ("servers", "eth0", "xenbrE", "xenbrD", "clients")
 SEGMENTS = {"out": "servers..eth0", "nic": "eth0..xenbrE", "nft:eth0": "eth0..xenbrE",
-            "fwE": "xenbrE..xenbrD", "fwD": "xenbrE..xenbrD",
-            "cl2": "xenbrD..clients", "nft:xenbrD": "xenbrD..clients"}
+            "nft:bridge": "eth0..xenbrE", "fwE": "xenbrE..xenbrD", "fwD": "xenbrE..xenbrD",
+            "nft:forward": "xenbrE..xenbrD", "mtu": "xenbrE..xenbrD",
+            "cl2": "xenbrD..clients", "nft:xenbrD": "xenbrD..clients",
+            "nft:input": "xenbrD..clients"}
 # The two ends of each cable: the namespace and the device on the servers' side, then the clients'.
 ENDS = {"out": ("srv", "net0", "dom", "eth0"), "nic": ("dom", "nic0", "dom", "nic1"),
         "fwE": ("dom", "vifE", "fw", "ethE"), "fwD": ("fw", "ethD", "dom", "vifD"),
@@ -181,6 +183,8 @@ class Network:
         self.inside("fw", "nft", "add table ip lab; add chain ip lab out "
                     "{ type nat hook postrouting priority 100; }; "
                     f"add rule ip lab out oifname ethE masquerade{how}")
+        if self.plan.net.get("conntrack_checksum") == "0":
+            self.inside("fw", "sysctl", "-qw", "net.netfilter.nf_conntrack_checksum=0")
 
     def merge_at(self, point):
         """Lets the kernel merge segments at a point, as a card with GRO or TSO would."""

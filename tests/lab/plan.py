@@ -5,15 +5,19 @@
     [net]      delay_ms= (one way), rate_mbit=, queue_kb=, server=, outer=, inner= (address/length),
                dom0=, second=, port=, nat=masquerade|random|none, congestion=, timestamps=, sack=,
                server_rcvbuf=, bridge=direct (eth0 is a port of xenbrE, no cable between them),
-               links= (more cables to be taplinks), vary=no (seeds change nothing)
-    [capture]  snap=, offload= (points with merged frames); per point "link[+be][+us]",
+               links= (more cables to be taplinks), conntrack_checksum=0 (the firewall passes on
+               what is corrupt), vary=no (seeds change nothing)
+    [capture]  snap=, offload= (points with merged frames), stop= (when it ends); per point "link[+be][+us]",
                link: ethernet, sll, sll2, raw, vlan
     [clock]    per point "SECONDS [PPM]": how wrong that point's clock is
     [flow ...] client=dom0|second, do=download|upload|session|short|idle, from=, for=, bytes=,
-               rcvbuf=, pause_read_at=, pause_read_for=, pause_send_at=, pause_send_for=, ask=,
-               answer=, think=, every=
-    [harm ...] place= (see network.SEGMENTS), from=, for=, cause=, cause_session= (for sessions),
-               rule= (of a taplink, without times), or nft= and direction= (at the nft: places)
+               rcvbuf=, read_kbit=, pause_read_at=, pause_read_for=, pause_send_at=,
+               pause_send_for=, ask=, answer=, think=, every=, pause_answer_at= (bytes),
+               pause_answer_for=, parts= (an answer's writes), pause_read_every= and
+               pause_read_times= (again and again), nagle=, quickack=
+    [harm ...] place= (see network.SEGMENTS), from=, for=, every= and times= (again and again),
+               cause= (or none), cause_session= (for sessions), rule= (of a taplink, without
+               times), or direction= with nft= (at the nft: places) or bytes= (at mtu)
 """
 import configparser
 import random
@@ -23,7 +27,9 @@ from network import SEGMENTS
 NIC_DELAY_US = 160
 
 NUMBERS = ("from", "for", "bytes", "rcvbuf", "pause_read_at", "pause_read_for", "pause_send_at",
-           "pause_send_for", "ask", "answer", "think", "every")
+           "pause_send_for", "ask", "answer", "think", "every", "read_kbit", "pause_read_every",
+           "pause_read_times", "pause_answer_at", "pause_answer_for", "parts", "nagle",
+           "quickack")
 
 
 class Plan:
@@ -42,6 +48,7 @@ class Plan:
         capture = dict(ini["capture"]) if "capture" in ini else {}
         self.snap = int(capture.pop("snap", 128))
         self.offload = capture.pop("offload", "").split()
+        self.stop = float(capture.pop("stop", 0))
         self.formats = capture
         self.clocks = {point: [float(word) for word in text.split()]
                        for point, text in (ini["clock"].items() if "clock" in ini else ())}
@@ -49,7 +56,8 @@ class Plan:
         self.rate_mbit = float(self.net["rate_mbit"]) * self.wobble(0.15)
         self.queue_bytes = int(self.net["queue_kb"]) * 1000
         self.flows = [self.read_flow(ini[s], s) for s in ini.sections() if s.startswith("flow")]
-        self.harms = [self.read_harm(ini[s]) for s in ini.sections() if s.startswith("harm")]
+        self.harms = [harm for s in ini.sections() if s.startswith("harm")
+                      for harm in self.repeat(self.read_harm(ini[s]))]
         self.links = self.write_schedules()
 
     def wobble(self, part):
@@ -57,10 +65,12 @@ class Plan:
 
     def read_flow(self, section, name):
         flow = {key: float(value) if key in NUMBERS else value for key, value in section.items()}
-        for key in ("bytes", "rcvbuf", "ask", "answer"):
+        for key in ("bytes", "rcvbuf", "ask", "answer", "parts", "pause_answer_at",
+                    "pause_read_times"):
             if key in flow:
                 flow[key] = int(flow[key])
-        for key in ("pause_read_at", "pause_read_for", "pause_send_at", "pause_send_for"):
+        for key in ("pause_read_at", "pause_read_for", "pause_send_at", "pause_send_for",
+                    "pause_answer_for"):
             if key in flow:
                 flow[key] *= self.wobble(0.1)
         port = int(flow.get("port", self.net.get("port", 8080)))
@@ -74,6 +84,10 @@ class Plan:
         harm["segment"] = SEGMENTS[harm["place"]]
         harm.setdefault("direction", harm.get("rule", "both").split()[0])
         return harm
+
+    def repeat(self, harm):
+        every, times = float(harm.pop("every", 0)), int(harm.pop("times", 1))
+        return [{**harm, "from": harm["from"] + number * every} for number in range(times)]
 
     def write_schedules(self):
         base = f"delay_us={self.delay_ms * 1000:.0f} rate_kbit={self.rate_mbit * 1000:.0f} " \

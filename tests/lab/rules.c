@@ -10,9 +10,9 @@
 #include <string.h>
 
 const char *const direction_names[DIRECTIONS] = {"to_client", "to_server"};
-static const char *const kind_names[RULE_KINDS] = {"link", "freeze", "drop", "duplicate",
-                                                   "reorder"};
-static const char *const what_names[WHATS] = {"all", "data", "ack", "syn"};
+static const char *const kind_names[RULE_KINDS] = {"link",    "freeze",    "drop",
+                                                   "corrupt", "duplicate", "reorder"};
+static const char *const what_names[WHATS] = {"all", "data", "ack", "syn", "push", "icmp"};
 
 static uint16_t read_be16(const uint8_t *p)
 {
@@ -27,6 +27,7 @@ static uint32_t read_be32(const uint8_t *p)
 static void summarize_transport(struct summary *s, const uint8_t *p, size_t room, uint8_t protocol,
                                 uint32_t header_bytes)
 {
+    s->is_icmp = protocol == IPPROTO_ICMP;
     if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || room < 8)
         return;
     s->source_port = read_be16(p);
@@ -69,12 +70,14 @@ struct summary frame_summarize(const uint8_t *frame, size_t frame_bytes)
 
 bool rule_matches(const struct rule *rule, const struct summary *s)
 {
-    const uint8_t syn = 2, syn_fin_rst = 7;
+    const uint8_t syn = 2, syn_fin_rst = 7, push = 8;
     const bool is_what[WHATS] = {
         [WHAT_ALL] = true,
         [WHAT_DATA] = s->payload_bytes > 0,
         [WHAT_ACK] = s->is_tcp && !s->payload_bytes && !(s->flags & syn_fin_rst),
         [WHAT_SYN] = s->is_tcp && (s->flags & syn),
+        [WHAT_PUSH] = s->payload_bytes > 0 && (s->flags & push),
+        [WHAT_ICMP] = s->is_icmp,
     };
     if (rule->port && rule->port != s->source_port && rule->port != s->destination_port)
         return false;
@@ -101,6 +104,7 @@ static bool rule_set(struct rule *rule, const char *key, const char *value)
         {"queue_bytes", &rule->queue_bytes, 1}, {"hold", &rule->hold_frames, 1},
         {"ppm", &rule->chance_ppm, 1},          {"burst", &rule->burst_frames, 1},
         {"above_bytes", &rule->above_bytes, 1}, {"port", &rule->port, 1},
+        {"copies", &rule->copies, 1},
     };
     if (strcmp(key, "what") == 0) {
         rule->what = (enum what)name_find(value, what_names, WHATS);

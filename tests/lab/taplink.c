@@ -11,7 +11,8 @@
  * on standard input. SIGTERM ends it; the log is whole then.
  *
  * SCHEDULE is described in rules.h.
- * LOG is a CSV file with a line for each frame dropped, held, duplicated or put back.
+ * LOG is a CSV file with a line for each frame dropped, corrupted, held, long in the wire's queue,
+ * duplicated or put back.
  */
 #define _GNU_SOURCE /* setns, ppoll */
 
@@ -37,8 +38,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_FRAME_BYTES = 2048, POOL_FRAMES = 8192, READ_BATCH = 32 };
-static const int64_t NS_PER_S = 1000000000;
+enum { MAX_FRAME_BYTES = 2048, POOL_FRAMES = 8192, READ_BATCH = 32, COPY_SLOTS = 4096 };
+static const int64_t NS_PER_S = 1000000000, LONG_QUEUED_NS = 200000000;
 
 struct frame {
     struct frame *before, *after;
@@ -58,7 +59,14 @@ struct lane {
     enum direction direction;
     int in_fd, out_fd;
     struct queue flying, held;
-    int64_t busy_until_ns; /* when the wire has sent all it was given */
+    int64_t busy_until_ns;  /* when the wire has sent all it was given */
+    int64_t in_order_to_ns; /* when the last frame is due that was not put back */
+};
+
+/* How often a segment that chance chose was struck. */
+struct copies {
+    uint64_t name;
+    int64_t struck;
 };
 
 struct link {
@@ -67,7 +75,8 @@ struct link {
     struct frame *pool;
     struct queue spare;
     int64_t start_ns, real_minus_mono_ns;
-    uint64_t random_state;
+    uint64_t random_state, seed;
+    struct copies copies[COPY_SLOTS];
     FILE *log;
 };
 
@@ -87,12 +96,45 @@ static int64_t clock_read_ns(clockid_t clock)
 }
 
 /* splitmix64: the same seed gives the same losses. */
-static bool chance_strikes(struct link *link, int64_t chance_ppm)
+static uint64_t bits_mix(uint64_t z)
 {
-    uint64_t z = link->random_state += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (int64_t)((z ^ (z >> 31)) % 1000000) < chance_ppm;
+    return z ^ (z >> 31);
+}
+
+static bool chance_strikes(struct link *link, int64_t chance_ppm)
+{
+    link->random_state += 0x9e3779b97f4a7c15u;
+    return (int64_t)(bits_mix(link->random_state) % 1000000) < chance_ppm;
+}
+
+/* Chooses by the segment's number, so that a retransmission fares as the first copy did. */
+static bool copy_strikes(struct link *link, const struct rule *rule, const struct summary *s)
+{
+    uint64_t ports = (uint64_t)s->source_port << 16 | s->destination_port;
+    uint64_t name = bits_mix(((uint64_t)s->sequence << 32 | ports) + link->seed);
+    struct copies *seen = &link->copies[name % COPY_SLOTS];
+    if ((int64_t)(name / COPY_SLOTS % 1000000) >= rule->chance_ppm)
+        return false;
+    if (seen->name != name)
+        *seen = (struct copies){.name = name};
+    return seen->struck++ < rule->copies;
+}
+
+static bool rule_strikes(struct link *link, struct rule *rule, enum direction direction,
+                         const struct summary *s)
+{
+    if (rule->copies)
+        return copy_strikes(link, rule, s);
+    if (rule->burst_left[direction] > 0) {
+        rule->burst_left[direction]--;
+        return true;
+    }
+    if (!chance_strikes(link, rule->chance_ppm))
+        return false;
+    rule->burst_left[direction] = rule->burst_frames - 1;
+    return true;
 }
 
 static void queue_insert(struct queue *queue, struct frame *frame)
@@ -156,16 +198,9 @@ static struct rule *rule_find(struct link *link, enum rule_kind kind, enum direc
 {
     for (size_t i = 0; s->is_ip && i < link->schedule.count; i++) {
         struct rule *rule = &link->schedule.rules[i];
-        if (!rule_applies(link, rule, kind, direction, now_ns) || !rule_matches(rule, s))
-            continue;
-        if (rule->burst_left[direction] > 0) {
-            rule->burst_left[direction]--;
+        if (rule_applies(link, rule, kind, direction, now_ns) && rule_matches(rule, s) &&
+            rule_strikes(link, rule, direction, s))
             return rule;
-        }
-        if (chance_strikes(link, rule->chance_ppm)) {
-            rule->burst_left[direction] = rule->burst_frames - 1;
-            return rule;
-        }
     }
     return NULL;
 }
@@ -194,9 +229,7 @@ static bool lane_schedule(struct link *link, struct lane *lane, struct frame *fr
         if (rule_applies(link, &link->schedule.rules[i], RULE_LINK, lane->direction, frame->in_ns))
             wire = &link->schedule.rules[i];
     frame->due_ns = frame->in_ns;
-    if (!wire)
-        return true;
-    if (wire->rate_kbit) {
+    if (wire && wire->rate_kbit) {
         int64_t starts_ns = lane->busy_until_ns > frame->in_ns ? lane->busy_until_ns : frame->in_ns;
         int64_t backlog_bytes = (starts_ns - frame->in_ns) * wire->rate_kbit / 8000000;
         if (wire->queue_bytes && backlog_bytes + (int64_t)frame->length_bytes > wire->queue_bytes)
@@ -204,9 +237,12 @@ static bool lane_schedule(struct link *link, struct lane *lane, struct frame *fr
         lane->busy_until_ns = starts_ns + (int64_t)frame->length_bytes * 8000000 / wire->rate_kbit;
         frame->due_ns = lane->busy_until_ns;
     }
-    frame->due_ns += wire->delay_ns;
-    if (lane->flying.last && lane->flying.last->due_ns > frame->due_ns)
-        frame->due_ns = lane->flying.last->due_ns; /* a delay that shrinks must not reorder */
+    frame->due_ns += wire ? wire->delay_ns : 0;
+    if (lane->in_order_to_ns > frame->due_ns)
+        frame->due_ns = lane->in_order_to_ns; /* a delay that shrinks must not reorder */
+    lane->in_order_to_ns = frame->due_ns;
+    if (frame->due_ns - frame->in_ns - (wire ? wire->delay_ns : 0) > LONG_QUEUED_NS)
+        log_frame(link, lane, frame, "queued", frame->due_ns);
     return true;
 }
 
@@ -224,6 +260,13 @@ static void lane_duplicate(struct link *link, struct lane *lane, const struct fr
     log_frame(link, lane, copy, "duplicated", copy->due_ns);
 }
 
+static void frame_corrupt(struct frame *frame, const struct summary *s)
+{
+    size_t middle = ETH_HLEN + s->ip_bytes - 1 - s->payload_bytes / 2;
+    if (s->payload_bytes && middle < frame->length_bytes)
+        frame->bytes[middle] ^= 0x55;
+}
+
 static void lane_accept(struct link *link, struct lane *lane, struct frame *frame)
 {
     struct summary s = frame_summarize(frame->bytes, frame->length_bytes);
@@ -236,6 +279,10 @@ static void lane_accept(struct link *link, struct lane *lane, struct frame *fram
         log_frame(link, lane, frame, fate, 0);
         frame_release(link, frame);
         return;
+    }
+    if (rule_find(link, RULE_CORRUPT, lane->direction, &s, frame->in_ns)) {
+        frame_corrupt(frame, &s);
+        log_frame(link, lane, frame, "corrupted", frame->due_ns);
     }
     const struct rule *later = rule_find(link, RULE_REORDER, lane->direction, &s, frame->in_ns);
     if (later) {
@@ -389,7 +436,7 @@ static bool link_open(struct link *link, char **argv)
     }
     for (int i = 0; i < POOL_FRAMES; i++)
         frame_release(link, &link->pool[i]);
-    link->random_state = strtoull(argv[5], NULL, 10);
+    link->random_state = link->seed = strtoull(argv[5], NULL, 10);
     link->real_minus_mono_ns = clock_read_ns(CLOCK_REALTIME) - clock_read_ns(CLOCK_MONOTONIC);
     fputs("in_ns,out_ns,direction,event,ip_id,source,source_port,destination,destination_port,seq,"
           "ack,payload_bytes,frame_bytes\n",

@@ -6,12 +6,16 @@ for to its next progress, if that is longer than 0.2 s and twice the smoothed ro
 Progress is new in-order bytes at either end (and the handshake's end); waiting is data unsent or
 unacknowledged at the other end. A sender that pauses in mid-transfer waits by its own record.
 """
+import re
 from bisect import bisect_right
 
 MIN_STALL_NS = 200_000_000
 NEAR = 0.15            # a gap this close to the limit counts neither way
 FULL_SEGMENT = 1000    # less than this is a remnant when the window is nearly closed
 MARGIN_NS = 60_000_000
+QUEUE_PAUSE_NS = 1_000_000_000  # a queue that is short for less than this is the same queue
+HARMED = ("dropped", "corrupted", "held", "hold_full", "queue_full", "queued")
+CLIENT_AT = {"cl2": "second", "nft:xenbrD": "dom0", "nft:input": "dom0"}
 
 
 def progress_of(record, side):
@@ -89,7 +93,27 @@ def last_gap(ends, steps, spans):
             yield begin, -record["end_ns"], limit, side, None
 
 
-def find_harm(harms, client, start, end, sender, pause):
+def is_of(row, client):
+    return bool({str(client["client_port"]), str(client.get("nat_port"))}
+                & {row["source_port"], row["destination_port"]})
+
+
+def evidence(harm, rows, client, start, end, sender):
+    """How well a cable's log shows that the harm struck what this stall waited for: 0 to 2."""
+    toward = "to_client" if sender == "server" else "to_server"
+    found = 0
+    for row in rows:
+        in_ns, out_ns = int(row["in_ns"]), int(row["out_ns"])
+        if row["link"] != harm["place"] or row["event"] not in HARMED or not is_of(row, client) \
+                or not harm["start_ns"] <= (out_ns - 1 if out_ns else in_ns) + MARGIN_NS \
+                or not in_ns <= harm["end_ns"] or in_ns > end:
+            continue
+        if out_ns > start + MARGIN_NS / 4 if row["event"] == "held" else in_ns > start - 10**9:
+            found = max(found, 2 if row["direction"] == toward else 1)
+    return found
+
+
+def find_harm(harms, rows, client, start, end, sender, pause):
     """(segment, cause, direction) of what explains a stall, or None."""
     if pause:
         return (("servers..eth0", "sender_idle", "to_client") if sender == "server" else
@@ -99,28 +123,80 @@ def find_harm(harms, client, start, end, sender, pause):
     if reading:
         return (("xenbrD..clients", "zero_window", "to_client") if sender == "server" else
                 ("servers..eth0", "zero_window", "to_server"))
+    best, best_rank = None, (-1, 0)
     for harm in harms:
         touches = start < harm["end_ns"] + 5 * MARGIN_NS and end > harm["start_ns"] - MARGIN_NS
-        ours = {"cl2": "second", "nft:xenbrD": "dom0"}.get(harm["place"], client["client"])
-        if touches and client["client"] == ours:
-            cause = harm["cause"]
-            if client["do"] in ("session", "idle"):
-                cause = harm.get("cause_session", cause)
-            return harm["segment"], cause, harm["direction"]
-    return None
+        struck = evidence(harm, rows, client, start, end, sender)
+        overlap = min(end, harm["end_ns"]) - max(start, harm["start_ns"])
+        if can_strike(harm, client) and (touches or struck) and (struck, overlap) > best_rank:
+            best, best_rank = harm, (struck, overlap)
+    if not best:
+        return None
+    is_session = client["do"] in ("session", "idle")
+    cause = best.get("cause_session", best["cause"]) if is_session else best["cause"]
+    return best["segment"], cause, best["direction"]
+
+
+def can_strike(harm, client):
+    ours = CLIENT_AT.get(harm["place"], client["client"])
+    port = re.search(r"\b(?:port=|[sd]port )(\d+)", harm.get("rule", harm.get("nft", "")))
+    return (harm["cause"] != "none" and client["client"] == ours
+            and (not port or int(port[1]) == client["server_port"]))
 
 
 def log_explains(rows, client, start, end):
     """Where a cable's own log shows this flow's packets lost with no harm planned: in its queue."""
-    ports = {str(client["client_port"]), str(client.get("nat_port"))}
     for row in rows:
         if row["event"] == "queue_full" and start - 2 * 10**9 < int(row["in_ns"]) < end \
-                and ports & {row["source_port"], row["destination_port"]}:
+                and is_of(row, client):
             return row["segment"], "loss", row["direction"]
     return None
 
 
-def derive(records, harms, rows):
+def queued_spans(rows, client, base_rtt_ns):
+    """Yields (start, end, segment, direction): when this flow's packets came out of a queue that
+    delayed them by more than the contract's limit, by the cables' logs."""
+    limit = max(MIN_STALL_NS, 2 * base_rtt_ns)
+    late = {}
+    for row in rows:
+        out_ns, delay_ns = int(row["out_ns"]), base_rtt_ns // 2 if row["link"] == "out" else 0
+        if row["event"] == "queued" and is_of(row, client) \
+                and out_ns - int(row["in_ns"]) - delay_ns > limit:
+            late.setdefault((row["segment"], row["direction"]), []).append(out_ns)
+    for where, times in late.items():
+        times.sort()
+        begin = times[0]
+        for this, after in zip(times, times[1:] + [1 << 63]):
+            if after - this > QUEUE_PAUSE_NS:
+                if this - begin > MIN_STALL_NS:
+                    yield begin, this, *where
+                begin = after
+
+
+def add_queueing(stalls, rows, client, base_rtt_ns):
+    """A queue's span takes the place of the waits that it caused in this flow."""
+    for start, end, segment, direction in queued_spans(rows, client, base_rtt_ns):
+        begin_s, end_s = start / 1e9, end / 1e9
+        stalls[:] = [stall for stall in stalls
+                     if stall["client_port"] != client["client_port"]
+                     or stall["cause"] != "queueing" or stall["end_unix_s"] < begin_s
+                     or stall["start_unix_s"] > end_s]
+        stalls.append({"start_unix_s": begin_s, "end_unix_s": end_s,
+                       "client_port": client["client_port"], "segment": segment,
+                       "cause": "queueing", "direction": direction, "resumed": True,
+                       "flow": client["flow"], "limit_s": MIN_STALL_NS / 1e9})
+
+
+def end_at(stalls, end_s):
+    """What a capture that ends at end_s can show of the stalls."""
+    for stall in stalls:
+        if stall["end_unix_s"] > end_s:
+            stall.update(end_unix_s=end_s, resumed=False)
+    stalls[:] = [stall for stall in stalls
+                 if stall["end_unix_s"] - stall["start_unix_s"] >= stall["limit_s"] * (1 - NEAR)]
+
+
+def derive(records, harms, rows, base_rtt_ns):
     """(stalls, near, problems): stalls as truth.json has them; near ones count neither way."""
     servers = {(r.get("flow"), r.get("client_port")): r for r in records if r["role"] == "server"}
     stalls, near, problems = [], [], []
@@ -136,7 +212,7 @@ def derive(records, harms, rows):
             resumed, end = end > 0, abs(end)
             if end - start < limit * (1 - NEAR):
                 continue
-            found = (find_harm(harms, client, start, end, sender, pause)
+            found = (find_harm(harms, rows, client, start, end, sender, pause)
                      or log_explains(rows, client, start, end))
             segment, cause, direction = found or (None, None, None)
             stall = {"start_unix_s": start / 1e9, "end_unix_s": end / 1e9,
@@ -146,4 +222,5 @@ def derive(records, harms, rows):
             (near if end - start < limit * (1 + NEAR) else stalls).append(stall)
             if not found and end - start >= limit:
                 problems.append(f"{client['flow']}: {(end - start) / 1e9:.3f} s unexplained")
+        add_queueing(stalls, rows, client, base_rtt_ns)
     return stalls, near, problems
