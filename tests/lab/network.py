@@ -39,6 +39,11 @@ def command(words, **more):
     return done.stdout
 
 
+def hardware_address(cable, end):
+    """That of the cable's first or second end."""
+    return f"00:16:3e:{list(ENDS).index(cable) + 1:02x}:00:{end:02x}"
+
+
 def sweep_dead():
     """Removes namespaces whose maker has died without tidying up."""
     for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else ():
@@ -129,10 +134,9 @@ class Network:
                      "peer", "name", far_device, "netns", self.names[far]])
         else:
             return
-        for number, (short, device) in enumerate(((near, near_device), (far, far_device))):
-            order = list(ENDS).index(name) + 1
+        for number, (short, device) in enumerate(((near, near_device), (far, far_device)), 1):
             self.inside(short, "ip", "link", "set", device, "address",
-                        f"00:16:3e:{order:02x}:00:{number + 1:02x}", "txqueuelen", "5000", "up")
+                        hardware_address(name, number), "txqueuelen", "5000", "up")
             self.plain(short, device)
 
     def plain(self, short, device):
@@ -172,6 +176,11 @@ class Network:
         self.inside("cl2", "ip", "address", "add", f"{net['second']}/{length}", "dev", "eth0")
         for short in ("dom", "cl2"):
             self.inside(short, "ip", "route", "add", "default", "via", str(inner.ip))
+        # Else the first packet over a long way waits for ARP as well.
+        for short, device, other, end in (("fw", "ethE", net["server"], ("out", 1)),
+                                          ("srv", "net0", net["outer"], ("fwE", 2))):
+            self.inside(short, "ip", "neighbour", "add", other.split("/")[0], "lladdr",
+                        hardware_address(*end), "dev", device)
         if net.get("nat") == "none":
             self.inside("srv", "ip", "route", "add", str(inner.network), "via", str(outer.ip))
 
