@@ -11,6 +11,7 @@ count from IN's first packet. An OUT that ends in .gz is compressed.
 """
 import argparse
 import gzip
+import lzma
 import struct
 import sys
 
@@ -45,19 +46,33 @@ class Capture:
         return b"".join(parts)
 
     def pcapng(self):
-        """One section, one interface in nanoseconds (if_tsresol), enhanced packet blocks."""
-        def block(kind, body):
-            body += bytes(-len(body) % 4)
-            size = struct.pack(self.order + "I", len(body) + 12)
-            return struct.pack(self.order + "I", kind) + size + body + size
+        return pcapng({"": self})
 
-        parts = [block(0x0A0D0D0A, struct.pack(self.order + "IHHq", 0x1A2B3C4D, 1, 0, -1)),
-                 block(1, struct.pack(self.order + "HHIHHB3xHH", self.link, 0, self.snap, 9, 1, 9,
-                                      0, 0))]
-        for when, length, frame in self.packets:
-            parts.append(block(6, struct.pack(self.order + "IIIII", 0, when >> 32,
-                                              when & 0xFFFFFFFF, len(frame), length) + frame))
-        return b"".join(parts)
+
+def pcapng(interfaces):
+    """One section with an interface for each capture, by name, in nanoseconds (if_tsresol)."""
+    order = next(iter(interfaces.values())).order
+
+    def block(kind, body):
+        body += bytes(-len(body) % 4)
+        size = struct.pack(order + "I", len(body) + 12)
+        return struct.pack(order + "I", kind) + size + body + size
+
+    def option(code, value):
+        return struct.pack(order + "HH", code, len(value)) + value + bytes(-len(value) % 4)
+
+    parts = [block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1))]
+    for name, capture in interfaces.items():
+        options = (option(2, name.encode()) if name else b"") + option(9, b"\x09") + option(0, b"")
+        parts.append(block(1, struct.pack(order + "HHI", capture.link, 0, capture.snap) + options))
+    packets = [(packet, number) for number, capture in enumerate(interfaces.values())
+               for packet in capture.packets]
+    if len(interfaces) > 1:
+        packets.sort(key=lambda entry: entry[0][0])
+    for (when, length, frame), number in packets:
+        parts.append(block(6, struct.pack(order + "IIIII", number, when >> 32, when & 0xFFFFFFFF,
+                                          len(frame), length) + frame))
+    return b"".join(parts)
 
 
 def read(path):
@@ -77,9 +92,11 @@ def read(path):
     return Capture(order, unit == 1, snap, link, packets)
 
 
-def save(path, data):
+def save(path, data, level=9):
     if path.endswith(".gz"):
-        data = gzip.compress(data, 9, mtime=0)
+        data = gzip.compress(data, level, mtime=0)
+    elif path.endswith(".xz"):
+        data = lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)
     with open(path, "wb") as out:
         out.write(data)
 

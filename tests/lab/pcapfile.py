@@ -5,16 +5,9 @@ import ipaddress
 import struct
 from collections import defaultdict, deque
 
+from frames import ETHERNET, RAW, SLL, SLL2, cooked
+
 NANO_MAGIC, MICRO_MAGIC = 0xA1B23C4D, 0xA1B2C3D4
-ETHERNET = 14
-
-
-def sll(frame):
-    return struct.pack("!HHH", 0, 1, 6) + frame[6:12] + b"\0\0" + frame[12:]
-
-
-def sll2(frame):
-    return frame[12:14] + struct.pack("!HIHBB", 0, 2, 1, 0, 6) + frame[6:12] + b"\0\0" + frame[14:]
 
 
 def vlan(frame):
@@ -26,8 +19,10 @@ def raw(frame):
 
 
 # By name: the link type's number, what a frame becomes, how much longer it is then.
-DRESSES = {"ethernet": (1, lambda frame: frame, 0), "sll": (113, sll, 2), "sll2": (276, sll2, 6),
-           "vlan": (1, vlan, 4), "raw": (101, raw, -14)}
+DRESSES = {"ethernet": (ETHERNET, lambda frame: frame, 0),
+           "sll": (SLL, lambda frame: cooked(SLL, frame, 0, 2), 2),
+           "sll2": (SLL2, lambda frame: cooked(SLL2, frame, 0, 2), 6),
+           "vlan": (ETHERNET, vlan, 4), "raw": (RAW, raw, -14)}
 
 
 def read(path):

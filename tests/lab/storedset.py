@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stored set in memory: captures in true time and what is true of them; changed, and saved again.
+
+Fields of truth.json that a changed set may have beside those of lab.py, all read by score.py:
+  command  whichhop's arguments for the captures, from inside the set's folder
+  clock    {point: [offset_s, drift_ppm, [[at_unix_s, step_s], ...], drift_from_unix_s]}: how wrong
+           each point's clock is; the stalls' times are without any of it
+  names    {name in the report: point}
+  also     of a stall: [[segment, cause], ...] which are right, too, as nobody could tell from these
+           captures
+"""
+import copy
+import json
+import os
+import random
+import sys
+from glob import glob
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+import capture
+from frames import ACK, SYN, parse
+
+NS = 10**9
+MARGIN_S = 0.05
+LEVEL = 4   # of compression: quick
+
+
+class NotApplicable(Exception):
+    """This harm makes no sense for this set."""
+
+
+class StoredSet:
+    def __init__(self, folder):
+        self.name = os.path.basename(os.path.abspath(folder))
+        with open(os.path.join(folder, "truth.json"), encoding="utf-8") as file:
+            self.truth = json.load(file)
+        self.captures = {point: self.load(folder, point) for point in self.truth["path"][1:-1]}
+        self.truth["clock"] = {}
+        self.clocks, self.writer, self.random = {}, write_each, None
+
+    def load(self, folder, point):
+        """The point's capture with its clock put right."""
+        path = glob(os.path.join(folder, f"{point}.pcap*"))[0]
+        loaded = capture.read(path)
+        back = round((self.truth.get("clock") or {}).get(point, [0])[0] * NS)
+        return loaded.but([(when - back, *rest) for when, *rest in loaded.packets])
+
+    def copy(self, seed):
+        """Another set to change; packets are shared, as nothing changes them in place."""
+        other = copy.copy(self)
+        other.truth, other.captures = copy.deepcopy(self.truth), dict(self.captures)
+        other.clocks, other.random = {}, random.Random(f"{self.name} {seed}")
+        return other
+
+    # What is there
+
+    @property
+    def points(self):
+        return self.truth["path"][1:-1]
+
+    @property
+    def stalls(self):
+        return self.truth["stalls_the_applications_saw"]
+
+    def place(self, role):
+        """A point by its place on the path."""
+        points = self.points
+        return {"first": points[0], "middle": points[len(points) // 2],
+                "last": points[-1]}[role]
+
+    def segments(self, point):
+        """The point's packets with what was parsed of each."""
+        link = self.captures[point].link
+        return [(packet, parse(link, packet[2])) for packet in self.captures[point].packets]
+
+    def servers(self):
+        """The servers' (address, port): of handshakes, else the lower port of a flow."""
+        found = set()
+        for point in self.points:
+            for _, segment in self.segments(point):
+                if segment and segment.flags & SYN and segment.flags & ACK:
+                    found.add((segment.source, segment.source_port))
+        return found
+
+    def cover_s(self):
+        """Between which times all that remains at each point was captured."""
+        return {point: (self.captures[point].packets[0][0] / NS,
+                        self.captures[point].packets[-1][0] / NS) for point in self.points}
+
+    def outside_stalls(self, when_s, room_s):
+        return all(not stall["start_unix_s"] - room_s < when_s < stall["end_unix_s"] + room_s
+                   for stall in self.stalls)
+
+    # Changing packets
+
+    def replace(self, point, packets):
+        if not packets:
+            raise NotApplicable(f"nothing left at {point}")
+        self.captures[point] = self.captures[point].but(packets)
+
+    def filter(self, point, keep):
+        """Keeps the packets for which keep(unix seconds, segment or None) is true."""
+        self.replace(point, [packet for packet, segment in self.segments(point)
+                             if keep(packet[0] / NS, segment)])
+
+    # Changing the truth
+
+    def span(self, segment, hidden):
+        """The narrowest span that is still certain when these points show nothing of it."""
+        path = self.truth["path"]
+        begin, end = (path.index(name) for name in segment.split(".."))
+        while path[begin] in hidden:
+            begin -= 1
+        while path[end] in hidden:
+            end += 1
+        return f"{path[begin]}..{path[end]}"
+
+    def accept(self, stall, segment, cause):
+        also = stall.setdefault("also", [])
+        if [segment, cause] not in also and (segment, cause) != (stall["segment"], stall["cause"]):
+            also.append([segment, cause])
+
+    def blur(self, stall, hidden, certain=False):
+        """Some points do not show this stall: its place may be known to a wider span alone.
+        certain: the narrow place would be a guess, and is wrong."""
+        wide = self.span(stall["segment"], hidden)
+        if wide == stall["segment"]:
+            return
+        if certain:
+            stall["segment"] = wide
+        self.accept(stall, wide, stall["cause"])
+        self.accept(stall, wide, "unknown")
+
+    def forget(self, stall):
+        """What is left does not show this stall whole: it counts neither way."""
+        self.stalls.remove(stall)
+        self.truth.setdefault("near_stalls", []).append(stall)
+
+    def recover(self):
+        """After packets were cut off: which points still cover which stall."""
+        cover = self.cover_s()
+        for stall in list(self.stalls):
+            begin, end = stall["start_unix_s"] - MARGIN_S, stall["end_unix_s"]
+            hidden = [point for point, (low, high) in cover.items()
+                      if begin < low or end > high]
+            if len(hidden) == len(cover):
+                self.forget(stall)
+            elif hidden:
+                self.blur(stall, hidden)
+
+    def cut_path(self, keep):
+        """Only these points remain."""
+        ports = self.ports_at(keep[-1])
+        near = self.truth.setdefault("near_stalls", [])
+        hidden = [point for point in self.points if point not in keep]
+        for stall in self.stalls + near:
+            if stall["segment"]:
+                stall["segment"] = self.span(stall["segment"], hidden)
+            stall["client_port"] = ports.get(stall["client_port"], stall["client_port"])
+        path = self.truth["path"]
+        self.truth["path"] = [path[0], *keep, path[-1]]
+        self.captures = {point: self.captures[point] for point in keep}
+
+    def ports_at(self, point):
+        """What the clients' ports at the last point are called at this one, by their first SYN."""
+        def syns(where):
+            return {(segment.seq, segment.options): segment.source_port
+                    for _, segment in self.segments(where)
+                    if segment and segment.flags & (SYN | ACK) == SYN}
+        here = syns(point)
+        return {port: here[key] for key, port in syns(self.points[-1]).items() if key in here}
+
+    # Saving
+
+    def wrong(self, point, packets):
+        """The packets as the point's clock stamps them."""
+        offset_s, ppm, steps, since_s = self.clocks.get(point) or (0, 0, [], 0)
+        offset, since = round(offset_s * NS), round(since_s * NS)
+        jumps = [(round(at * NS), round(step * NS)) for at, step in steps]
+        return [(when + offset + (when - since) * ppm // 10**6
+                 + sum(step for at, step in jumps if when >= at), length, frame)
+                for when, length, frame in packets]
+
+    def save(self, folder):
+        os.makedirs(folder, exist_ok=True)
+        for old in os.listdir(folder):
+            os.remove(os.path.join(folder, old))
+        self.captures = {point: held.but(self.wrong(point, held.packets))
+                         for point, held in self.captures.items()}
+        self.truth["clock"] = self.clocks
+        for name, data in self.writer(self).items():
+            capture.save(os.path.join(folder, name), data, LEVEL)
+        with open(os.path.join(folder, "truth.json"), "w", encoding="utf-8") as file:
+            json.dump(self.truth, file, indent=1)
+            file.write("\n")
+
+
+def write_each(stored):
+    """A file for each point."""
+    return {f"{point}.pcap.gz": stored.captures[point].pcap() for point in stored.points}
