@@ -19,7 +19,8 @@ struct place {
 struct vanished {
     uint32_t copies;               /* 0: not known of any */
     uint32_t least_bytes;          /* payload of the smallest that was lost meanwhile */
-    unsigned from_point, to_point; /* the same: behind the outermost capture */
+    unsigned from_point, to_point; /* the same: beyond the outermost capture */
+    bool unseen;                   /* before it: their number and size are inferred */
     int64_t first_ns, last_ns;     /* when the first and the last copy went in */
 };
 

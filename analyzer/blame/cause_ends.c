@@ -21,6 +21,22 @@
 
 /* ---- before the first capture: data outstanding ---------------------------------------------- */
 
+/* What vanished before the first capture between two packets that it saw: as many as the IP IDs
+ * tell, as large as what the sender goes on with. For the question whether size decides. */
+static struct vanished vanished_before(const struct stall_case *item, uint32_t before,
+                                       uint32_t after)
+{
+    const struct hop *hop = item->timeline->sender;
+    int skipped = ids_skipped(item->timeline, item->timeline->data, before, after);
+    return (struct vanished){.copies = skipped > 0 ? (uint32_t)skipped : 0,
+                             .least_bytes = hop_pkt(hop, after)->len,
+                             .from_point = hop->point,
+                             .to_point = hop->point,
+                             .unseen = true,
+                             .first_ns = hop_time(hop, before) + 1,
+                             .last_ns = hop_time(hop, after) - 1};
+}
+
 /* Bytes above the one waited for passed the first capture, and it did not until late. */
 bool rule_not_sent_on(struct stall_case *item)
 {
@@ -46,9 +62,12 @@ bool rule_not_sent_on(struct stall_case *item)
         "a hole at %s: bytes from %lld on passed at %.3f s, byte %lld did not: it was lost before",
         name_of(item, hop), (long long)hop_pkt(hop, above)->seq,
         seconds_of(item, hop_time(hop, above)), (long long)item->level);
-    if (copy != COPY_NONE)
-        testify(item, hop, hop->copies[copy].pkt, NULL, 0, "it came at %.3f s",
-                seconds_of(item, hop_time(hop, copy)));
+    if (copy == COPY_NONE)
+        return true;
+    testify(item, hop, hop->copies[copy].pkt, NULL, 0, "it came at %.3f s",
+            seconds_of(item, hop_time(hop, copy)));
+    if (above < copy)
+        item->finding->vanished = vanished_before(item, above, copy);
     return true;
 }
 
@@ -155,6 +174,17 @@ static bool answered_at_once(const struct stall_case *item)
     return answers > asked + TOGETHER_ANSWERS;
 }
 
+/* A SYN-ACK echoes the first SYN that came, even when a later one made the server repeat it. One
+ * that comes a round trip after the last SYN is such a repetition: the one before was lost. */
+static bool answer_was_repeated(const struct stall_case *item, const struct passed *passed)
+{
+    const struct hop *hop = item->timeline->receiver;
+    int64_t turn_ns = item->other->sender ? timeline_turn_ns(item->other) : 0;
+    int64_t after_ns = item->end_ns - hop_time(hop, passed->last);
+    return item->level == 0 && passed->count > 1 && turn_ns && after_ns >= turn_ns * 3 / 4 &&
+           after_ns <= turn_ns * 2 + 10 * NS_PER_MS;
+}
+
 bool rule_beyond_receiver(struct stall_case *item)
 {
     const struct timeline *timeline = item->timeline;
@@ -188,6 +218,12 @@ bool rule_beyond_receiver(struct stall_case *item)
         testify(item, hop, item->resume_pkt, NULL, 0,
                 "by its IP IDs the receiver sent %d packet%s that never came to %s", skipped,
                 skipped == 1 ? "" : "s", name_of(item, hop));
+    } else if (arrived && answer_was_repeated(item, &passed)) {
+        conclude(item, WH_CAUSE_LOSS, place, false, CONFIDENCE_ECHO);
+        testify(item, hop, hop->copies[passed.last].pkt, hop, item->resume_pkt,
+                "the answer at %.3f s came a round trip after the last copy, and is to the first: "
+                "the answer to that one was lost",
+                seconds_of(item, item->end_ns));
     } else if (arrived || together || passed.count == 1) {
         conclude(item, WH_CAUSE_FREEZE, place, true,
                  arrived    ? CONFIDENCE_ECHO
@@ -350,6 +386,7 @@ bool rule_lost_before_first(struct stall_case *item)
             "%s",
             skipped, seconds_of(item, hop_time(hop, fresh - 1)),
             seconds_of(item, hop_time(hop, fresh)), name_of(item, hop));
+    item->finding->vanished = vanished_before(item, fresh - 1, fresh);
     return true;
 }
 

@@ -32,9 +32,8 @@ static bool tells_window(const struct stall_case *item, const struct pkt *pkt)
 }
 
 /* How long was the window below one segment (RFC 9293, 3.8.6.2.2 calls that silly)? */
-static struct window_watch watch_window(const struct stall_case *item)
+static struct window_watch watch_window(const struct stall_case *item, const struct hop *hop)
 {
-    const struct hop *hop = item->timeline->receiver;
     struct window_watch watch = {
         .opened_ns = NEVER, .closed_pkt = COPY_NONE, .opened_pkt = COPY_NONE};
     uint32_t first = view_from(hop, item->start_ns + 1), i = first;
@@ -64,6 +63,16 @@ static struct window_watch watch_window(const struct stall_case *item)
     return watch;
 }
 
+/* For most of the case, as the receiver's hop tells; or as the sender's does, which did not see an
+ * update that was lost, if it was shut for a good part of it at the receiver, too. */
+static bool shut_long_enough(const struct stall_case *item, const struct window_watch *watch)
+{
+    if (watch->closed_ns * 2 >= case_duration(item))
+        return true;
+    return watch->closed_ns * 4 >= case_duration(item) &&
+           watch_window(item, item->timeline->sender).closed_ns * 2 >= case_duration(item);
+}
+
 static bool conclude_window(struct stall_case *item, const struct window_watch *watch)
 {
     const struct hop *hop = item->timeline->receiver;
@@ -75,15 +84,18 @@ static bool conclude_window(struct stall_case *item, const struct window_watch *
             (unsigned)track_window(hop->view, closed),
             seconds_of(item, view_time(hop, watch->closed_pkt)), name_of(item, hop));
     if (watch->opened_pkt != COPY_NONE)
-        testify(item, hop, watch->opened_pkt, NULL, 0, "it opened again at %.3f s",
-                seconds_of(item, view_time(hop, watch->opened_pkt)));
+        testify(item, hop, watch->opened_pkt, NULL, 0, "it opened again at %.3f s%s",
+                seconds_of(item, view_time(hop, watch->opened_pkt)),
+                watch->closed_ns * 2 < case_duration(item)
+                    ? ", and the sender did not get to know until later"
+                    : "");
     return true;
 }
 
 bool rule_window_closed(struct stall_case *item)
 {
-    struct window_watch watch = watch_window(item);
-    if (item->timeline->by_arrival || watch.closed_ns * 2 < case_duration(item))
+    struct window_watch watch = watch_window(item, item->timeline->receiver);
+    if (item->timeline->by_arrival || !shut_long_enough(item, &watch))
         return false;
     return conclude_window(item, &watch);
 }
@@ -93,8 +105,8 @@ bool rule_window_closed(struct stall_case *item)
 bool rule_window_shut(struct stall_case *item)
 {
     const struct timeline *timeline = item->timeline;
-    struct window_watch watch = watch_window(item);
-    if (timeline->by_arrival || watch.closed_ns * 2 < case_duration(item))
+    struct window_watch watch = watch_window(item, timeline->receiver);
+    if (timeline->by_arrival || !shut_long_enough(item, &watch))
         return false;
     bool filled = steps_level(&timeline->sent, item->start_ns, 0) + timeline->mss > watch.edge;
     bool probed = false;

@@ -74,6 +74,8 @@ static enum wh_scope scope_of(const struct findings *findings, uint32_t at,
           */
 #define BLACKHOLE_PASSED     2u /* smaller packets that came through meanwhile */
 #define CONFIDENCE_BLACKHOLE 0.9
+#define CONFIDENCE_UNSEEN    0.75     /* nobody saw the sizes of what was lost */
+#define BLACKHOLE_UNSEEN_NS  NS_PER_S /* long enough for several copies of one byte */
 
 #define ANSWER_PACKETS 4096u /* looked through for the acknowledgement of a packet */
 
@@ -111,7 +113,8 @@ static void add_passage(const struct flow *flow, const struct alignment *alignme
         const struct pkt *pkt = &hop.view->pkts[i];
         if (pkt->len == 0 || ((pkt_side(pkt) == 1) != flow->reversed) != from_servers)
             continue;
-        if (vanished->from_point == vanished->to_point && !was_answered(&hop, i, vanished->last_ns))
+        bool behind = vanished->from_point == vanished->to_point && !vanished->unseen;
+        if (behind && !was_answered(&hop, i, vanished->last_ns))
             continue;
         passage->count++;
         if (pkt->len >= passage->largest) {
@@ -149,6 +152,8 @@ static void ask_size(struct finding *finding, const struct flows *flows,
     bool vanishes = finding->cause == WH_CAUSE_LOSS || finding->cause == WH_CAUSE_UNKNOWN;
     if (!vanishes || vanished->copies < BLACKHOLE_COPIES || vanished->least_bytes < BLACKHOLE_BYTES)
         return;
+    if (vanished->unseen && vanished->last_ns - vanished->first_ns < BLACKHOLE_UNSEEN_NS)
+        return;
     bool from_servers =
         (finding->direction == WH_TO_CLIENT) != flows->items[finding->flow].reversed;
     for (uint32_t f = 0; f < flows->count && passage.largest < vanished->least_bytes; f++)
@@ -156,7 +161,7 @@ static void ask_size(struct finding *finding, const struct flows *flows,
     if (passage.count < BLACKHOLE_PASSED || passage.largest >= vanished->least_bytes)
         return;
     finding->cause = WH_CAUSE_MTU_BLACKHOLE;
-    finding->confidence = CONFIDENCE_BLACKHOLE;
+    finding->confidence = vanished->unseen ? CONFIDENCE_UNSEEN : CONFIDENCE_BLACKHOLE;
     add_evidence(finding, &passage, arena);
 }
 

@@ -147,8 +147,7 @@ static bool answers(const struct pkt *answer, const struct pkt *asked)
     return pkt_span(asked) && answer->ack != ACK_NONE && answer->ack >= pkt_end(asked);
 }
 
-/* From the sender's hop to the sender and back: the quickest answer it ever gave. 0: not known. */
-static int64_t sender_rtt_ns(const struct timeline *timeline)
+int64_t timeline_turn_ns(const struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
     const struct pkt *asked = NULL;
@@ -186,7 +185,7 @@ static bool add_rtt(struct timeline *timeline, int64_t time_ns, int64_t rtt_ns)
 static bool sample_rtts(struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
-    int64_t behind_ns = sender_rtt_ns(timeline);
+    int64_t behind_ns = timeline_turn_ns(timeline);
     int64_t timed_end = 0, timed_ns = NEVER, timed_age_ns = 0, high = INT64_MIN;
     for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
         const struct pkt *pkt = &hop->view->pkts[i];

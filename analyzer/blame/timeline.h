@@ -73,6 +73,9 @@ int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns);
 /* How much later than the quickest one a packet passed the sender's hop, by its timestamp. */
 int64_t timeline_age(const struct timeline *timeline, const struct pkt *pkt, int64_t time_ns);
 
+/* From the sender's hop to the sender and back: the quickest answer it ever gave; 0: not known. */
+int64_t timeline_turn_ns(const struct timeline *timeline);
+
 /* First packet of a view at or after a time (by the hop's clock); pkt_count when none. */
 uint32_t view_from(const struct hop *hop, int64_t time_ns);
 /* First copy of a hop at or after a time; count when none. */
