@@ -64,6 +64,14 @@ static bool make_table(struct pairs *pairs, uint32_t packets)
     return true;
 }
 
+static struct pair_slot *slot_of(const struct pairs *pairs, uint64_t hash)
+{
+    uint32_t at = (uint32_t)(hash >> 32) & (pairs->table_size - 1);
+    while (pairs->table[at].hash && pairs->table[at].hash != hash)
+        at = (at + 1) & (pairs->table_size - 1);
+    return &pairs->table[at];
+}
+
 static void put(struct pairs *pairs, const struct track_flow *flow, unsigned which, unsigned thin,
                 uint32_t limit, unsigned parts)
 {
@@ -72,10 +80,7 @@ static void put(struct pairs *pairs, const struct track_flow *flow, unsigned whi
         if (!sampled(&flow->pkts[i], hash, thin))
             continue;
         used++;
-        uint32_t at = (uint32_t)(hash >> 32) & (pairs->table_size - 1);
-        while (pairs->table[at].hash && pairs->table[at].hash != hash)
-            at = (at + 1) & (pairs->table_size - 1);
-        struct pair_slot *slot = &pairs->table[at];
+        struct pair_slot *slot = slot_of(pairs, hash);
         slot->hash = hash;
         slot->twice |= slot->pkt[which] != 0;
         slot->pkt[which] = i + 1;
@@ -93,15 +98,22 @@ bool pairs_collect(const struct track_flow *a, const struct track_flow *b, unsig
     unsigned parts = parts_of(a) & parts_of(b);
     put(pairs, a, 0, thin, limit, parts);
     put(pairs, b, 1, thin, limit, parts);
-    for (uint32_t at = 0; at < pairs->table_size; at++) {
-        const struct pair_slot *slot = &pairs->table[at];
-        if (!slot->pkt[0] || !slot->pkt[1] || slot->twice)
+    for (uint32_t i = 0; i < a->pkt_count; i++) {
+        const struct pkt *from = &a->pkts[i];
+        uint64_t hash = identity(from, parts);
+        if (!sampled(from, hash, thin))
+            continue;
+        const struct pair_slot *slot = slot_of(pairs, hash);
+        if (slot->pkt[0] != i + 1 || !slot->pkt[1] || slot->twice)
             continue;
         struct pair *pair = ARRAY_PUSH(pairs->items, pairs->count, pairs->capacity);
         if (!pair)
             return false;
-        const struct pkt *from = &a->pkts[slot->pkt[0] - 1], *to = &b->pkts[slot->pkt[1] - 1];
-        *pair = (struct pair){from->time, to->time.ns - from->time.ns, (uint8_t)pkt_side(from)};
+        const struct pkt *to = &b->pkts[slot->pkt[1] - 1];
+        *pair = (struct pair){from->time,
+                              to->time.ns - from->time.ns,
+                              {pkt_place(from), pkt_place(to)},
+                              (uint8_t)pkt_side(from)};
     }
     return true;
 }

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Walls are built in one pass over samples in order (Andrew's monotone chain), and asked by slope:
+ * the highest line of a slope that stays below the ceiling touches a corner of its hull. As a
+ * function of the slope the width is concave, so that its peak and its ends are found by bisection.
+ */
+#include "align/corridor.h"
+
+#include <stdlib.h>
+
+/* Does b lie on or above the line from a to c (on or below it, for `sign` -1)? */
+static bool is_slack(const struct wall_point *a, const struct wall_point *b,
+                     const struct wall_point *c, int sign)
+{
+    __int128 left = (__int128)(b->difference_ns - a->difference_ns) * (c->x_ns - a->x_ns);
+    __int128 right = (__int128)(c->difference_ns - a->difference_ns) * (b->x_ns - a->x_ns);
+    return sign > 0 ? left >= right : left <= right;
+}
+
+/* Adds the next sample to a hull: the lower one for `sign` 1, the upper one for -1. */
+static void extend(struct wall_point *wall, uint32_t *count, struct wall_point point, int sign)
+{
+    if (*count && wall[*count - 1].x_ns == point.x_ns) {
+        if (sign * point.difference_ns >= sign * wall[*count - 1].difference_ns)
+            return;
+        --*count;
+    }
+    while (*count >= 2 && is_slack(&wall[*count - 2], &wall[*count - 1], &point, sign))
+        --*count;
+    wall[(*count)++] = point;
+}
+
+static bool make_room(struct corridor *corridor, uint32_t points)
+{
+    if (points <= corridor->room)
+        return true;
+    free(corridor->ceiling);
+    free(corridor->floor);
+    corridor->ceiling = calloc(points, sizeof *corridor->ceiling);
+    corridor->floor = calloc(points, sizeof *corridor->floor);
+    corridor->room = corridor->ceiling && corridor->floor ? points : 0;
+    return corridor->room != 0;
+}
+
+bool corridor_make(struct corridor *corridor, const struct sample *samples, uint32_t first,
+                   uint32_t end)
+{
+    __int128 sum_out = 0, sum_back = 0;
+    if (!make_room(corridor, end - first + 1))
+        return false;
+    corridor->ceiling_count = corridor->floor_count = 0;
+    corridor->outwards = corridor->back = 0;
+    corridor->mean_out_ns = corridor->mean_back_ns = 0;
+    corridor->first_ns = first < end ? samples[first].x_ns : 0;
+    corridor->last_ns = first < end ? samples[end - 1].x_ns : 0;
+    for (uint32_t i = first; i < end; i++) {
+        const struct sample *sample = &samples[i];
+        struct wall_point point = {sample->x_ns, sample->ns[1] - sample->ns[0]};
+        if (sample->strange)
+            continue;
+        if (sample->outwards)
+            extend(corridor->ceiling, &corridor->ceiling_count, point, 1);
+        else
+            extend(corridor->floor, &corridor->floor_count, point, -1);
+        corridor->outwards += sample->outwards;
+        corridor->back += !sample->outwards;
+        *(sample->outwards ? &sum_out : &sum_back) += point.x_ns;
+    }
+    if (corridor->outwards)
+        corridor->mean_out_ns = (int64_t)(sum_out / (__int128)corridor->outwards);
+    if (corridor->back)
+        corridor->mean_back_ns = (int64_t)(sum_back / (__int128)corridor->back);
+    return true;
+}
+
+void corridor_free(struct corridor *corridor)
+{
+    free(corridor->ceiling);
+    free(corridor->floor);
+    *corridor = (struct corridor){0};
+}
+
+/* The line of a slope that touches the wall, at x 0. Along a hull the distance to such a line falls
+ * and rises once: its corner is found by bisection. */
+static int64_t touch(const struct wall_point *wall, uint32_t count, int64_t slope_ppb, int sign)
+{
+    uint32_t low = 0, high = count - 1;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int64_t rise = wall[middle + 1].difference_ns - wall[middle].difference_ns;
+        int64_t run = slope_ns(slope_ppb, wall[middle + 1].x_ns - wall[middle].x_ns);
+        if (sign * (rise - run) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return wall[low].difference_ns - slope_ns(slope_ppb, wall[low].x_ns);
+}
+
+int64_t corridor_width(const struct corridor *corridor, int64_t slope_ppb, int64_t *low_ns,
+                       int64_t *high_ns)
+{
+    *low_ns = INT64_MIN;
+    *high_ns = INT64_MAX;
+    if (corridor->ceiling_count)
+        *high_ns = touch(corridor->ceiling, corridor->ceiling_count, slope_ppb, 1);
+    if (corridor->floor_count)
+        *low_ns = touch(corridor->floor, corridor->floor_count, slope_ppb, -1);
+    return corridor_closed(corridor) ? *high_ns - *low_ns : INT64_MAX;
+}
+
+int64_t concave_peak(int64_t low, int64_t high, int64_t (*value)(const void *context, int64_t at),
+                     const void *context)
+{
+    while (high - low > 2) {
+        int64_t third = (high - low) / 3, a = low + third, b = high - third;
+        int64_t at_a = value(context, a), at_b = value(context, b);
+        if (at_a <= at_b)
+            low = a;
+        if (at_a >= at_b)
+            high = b;
+    }
+    int64_t best = low;
+    for (int64_t at = low + 1; at <= high; at++)
+        best = value(context, at) > value(context, best) ? at : best;
+    return best;
+}
+
+static int64_t width_at(const void *context, int64_t slope_ppb)
+{
+    int64_t low_ns, high_ns;
+    return corridor_width(context, slope_ppb, &low_ns, &high_ns);
+}
+
+int64_t corridor_widest(const struct corridor *corridor)
+{
+    if (!corridor_closed(corridor))
+        return 0;
+    return concave_peak(-SLOPE_MAX_PPB, SLOPE_MAX_PPB, width_at, corridor);
+}
+
+void corridor_slopes(const struct corridor *corridor, int64_t inside_ppb, int64_t width_ns,
+                     int64_t *low_ppb, int64_t *high_ppb)
+{
+    for (int sign = -1; sign <= 1; sign += 2) {
+        int64_t in = inside_ppb, out = sign * (SLOPE_MAX_PPB + 1);
+        while (sign * (out - in) > 1) {
+            int64_t middle = in + (out - in) / 2;
+            if (width_at(corridor, middle) >= width_ns)
+                in = middle;
+            else
+                out = middle;
+        }
+        *(sign < 0 ? low_ppb : high_ppb) = in;
+    }
+}
+
+int64_t corridor_closeness(const struct corridor *corridor, int64_t slope_ppb)
+{
+    int64_t low_ns, high_ns, sum_ns = 0;
+    corridor_width(corridor, slope_ppb, &low_ns, &high_ns);
+    if (corridor->ceiling_count)
+        sum_ns += high_ns + slope_ns(slope_ppb, corridor->mean_out_ns);
+    if (corridor->floor_count)
+        sum_ns -= low_ns + slope_ns(slope_ppb, corridor->mean_back_ns);
+    return sum_ns;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What each two points have in common: shared by the files of this stage. */
+#ifndef WHICHHOP_ALIGN_LINKS_H
+#define WHICHHOP_ALIGN_LINKS_H
+
+#include "align/align.h"
+#include "align/corridor.h"
+#include "align/pairs.h"
+
+#define UNCERTAINTY_FLOOR_NS (2 * NS_PER_US)  /* two readings of one clock on two processors */
+#define DRIFT_LEAST_NS       (20 * NS_PER_US) /* a contradiction below is readings, not drift */
+
+/* What two points have in common; a < b, as points are numbered. */
+struct link {
+    struct pairs pairs;   /* of all their flows, flow by flow */
+    uint32_t *flow_end;   /* pairs.items[flow_end[i-1]..flow_end[i]] belong to flow number i */
+    double nearer_server; /* above 0: a is nearer to the servers, weighted by bytes */
+    uint32_t flows;
+    struct sample *samples; /* once the path is known: in the order of the nearer point's capture */
+    uint32_t sample_count;
+};
+
+struct context {
+    struct flows *flows;
+    unsigned count;
+    struct link *links; /* count * count, of which [a * count + b] with a < b is used */
+    bool syn_seen;      /* some flow has a SYN: only those vote */
+};
+
+static inline struct link *link_of(const struct context *context, unsigned a, unsigned b)
+{
+    return &context->links[a < b ? a * context->count + b : b * context->count + a];
+}
+
+static inline uint32_t link_first_pair(const struct link *link, uint32_t flow)
+{
+    return flow ? link->flow_end[flow - 1] : 0;
+}
+
+/* order.c: fills alignment->order, found and opposed, and marks reversed flows. False when memory
+ * is out. */
+bool order_find(struct context *context, const struct align_options *options,
+                struct alignment *alignment);
+
+/* links.c: collects the pairs of all links; makes the samples of a link between two places of the
+ * path; lets their x run anew after times were changed. */
+bool links_collect(struct context *context);
+bool link_sample(struct context *context, unsigned near, unsigned far);
+void samples_set_x(struct sample *samples, uint32_t count);
+void links_free(struct context *context);
+
+/* steps.c: finds where clocks were set, notes it in alignment->steps and sets the samples' times
+ * right. Needs the path's order and all samples. A point whose packets no few steps explain is
+ * left as it is. False when memory is out. */
+bool steps_find(struct context *context, struct alignment *alignment);
+
+/* clocks.c: the path's clock over all points. False when memory is out. */
+bool clocks_fit(struct context *context, const struct align_options *options,
+                struct alignment *alignment);
+
+/* A point's time as its clock would have shown it without the steps before. */
+static inline int64_t step_sum_ns(const struct clock_steps *steps, uint64_t place)
+{
+    int64_t sum_ns = 0;
+    for (unsigned i = 0; i < steps->count && steps->items[i].place <= place; i++)
+        sum_ns += steps->items[i].step_ns;
+    return sum_ns;
+}
+
+#endif
