@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the stages found, in the shape and the order in which people and scripts get to see it. */
+#include <math.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,18 @@ static void count_flows(const struct wh_analysis *analysis, unsigned p, struct w
     }
 }
 
+static bool make_steps(struct wh_analysis *analysis, unsigned p, struct wh_point *point)
+{
+    const struct clock_steps *found = &analysis->alignment.steps[p];
+    struct wh_clock_step *steps = arena_alloc(&analysis->arena, found->count + 1, sizeof *steps);
+    for (unsigned i = 0; steps && i < found->count; i++)
+        steps[i] = (struct wh_clock_step){since_epoch(analysis, p, align_step_time(found, i)),
+                                          found->items[i].step_ns, found->items[i].unsure};
+    point->clock.steps = steps;
+    point->clock.step_count = steps ? found->count : 0;
+    return steps != NULL;
+}
+
 static bool make_point(struct wh_analysis *analysis, unsigned p, struct wh_point *point)
 {
     const struct capture *capture = &analysis->captures[p];
@@ -221,13 +234,13 @@ static bool make_point(struct wh_analysis *analysis, unsigned p, struct wh_point
         .snaplen = capture->snaplen,
         .link_type = capture->link_type ? capture->link_type : "unknown",
         .clock = {clock->offset_ns, (double)clock->drift_ppb / 1000.0,
-                  analysis->alignment.tied[p] ? clock->uncertainty_ns : WH_NONE},
+                  analysis->alignment.tied[p] ? clock->uncertainty_ns : WH_NONE, NULL, 0},
         .capture_missed = capture->missed,
         .capture_dropped = capture->dropped,
     };
     memcpy(point->events, capture->events, sizeof point->events);
     count_flows(analysis, p, point);
-    return make_files(analysis, capture, point);
+    return make_steps(analysis, p, point) && make_files(analysis, capture, point);
 }
 
 static int64_t delay_of_bucket(unsigned bucket)
@@ -385,6 +398,25 @@ static bool make_stalls(struct wh_analysis *analysis, const struct renumbering *
 
 /* ---- warnings -------------------------------------------------------------------------------- */
 
+/* What was found of a point's clock and set right, a sentence each. */
+static void warn_of_clock(struct wh_analysis *analysis, const struct wh_point *point)
+{
+    for (uint32_t i = 0; i < point->clock.step_count; i++) {
+        const struct wh_clock_step *step = &point->clock.steps[i];
+        analysis_warn(
+            analysis, "the clock of %s was set %s by %.6f s at %.3f s%s; its times are corrected",
+            point->name, step->step_ns < 0 ? "back" : "forward", (double)llabs(step->step_ns) / 1e9,
+            (double)step->at_ns / 1e9,
+            step->unsure ? " (or the other point's the other way: nothing tells which)" : "");
+    }
+    if (point->clock.drift_ppm < 0 || point->clock.drift_ppm > 0)
+        analysis_warn(analysis,
+                      "the clock of %s runs %s by %.3f ppm against that of the path; its times are "
+                      "corrected",
+                      point->name, point->clock.drift_ppm < 0 ? "fast" : "slow",
+                      fabs(point->clock.drift_ppm));
+}
+
 static void warn_of_path(struct wh_analysis *analysis)
 {
     uint32_t common = 0;
@@ -457,6 +489,8 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
     if (verdict_make(result, segments, &analysis->arena, error) ||
         hypotheses_make(result, &analysis->arena, error))
         goto cleanup;
+    for (unsigned p = 0; p < analysis->capture_count; p++)
+        warn_of_clock(analysis, &result->points[p]);
     warn_of_path(analysis);
     result->warnings = analysis->warnings;
     result->warning_count = analysis->warning_count;

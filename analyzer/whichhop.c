@@ -288,6 +288,21 @@ static int parse_path(const struct wh_analysis *analysis, unsigned order[WH_POIN
     return WH_OK;
 }
 
+/* Takes the steps of a point's clock out of all that was captured there. */
+static void straighten(struct capture *capture, const struct clock_steps *steps)
+{
+    if (steps->count == 0)
+        return;
+    align_straighten(&capture->track, steps);
+    capture->span = (struct capture_span){{INT64_MAX}, {INT64_MIN}, false};
+    for (uint32_t f = 0; f < capture->track.flow_count; f++) {
+        const struct track_flow *flow = &capture->track.flows[f];
+        struct capture_span *span = &capture->span;
+        span->first = flow->first.ns < span->first.ns ? flow->first : span->first;
+        span->last = flow->last.ns > span->last.ns ? flow->last : span->last;
+    }
+}
+
 static int align(struct wh_analysis *analysis, struct wh_error *error)
 {
     unsigned order[WH_POINTS_MAX], given[WH_POINTS_MAX];
@@ -312,7 +327,8 @@ static int align(struct wh_analysis *analysis, struct wh_error *error)
         return WH_ERROR;
     analysis->epoch.ns = INT64_MAX;
     for (unsigned p = 0; p < analysis->capture_count; p++) {
-        const struct capture *capture = &analysis->captures[p];
+        struct capture *capture = &analysis->captures[p];
+        straighten(capture, &analysis->alignment.steps[p]);
         if (capture->packets == 0)
             continue;
         int64_t first_ns = clock_to_path(&analysis->alignment.clock[p], capture->span.first).ns;

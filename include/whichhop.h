@@ -130,10 +130,19 @@ struct wh_file {
     uint64_t packets;
 };
 
+/* A point's clock was set while it captured. */
+struct wh_clock_step {
+    int64_t at_ns;
+    int64_t step_ns; /* above 0: forward */
+    bool unsure;     /* or the other point's was set the other way: nothing tells */
+};
+
 struct wh_clock_info {
-    int64_t offset_ns; /* added to the point's time gives the path's */
-    double drift_ppm;
-    int64_t uncertainty_ns; /* WH_NONE: not known, no flow ties it to the path */
+    int64_t offset_ns; /* added to the point's time, where its capture begins, gives the path's */
+    double drift_ppm;  /* what is added grows by this much */
+    int64_t uncertainty_ns;            /* WH_NONE: not known, no flow ties it to the path */
+    const struct wh_clock_step *steps; /* by time; taken out of all that is said of the point */
+    uint32_t step_count;
 };
 
 struct wh_point {

@@ -4,8 +4,9 @@
 
 #include <stdlib.h>
 
-#define SAMPLES_WANTED  200000u         /* of packets, for each pair of points */
-#define OUT_OF_ORDER_NS (5 * NS_PER_MS) /* a capture's own times fall by less without a step */
+#include "align/witness.h"
+
+#define SAMPLES_WANTED 200000u /* of packets, for each pair of points */
 
 static unsigned thinning(const struct flows *flows, unsigned a, unsigned b)
 {

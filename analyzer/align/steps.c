@@ -1,8 +1,311 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Steps of clocks, one after the other: the surveys of all links tell where two clocks parted, the
+ * narrowest of them by how much; what either capture tells of itself, and what the others say,
+ * which of the two was set. That one's times are set right, and the links surveyed anew. A step
+ * that all points' clocks made at once, on one host, shows in no link, and in each capture alone.
+ */
+#include <stdlib.h>
+
 #include "align/links.h"
+#include "align/survey.h"
+#include "align/witness.h"
+
+#define STEP_LEAST_NS NS_PER_MS
+#define TURNS_MAX     96u
+#define SAME_NS       (10 * NS_PER_MS) /* two measures of one step agree within */
+
+struct search {
+    struct context *context;
+    struct alignment *alignment;
+    struct survey *surveys; /* count * count, by places on the path */
+    bool *stale;            /* likewise */
+};
+
+static unsigned survey_index(const struct search *search, unsigned i, unsigned j)
+{
+    return i * search->context->count + j;
+}
+
+static struct link *link_at(const struct search *search, unsigned i, unsigned j)
+{
+    return link_of(search->context, search->alignment->order[i], search->alignment->order[j]);
+}
+
+/* ---- setting a point's times right ----------------------------------------------------------- */
+
+static void move_samples(struct search *search, unsigned place, uint64_t from, int64_t step_ns)
+{
+    for (unsigned other = 0; other < search->context->count; other++) {
+        if (other == place)
+            continue;
+        unsigned i = place < other ? place : other, j = place < other ? other : place;
+        struct link *link = link_at(search, i, j);
+        unsigned side = place == j;
+        for (uint32_t n = 0; n < link->sample_count; n++) {
+            struct sample *sample = &link->samples[n];
+            sample->strange = false;
+            if (sample->place[side] >= from)
+                sample->ns[side] -= step_ns;
+        }
+        samples_set_x(link->samples, link->sample_count);
+        search->stale[survey_index(search, i, j)] = true;
+    }
+}
+
+static void drop_step(struct clock_steps *steps, unsigned index)
+{
+    steps->count--;
+    for (unsigned i = index; i < steps->count; i++)
+        steps->items[i] = steps->items[i + 1];
+}
+
+/* A step at a place of the path. One that is known there already is made more exact. False when
+ * the point has too many. */
+static bool apply(struct search *search, unsigned place, const struct clock_step *step,
+                  uint64_t before, uint64_t after)
+{
+    struct clock_steps *steps = &search->alignment->steps[search->alignment->order[place]];
+    unsigned at = 0;
+    for (; at < steps->count; at++) {
+        struct clock_step *known = &steps->items[at];
+        if (known->place <= before || known->place > after)
+            continue;
+        known->step_ns += step->step_ns;
+        move_samples(search, place, known->place, step->step_ns);
+        if (llabs(known->step_ns) < STEP_LEAST_NS) {
+            move_samples(search, place, known->place, -known->step_ns);
+            drop_step(steps, at);
+        }
+        return true;
+    }
+    if (steps->count == CLOCK_STEPS_MAX)
+        return false;
+    for (at = steps->count++; at > 0 && steps->items[at - 1].place > step->place; at--)
+        steps->items[at] = steps->items[at - 1];
+    steps->items[at] = *step;
+    move_samples(search, place, step->place, step->step_ns);
+    return true;
+}
+
+/* ---- which of two ---------------------------------------------------------------------------- */
+
+/* What speaks for one of the two having been set. */
+struct suspect {
+    unsigned place, point;
+    int64_t step_ns; /* its step, if it was the one */
+    struct stretch stretch;
+    struct testimony testimony;
+    unsigned confirmed, denied; /* by links with other points */
+};
+
+static bool fell(const struct suspect *suspect)
+{
+    int64_t passed_ns = suspect->stretch.least.passed_ns;
+    return suspect->step_ns < 0 && suspect->stretch.seams && passed_ns < -OUT_OF_ORDER_NS &&
+           passed_ns > suspect->step_ns - SAME_NS;
+}
+
+/* Its clock cannot have been set forward where no silence is that long. */
+static bool impossible(const struct suspect *suspect)
+{
+    int64_t passed_ns = suspect->stretch.most.passed_ns;
+    return suspect->step_ns > 0 &&
+           passed_ns < suspect->step_ns - suspect->step_ns / 8 - STEP_LEAST_NS;
+}
+
+/* How far from what the senders' clocks tell, if it was set by `step_ns`. */
+static int64_t misfit(const struct suspect *suspect, int64_t step_ns)
+{
+    return suspect->testimony.witnesses ? llabs(suspect->testimony.median_ns - step_ns) : 0;
+}
+
+static void ask_others(const struct search *search, struct suspect *suspect,
+                       const struct jump *jump, unsigned side, unsigned not )
+{
+    for (unsigned other = 0; other < search->context->count; other++) {
+        if (other == suspect->place || other == not )
+            continue;
+        unsigned i = suspect->place < other ? suspect->place : other;
+        unsigned j = suspect->place < other ? other : suspect->place;
+        unsigned own = suspect->place == j;
+        const struct survey *survey = &search->surveys[survey_index(search, i, j)];
+        bool agrees = false;
+        for (unsigned n = 0; n < survey->count; n++) {
+            const struct jump *theirs = &survey->jumps[n];
+            int64_t step_ns = own ? theirs->size_ns : -theirs->size_ns;
+            int64_t apart_ns = llabs(step_ns - suspect->step_ns);
+            agrees |= theirs->before[own] < jump->after[side] &&
+                      jump->before[side] < theirs->after[own] &&
+                      (apart_ns < SAME_NS || apart_ns < llabs(suspect->step_ns) / 5);
+        }
+        if (link_at(search, i, j)->sample_count && !survey->hopeless)
+            *(agrees ? &suspect->confirmed : &suspect->denied) += 1;
+    }
+}
+
+/* The index of the one that was set. */
+static unsigned choose(const struct suspect suspects[2], bool *unsure)
+{
+    const struct suspect *near = &suspects[0], *far = &suspects[1];
+    *unsure = false;
+    if (fell(near) != fell(far))
+        return fell(far);
+    if (impossible(near) != impossible(far))
+        return impossible(near);
+    int64_t if_near = misfit(near, near->step_ns) + misfit(far, 0);
+    int64_t if_far = misfit(near, 0) + misfit(far, far->step_ns);
+    int64_t clear_ns = llabs(far->step_ns) / 2;
+    if (if_near + clear_ns < if_far)
+        return 0;
+    if (if_far + clear_ns < if_near)
+        return 1;
+    int votes = (int)near->confirmed - (int)near->denied - (int)far->confirmed + (int)far->denied;
+    *unsure = votes == 0;
+    return votes <= 0;
+}
+
+/* ---- one jump -------------------------------------------------------------------------------- */
+
+/* Where in the suspect's own capture its clock was set: where the times tell so best. */
+static struct clock_step step_of(const struct suspect *suspect, bool unsure)
+{
+    const struct stretch *stretch = &suspect->stretch;
+    const struct seam *seam = &stretch->given;
+    if (fell(suspect))
+        seam = &stretch->least;
+    else if (suspect->step_ns > 0 && !impossible(suspect))
+        seam = &stretch->most;
+    return (struct clock_step){.place = seam->place,
+                               .step_ns = suspect->step_ns,
+                               .last = seam->last,
+                               .next = seam->next,
+                               .unsure = unsure};
+}
+
+/* False when memory is out. */
+static bool settle_jump(struct search *search, unsigned i, unsigned j, bool *applied)
+{
+    const struct survey *survey = &search->surveys[survey_index(search, i, j)];
+    const struct jump jump = survey->jumps[0];
+    const struct flows *flows = search->context->flows;
+    struct suspect suspects[2] = {{.place = i, .step_ns = -jump.size_ns},
+                                  {.place = j, .step_ns = jump.size_ns}};
+    for (unsigned side = 0; side < 2; side++) {
+        struct suspect *suspect = &suspects[side];
+        suspect->point = search->alignment->order[suspect->place];
+        const struct clock_steps *known = &search->alignment->steps[suspect->point];
+        if (!witness_stretch(flows, suspect->point, known, jump.before[side], jump.after[side],
+                             jump.place[side], &suspect->stretch))
+            return false;
+        suspect->testimony =
+            witness_senders(flows, suspect->point, known, jump.before[side], jump.after[side]);
+        ask_others(search, suspect, &jump, side, side ? i : j);
+    }
+    bool unsure;
+    unsigned side = choose(suspects, &unsure);
+    struct clock_step step = step_of(&suspects[side], unsure);
+    *applied = suspects[side].stretch.seams &&
+               apply(search, suspects[side].place, &step, jump.before[side], jump.after[side]);
+    return true;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static bool survey_stale(struct search *search)
+{
+    for (unsigned i = 0; i < search->context->count; i++)
+        for (unsigned j = i + 1; j < search->context->count; j++) {
+            unsigned index = survey_index(search, i, j);
+            struct link *link = link_at(search, i, j);
+            if (search->stale[index] &&
+                !survey_make(&search->surveys[index], link->samples, link->sample_count))
+                return false;
+            search->stale[index] = false;
+        }
+    return true;
+}
+
+/* The link whose corridor is the narrowest, of those with a jump that is worth the name. */
+static bool narrowest_link(const struct search *search, unsigned *near, unsigned *far)
+{
+    int64_t least_ns = INT64_MAX;
+    bool found = false;
+    for (unsigned i = 0; i < search->context->count; i++)
+        for (unsigned j = i + 1; j < search->context->count; j++) {
+            const struct survey *survey = &search->surveys[survey_index(search, i, j)];
+            if (survey->hopeless || survey->count == 0 ||
+                llabs(survey->jumps[0].size_ns) < STEP_LEAST_NS ||
+                (found && survey->width_ns >= least_ns))
+                continue;
+            least_ns = survey->width_ns;
+            *near = i;
+            *far = j;
+            found = true;
+        }
+    return found;
+}
+
+/* Do the senders' clocks, those of either side of flows alike, say that it was a step? */
+static bool confirmed(const struct testimony *testimony, const struct leap *leap, bool backward)
+{
+    if (backward)
+        return testimony->witnesses == 0 || testimony->median_ns <= leap->hint_ns + SAME_NS;
+    int64_t least_ns = leap->hint_ns - leap->hint_ns / 8;
+    return testimony->both_ways && testimony->least_ns > least_ns &&
+           testimony->most_ns - testimony->least_ns < SAME_NS + testimony->median_ns / 8;
+}
+
+/* A step that the capture of one point tells by itself. False when memory is out. */
+static bool settle_leap(struct search *search, unsigned place, bool backward, bool *applied)
+{
+    const struct flows *flows = search->context->flows;
+    unsigned point = search->alignment->order[place];
+    const struct clock_steps *known = &search->alignment->steps[point];
+    struct suspect suspect = {.place = place, .point = point};
+    struct leap leap;
+    if (!witness_leap(flows, point, known, backward, &leap))
+        return true;
+    suspect.testimony = witness_senders(flows, point, known, leap.before, leap.after);
+    if (!confirmed(&suspect.testimony, &leap, backward))
+        return true;
+    if (!witness_stretch(flows, point, known, leap.before, leap.after, leap.after,
+                         &suspect.stretch))
+        return false;
+    suspect.step_ns =
+        suspect.testimony.witnesses ? suspect.testimony.median_ns : suspect.stretch.least.passed_ns;
+    struct clock_step step = step_of(&suspect, false);
+    *applied = suspect.stretch.seams && apply(search, place, &step, leap.before, leap.after);
+    return true;
+}
+
+/* One more step; `applied` says whether there was one. */
+static bool find_one(struct search *search, bool *applied)
+{
+    unsigned near, far;
+    *applied = false;
+    if (!survey_stale(search))
+        return false;
+    if (narrowest_link(search, &near, &far) && !settle_jump(search, near, far, applied))
+        return false;
+    for (unsigned backward = 2; backward-- > 0;)
+        for (unsigned place = 0; !*applied && place < search->context->count; place++)
+            if (!settle_leap(search, place, backward, applied))
+                return false;
+    return true;
+}
+
 bool steps_find(struct context *context, struct alignment *alignment)
 {
-    (void)context;
-    (void)alignment;
-    return true;
+    size_t links = (size_t)context->count * context->count + 1;
+    struct search search = {context, alignment, calloc(links, sizeof *search.surveys),
+                            malloc(links * sizeof *search.stale)};
+    bool ok = search.surveys && search.stale, applied = true;
+    for (size_t i = 0; ok && i < links; i++)
+        search.stale[i] = true;
+    for (unsigned turn = 0; ok && applied && turn < TURNS_MAX; turn++)
+        ok = find_one(&search, &applied);
+    free(search.surveys);
+    free(search.stale);
+    return ok;
 }

@@ -227,6 +227,11 @@ void facts_point_clock(struct buffer *buffer, const struct wh_point *point)
     else
         buffer_printf(buffer, "Clock: %s%s s added, drift %s ppm", clock->offset_ns < 0 ? "" : "+",
                       number_seconds(clock->offset_ns, 9).text, drift.text);
+    for (uint32_t i = 0; i < clock->step_count; i++)
+        buffer_printf(buffer, "%s set %s by %s s at %s s", i ? "," : "; it was",
+                      clock->steps[i].step_ns < 0 ? "back" : "forward",
+                      number_seconds(llabs(clock->steps[i].step_ns), 6).text,
+                      number_seconds(clock->steps[i].at_ns, 3).text);
     if (clock->uncertainty_ns == WH_NONE)
         buffer_add(buffer, "; no flow ties it to the path's, so how exact that is, is not known");
     else if (clock->uncertainty_ns)

@@ -25,6 +25,22 @@ static struct json_object *files_array(struct json *json, const struct wh_point 
     return array;
 }
 
+static struct json_object *steps_array(struct json *json, const struct wh_clock_info *clock)
+{
+    struct json_object *array = json_object_new_array();
+    for (uint32_t i = 0; array && i < clock->step_count; i++) {
+        struct json_object *object = json_object_new_object();
+        if (!object || json_object_array_add(array, object) != 0) {
+            json_object_put(object);
+            json->failed = true;
+            break;
+        }
+        json_put_seconds(json, object, "at_s", clock->steps[i].at_ns);
+        json_put_seconds(json, object, "step_s", clock->steps[i].step_ns);
+    }
+    return array;
+}
+
 static struct json_object *clock_object(struct json *json, const struct wh_clock_info *clock)
 {
     struct json_object *object = json_object_new_object();
@@ -33,7 +49,7 @@ static struct json_object *clock_object(struct json *json, const struct wh_clock
     json_put_seconds(json, object, "offset_s", clock->offset_ns);
     json_put_decimal(json, object, "drift_ppm", clock->drift_ppm);
     json_put_seconds(json, object, "uncertainty_s", clock->uncertainty_ns);
-    json_put(json, object, "steps", json_object_new_array()); /* none is looked for yet */
+    json_put(json, object, "steps", steps_array(json, clock));
     return object;
 }
 

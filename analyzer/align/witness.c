@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Packets are captured in the order in which they came. Where the clock was set back, their times
+ * fall; where it was set forward, there is a silence at this point alone. And whoever uses
+ * timestamps brings a clock of his own along: what it and the point's clock show differs by the
+ * delay, which a step lifts or lowers for all packets that follow.
+ */
+#include "align/witness.h"
+
+#include <stdlib.h>
+
+#include "align/links.h"
+
+#define WITNESSES_MAX   64u
+#define WITNESS_PACKETS 256u              /* looked at on either side */
+#define WITNESS_NS      (5 * NS_PER_S)    /* and for so long */
+#define TICK_LEAST_NS   (300 * NS_PER_MS) /* a shorter stretch does not tell the tick */
+#define LEAP_NS         (20 * NS_PER_MS)
+#define LEAP_FORWARD_NS (100 * NS_PER_MS)
+#define FALLS_MAX       64u /* a capture of several interfaces may be out of order all over */
+
+static uint32_t index_of(const struct track_flow *view, uint64_t place)
+{
+    uint32_t low = 0, high = view->pkt_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (pkt_place(&view->pkts[middle]) < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int64_t straight_ns(const struct clock_steps *known, const struct pkt *pkt)
+{
+    return pkt->time.ns - step_sum_ns(known, pkt_place(pkt));
+}
+
+/* ---- the capture's own times ----------------------------------------------------------------- */
+
+struct moment {
+    uint64_t place;
+    struct point_time time;
+    int64_t straight_ns;
+};
+
+static int compare_moments(const void *left, const void *right)
+{
+    const struct moment *a = left, *b = right;
+    return a->place < b->place ? -1 : a->place > b->place;
+}
+
+bool witness_stretch(const struct flows *flows, unsigned point, const struct clock_steps *known,
+                     uint64_t before, uint64_t after, uint64_t place, struct stretch *stretch)
+{
+    struct moment *moments = NULL;
+    uint32_t count = 0, capacity = 0;
+    *stretch = (struct stretch){0};
+    for (uint32_t f = 0; f < flows->count; f++) {
+        const struct track_flow *view = flows->items[f].at[point];
+        for (uint32_t i = view ? index_of(view, before) : 0;
+             view && i < view->pkt_count && pkt_place(&view->pkts[i]) <= after; i++) {
+            struct moment *moment = ARRAY_PUSH(moments, count, capacity);
+            if (!moment) {
+                free(moments);
+                return false;
+            }
+            const struct pkt *pkt = &view->pkts[i];
+            *moment = (struct moment){pkt_place(pkt), pkt->time, straight_ns(known, pkt)};
+        }
+    }
+    if (count)
+        qsort(moments, count, sizeof *moments, compare_moments);
+    for (uint32_t i = 1; i < count; i++) {
+        struct seam seam = {moments[i].place, moments[i - 1].time, moments[i].time,
+                            moments[i].straight_ns - moments[i - 1].straight_ns};
+        if (stretch->seams++ == 0)
+            stretch->least = stretch->most = stretch->given = seam;
+        stretch->least = seam.passed_ns < stretch->least.passed_ns ? seam : stretch->least;
+        stretch->most = seam.passed_ns > stretch->most.passed_ns ? seam : stretch->most;
+        if (seam.place <= place)
+            stretch->given = seam;
+    }
+    free(moments);
+    return true;
+}
+
+/* ---- the senders' clocks --------------------------------------------------------------------- */
+
+/* Some packets of one sender, on one side of a place. */
+struct run {
+    uint32_t first, last, count; /* of them; first is the nearest to the place */
+};
+
+static bool is_witness(const struct pkt *pkt, unsigned side)
+{
+    return pkt_side(pkt) == side && (pkt->flags & PKT_TIMESTAMPS) && !(pkt->flags & PKT_DUPLICATE);
+}
+
+static struct run find_run(const struct track_flow *view, const struct clock_steps *known,
+                           unsigned side, uint32_t from, int step)
+{
+    struct run run = {0};
+    for (int64_t i = from; i >= 0 && i < view->pkt_count && run.count < WITNESS_PACKETS;
+         i += step) {
+        const struct pkt *pkt = &view->pkts[i];
+        if (!is_witness(pkt, side))
+            continue;
+        if (run.count && llabs(straight_ns(known, pkt) -
+                               straight_ns(known, &view->pkts[run.first])) > WITNESS_NS)
+            break;
+        run.first = run.count++ ? run.first : (uint32_t)i;
+        run.last = (uint32_t)i;
+    }
+    return run;
+}
+
+/* Nanoseconds a tick, of those that stacks use; 0: not told. */
+static int64_t tick_of(const struct track_flow *view, const struct clock_steps *known,
+                       const struct run *run)
+{
+    static const int64_t ticks_ms[] = {1, 2, 4, 5, 10, 100, 500};
+    if (run->count < 2)
+        return 0;
+    const struct pkt *a = &view->pkts[run->first], *b = &view->pkts[run->last];
+    int64_t passed_ns = llabs(straight_ns(known, b) - straight_ns(known, a));
+    int64_t ticks = llabs((int64_t)(int32_t)(b->tsval - a->tsval));
+    for (unsigned i = 0; passed_ns >= TICK_LEAST_NS && i < sizeof ticks_ms / sizeof *ticks_ms;
+         i++) {
+        int64_t expected_ns = ticks * ticks_ms[i] * NS_PER_MS;
+        if (llabs(passed_ns - expected_ns) < passed_ns / 7)
+            return ticks_ms[i] * NS_PER_MS;
+    }
+    return 0;
+}
+
+static int64_t least_age(const struct track_flow *view, const struct clock_steps *known,
+                         unsigned side, const struct run *run, uint32_t origin, int64_t tick_ns)
+{
+    int64_t least_ns = INT64_MAX;
+    uint32_t low = run->first < run->last ? run->first : run->last;
+    uint32_t high = run->first < run->last ? run->last : run->first;
+    for (uint32_t i = low; i <= high; i++) {
+        const struct pkt *pkt = &view->pkts[i];
+        if (!is_witness(pkt, side))
+            continue;
+        int64_t age_ns = straight_ns(known, pkt) - (int32_t)(pkt->tsval - origin) * tick_ns;
+        least_ns = age_ns < least_ns ? age_ns : least_ns;
+    }
+    return least_ns;
+}
+
+/* One flow and sender: how much later, by the least age of its packets, the clock shows. */
+static bool ask_sender(const struct track_flow *view, const struct clock_steps *known,
+                       unsigned side, uint64_t before, uint64_t after, int64_t *moved_ns)
+{
+    uint32_t from = index_of(view, after), until = index_of(view, before + 1);
+    if (until == 0 || from >= view->pkt_count)
+        return false;
+    struct run early = find_run(view, known, side, until - 1, -1);
+    struct run late = find_run(view, known, side, from, 1);
+    if (early.count < 2 || late.count < 2)
+        return false;
+    int64_t tick_ns = tick_of(view, known, &early);
+    tick_ns = tick_ns ? tick_ns : tick_of(view, known, &late);
+    if (!tick_ns)
+        return false;
+    uint32_t origin = view->pkts[early.first].tsval;
+    *moved_ns = least_age(view, known, side, &late, origin, tick_ns) -
+                least_age(view, known, side, &early, origin, tick_ns);
+    return true;
+}
+
+static int compare_ns(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+struct testimony witness_senders(const struct flows *flows, unsigned point,
+                                 const struct clock_steps *known, uint64_t before, uint64_t after)
+{
+    struct testimony testimony = {0};
+    int64_t moved_ns[WITNESSES_MAX];
+    bool ways[2] = {false, false};
+    for (uint32_t f = 0; f < flows->count; f++) {
+        const struct track_flow *view = flows->items[f].at[point];
+        for (unsigned side = 0; view && side < 2 && testimony.witnesses < WITNESSES_MAX; side++)
+            if (ask_sender(view, known, side, before, after, &moved_ns[testimony.witnesses])) {
+                ways[side] = true;
+                testimony.witnesses++;
+            }
+    }
+    if (testimony.witnesses) {
+        qsort(moved_ns, testimony.witnesses, sizeof *moved_ns, compare_ns);
+        testimony.median_ns = moved_ns[testimony.witnesses / 2];
+        testimony.least_ns = moved_ns[0];
+        testimony.most_ns = moved_ns[testimony.witnesses - 1];
+        testimony.both_ways = ways[0] && ways[1];
+    }
+    return testimony;
+}
+
+/* ---- one capture alone ----------------------------------------------------------------------- */
+
+/* From one packet of a flow to the next: below 0, its times fell; above, they leapt and the
+ * sender's clock did not. */
+static int64_t leap_between(const struct clock_steps *known, const struct pkt *a,
+                            const struct pkt *b, bool backward)
+{
+    int64_t passed_ns = straight_ns(known, b) - straight_ns(known, a);
+    if (backward)
+        return passed_ns < -LEAP_NS ? passed_ns : 0;
+    if (passed_ns < LEAP_FORWARD_NS || pkt_side(a) != pkt_side(b) ||
+        !(a->flags & b->flags & PKT_TIMESTAMPS))
+        return 0;
+    /* The tick is 1 ms in most stacks; where it is longer, the senders are asked in earnest. */
+    int64_t sent_ns = (int32_t)(b->tsval - a->tsval) * NS_PER_MS;
+    return sent_ns < passed_ns / 2 ? passed_ns - sent_ns : 0;
+}
+
+bool witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
+                  bool backward, struct leap *leap)
+{
+    bool found = false;
+    uint32_t falls = 0;
+    for (uint32_t f = 0; f < flows->count; f++) {
+        const struct track_flow *view = flows->items[f].at[point];
+        for (uint32_t i = 1; view && i < view->pkt_count; i++) {
+            const struct pkt *a = &view->pkts[i - 1], *b = &view->pkts[i];
+            int64_t leap_ns = leap_between(known, a, b, backward);
+            if (leap_ns == 0)
+                continue;
+            struct leap here = {pkt_place(a), pkt_place(b), leap_ns};
+            bool earlier = !found || here.after <= leap->before;
+            bool apart = found && here.before >= leap->after;
+            falls += backward;
+            if (earlier) {
+                *leap = here;
+                found = true;
+            } else if (!apart) { /* the same one, as two flows saw it */
+                leap->before = here.before > leap->before ? here.before : leap->before;
+                leap->after = here.after < leap->after ? here.after : leap->after;
+            }
+        }
+    }
+    return found && falls <= FALLS_MAX + flows->count;
+}
