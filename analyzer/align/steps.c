@@ -13,6 +13,8 @@
 
 #define STEP_LEAST_NS NS_PER_MS
 #define TURNS_MAX     96u
+#define LEAPS_MAX     16u /* that prove to be none: then a capture is as it is */
+#define LEAP_LEAST_NS (50 * NS_PER_MS)
 #define SAME_NS       (10 * NS_PER_MS) /* two measures of one step agree within */
 
 struct search {
@@ -226,6 +228,12 @@ static bool survey_stale(struct search *search)
     return true;
 }
 
+/* Sizes are the more exact the narrower the corridor is, and where no drift comes in. */
+static int64_t rank_of(const struct survey *survey)
+{
+    return survey->width_ns + (survey->slope_ppb ? NS_PER_S : 0);
+}
+
 /* The link whose corridor is the narrowest, of those with a jump that is worth the name. */
 static bool narrowest_link(const struct search *search, unsigned *near, unsigned *far)
 {
@@ -236,9 +244,9 @@ static bool narrowest_link(const struct search *search, unsigned *near, unsigned
             const struct survey *survey = &search->surveys[survey_index(search, i, j)];
             if (survey->hopeless || survey->count == 0 ||
                 llabs(survey->jumps[0].size_ns) < STEP_LEAST_NS ||
-                (found && survey->width_ns >= least_ns))
+                (found && rank_of(survey) >= least_ns))
                 continue;
-            least_ns = survey->width_ns;
+            least_ns = rank_of(survey);
             *near = i;
             *far = j;
             found = true;
@@ -246,29 +254,35 @@ static bool narrowest_link(const struct search *search, unsigned *near, unsigned
     return found;
 }
 
-/* Do the senders' clocks, those of either side of flows alike, say that it was a step? */
-static bool confirmed(const struct testimony *testimony, const struct leap *leap, bool backward)
+/* Was it a step? Times that fall are one, unless the capture is out of order all over: what the
+ * senders' clocks tell decides. Where times do not fall, a queue may have grown or drained: then
+ * the senders at both ends must tell the same. */
+static bool confirmed(const struct testimony *testimony, const struct leap *leap)
 {
-    if (backward)
-        return testimony->witnesses == 0 || testimony->median_ns <= leap->hint_ns + SAME_NS;
-    int64_t least_ns = leap->hint_ns - leap->hint_ns / 8;
-    return testimony->both_ways && testimony->least_ns > least_ns &&
-           testimony->most_ns - testimony->least_ns < SAME_NS + testimony->median_ns / 8;
+    int64_t apart_ns = testimony->most_ns - testimony->least_ns;
+    int64_t off_ns = llabs(testimony->median_ns - leap->step_ns);
+    if (leap->fell)
+        return testimony->witnesses == 0 || testimony->median_ns <= leap->step_ns + SAME_NS;
+    return testimony->both_ways && llabs(testimony->median_ns) > LEAP_LEAST_NS &&
+           apart_ns < SAME_NS + llabs(testimony->median_ns) / 8 &&
+           off_ns < llabs(leap->step_ns) / 4;
 }
 
 /* A step that the capture of one point tells by itself. False when memory is out. */
-static bool settle_leap(struct search *search, unsigned place, bool backward, bool *applied)
+static bool settle_leap(struct search *search, unsigned place, bool *applied)
 {
     const struct flows *flows = search->context->flows;
     unsigned point = search->alignment->order[place];
     const struct clock_steps *known = &search->alignment->steps[point];
     struct suspect suspect = {.place = place, .point = point};
-    struct leap leap;
-    if (!witness_leap(flows, point, known, backward, &leap))
-        return true;
-    suspect.testimony = witness_senders(flows, point, known, leap.before, leap.after);
-    if (!confirmed(&suspect.testimony, &leap, backward))
-        return true;
+    struct leap leap = {0};
+    for (unsigned i = 0;; i++) {
+        if (i == LEAPS_MAX || !witness_leap(flows, point, known, leap.after, &leap))
+            return true;
+        suspect.testimony = witness_senders(flows, point, known, leap.before, leap.after);
+        if (confirmed(&suspect.testimony, &leap))
+            break;
+    }
     if (!witness_stretch(flows, point, known, leap.before, leap.after, leap.after,
                          &suspect.stretch))
         return false;
@@ -288,10 +302,9 @@ static bool find_one(struct search *search, bool *applied)
         return false;
     if (narrowest_link(search, &near, &far) && !settle_jump(search, near, far, applied))
         return false;
-    for (unsigned backward = 2; backward-- > 0;)
-        for (unsigned place = 0; !*applied && place < search->context->count; place++)
-            if (!settle_leap(search, place, backward, applied))
-                return false;
+    for (unsigned place = 0; !*applied && place < search->context->count; place++)
+        if (!settle_leap(search, place, applied))
+            return false;
     return true;
 }
 

@@ -253,6 +253,7 @@ static bool make_jumps(struct surveyor *surveyor, struct survey *survey)
     if (!make_pieces(surveyor))
         return false;
     choose_slope(surveyor);
+    survey->slope_ppb = surveyor->slope_ppb;
     survey->width_ns = narrowest(surveyor, surveyor->slope_ppb);
     for (unsigned k = 0; k + 1 < surveyor->pieces; k++)
         if (!find_jump(surveyor, k, &survey->jumps[survey->count++]))

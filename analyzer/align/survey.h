@@ -17,8 +17,9 @@ struct jump {
 struct survey {
     struct jump jumps[PIECES_MAX];
     unsigned count;
-    int64_t width_ns; /* of the narrowest straight piece: how exact the sizes are */
-    bool hopeless;    /* more pieces than a clock has */
+    int64_t slope_ppb; /* of all its straight pieces */
+    int64_t width_ns;  /* of the narrowest straight piece: how exact the sizes are */
+    bool hopeless;     /* more pieces than a clock has */
 };
 
 /* Surveys samples in the order of the near point's capture; marks those as strange that contradict

@@ -11,13 +11,12 @@
 
 #include "align/links.h"
 
-#define WITNESSES_MAX   64u
-#define WITNESS_PACKETS 256u              /* looked at on either side */
-#define WITNESS_NS      (5 * NS_PER_S)    /* and for so long */
-#define TICK_LEAST_NS   (300 * NS_PER_MS) /* a shorter stretch does not tell the tick */
-#define LEAP_NS         (20 * NS_PER_MS)
-#define LEAP_FORWARD_NS (100 * NS_PER_MS)
-#define FALLS_MAX       64u /* a capture of several interfaces may be out of order all over */
+#define WITNESSES_MAX     64u
+#define WITNESS_PACKETS   256u              /* looked at on either side */
+#define WITNESS_NS        (5 * NS_PER_S)    /* and for so long */
+#define TICK_LEAST_NS     (300 * NS_PER_MS) /* a shorter stretch does not tell the tick */
+#define LEAP_NS           (20 * NS_PER_MS)
+#define LEAP_BY_STAMPS_NS (100 * NS_PER_MS)
 
 static uint32_t index_of(const struct track_flow *view, uint64_t place)
 {
@@ -204,46 +203,54 @@ struct testimony witness_senders(const struct flows *flows, unsigned point,
 
 /* ---- one capture alone ----------------------------------------------------------------------- */
 
-/* From one packet of a flow to the next: below 0, its times fell; above, they leapt and the
- * sender's clock did not. */
-static int64_t leap_between(const struct clock_steps *known, const struct pkt *a,
-                            const struct pkt *b, bool backward)
+static bool leaps(const struct track_flow *view, const struct clock_steps *known, uint32_t earlier,
+                  uint32_t later, int64_t tick_ns, struct leap *leap)
 {
+    const struct pkt *a = &view->pkts[earlier], *b = &view->pkts[later];
     int64_t passed_ns = straight_ns(known, b) - straight_ns(known, a);
-    if (backward)
-        return passed_ns < -LEAP_NS ? passed_ns : 0;
-    if (passed_ns < LEAP_FORWARD_NS || pkt_side(a) != pkt_side(b) ||
-        !(a->flags & b->flags & PKT_TIMESTAMPS))
-        return 0;
-    /* The tick is 1 ms in most stacks; where it is longer, the senders are asked in earnest. */
-    int64_t sent_ns = (int32_t)(b->tsval - a->tsval) * NS_PER_MS;
-    return sent_ns < passed_ns / 2 ? passed_ns - sent_ns : 0;
+    int64_t sent_ns = (int32_t)(b->tsval - a->tsval) * tick_ns;
+    bool fell = passed_ns < -LEAP_NS;
+    bool differs = tick_ns && (a->flags & b->flags & PKT_TIMESTAMPS) &&
+                   llabs(passed_ns - sent_ns) > LEAP_BY_STAMPS_NS + 2 * tick_ns;
+    *leap = (struct leap){pkt_place(a), pkt_place(b), fell ? passed_ns : passed_ns - sent_ns, fell};
+    return fell || differs;
+}
+
+/* The first leap of a flow from `from` on, from one packet of a side to its next. */
+static bool flow_leap(const struct track_flow *view, const struct clock_steps *known, uint64_t from,
+                      struct leap *leap)
+{
+    int64_t tick_ns[2], last[2] = {-1, -1};
+    for (unsigned side = 0; side < 2; side++) {
+        struct run run = find_run(view, known, side, 0, 1);
+        tick_ns[side] = tick_of(view, known, &run);
+    }
+    for (uint32_t i = index_of(view, from); i < view->pkt_count; i++) {
+        unsigned side = pkt_side(&view->pkts[i]);
+        if (last[side] >= 0 && leaps(view, known, (uint32_t)last[side], i, tick_ns[side], leap))
+            return true;
+        last[side] = i;
+    }
+    return false;
 }
 
 bool witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
-                  bool backward, struct leap *leap)
+                  uint64_t from, struct leap *leap)
 {
     bool found = false;
-    uint32_t falls = 0;
     for (uint32_t f = 0; f < flows->count; f++) {
         const struct track_flow *view = flows->items[f].at[point];
-        for (uint32_t i = 1; view && i < view->pkt_count; i++) {
-            const struct pkt *a = &view->pkts[i - 1], *b = &view->pkts[i];
-            int64_t leap_ns = leap_between(known, a, b, backward);
-            if (leap_ns == 0)
-                continue;
-            struct leap here = {pkt_place(a), pkt_place(b), leap_ns};
-            bool earlier = !found || here.after <= leap->before;
-            bool apart = found && here.before >= leap->after;
-            falls += backward;
-            if (earlier) {
-                *leap = here;
-                found = true;
-            } else if (!apart) { /* the same one, as two flows saw it */
-                leap->before = here.before > leap->before ? here.before : leap->before;
-                leap->after = here.after < leap->after ? here.after : leap->after;
-            }
+        struct leap here;
+        if (!view || !flow_leap(view, known, from, &here))
+            continue;
+        bool alike = found && here.before < leap->after && leap->before < here.after;
+        if (alike && here.fell == leap->fell) { /* the same one, as two flows saw it */
+            leap->before = here.before > leap->before ? here.before : leap->before;
+            leap->after = here.after < leap->after ? here.after : leap->after;
+        } else if (!found || here.after < leap->after) {
+            *leap = here;
         }
+        found = true;
     }
-    return found && falls <= FALLS_MAX + flows->count;
+    return found;
 }

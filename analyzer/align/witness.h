@@ -37,15 +37,16 @@ struct testimony {
 struct testimony witness_senders(const struct flows *flows, unsigned point,
                                  const struct clock_steps *known, uint64_t before, uint64_t after);
 
-/* The first place from which on a point's clock seems to have been set, by its capture alone:
- * times that fall, or that leap where the senders' clocks do not. Bounds are of places around it;
- * `hint_ns` is how much at least. */
+/* Where a point's clock seems to have been set, by its capture alone: times that fall, or that move
+ * otherwise than a sender's clock. Bounds are of places around it. */
 struct leap {
     uint64_t before, after;
-    int64_t hint_ns;
+    int64_t step_ns; /* about */
+    bool fell;       /* the times themselves fell: no doubt */
 };
 
+/* The first such place from `from` on. */
 bool witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
-                  bool backward, struct leap *leap);
+                  uint64_t from, struct leap *leap);
 
 #endif
