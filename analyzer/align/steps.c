@@ -13,7 +13,8 @@
 
 #define STEP_LEAST_NS NS_PER_MS
 #define TURNS_MAX     96u
-#define LEAPS_MAX     16u /* that prove to be none: then a capture is as it is */
+#define LEAPS_MAX     24u /* that prove to be none: then a capture is as it is */
+#define ALONE_MAX     8u
 #define LEAP_LEAST_NS (50 * NS_PER_MS)
 #define SAME_NS       (10 * NS_PER_MS) /* two measures of one step agree within */
 
@@ -22,6 +23,7 @@ struct search {
     struct alignment *alignment;
     struct survey *surveys; /* count * count, by places on the path */
     bool *stale;            /* likewise */
+    unsigned alone;         /* steps found in one capture alone */
 };
 
 static unsigned survey_index(const struct search *search, unsigned i, unsigned j)
@@ -169,14 +171,15 @@ static unsigned choose(const struct suspect suspects[2], bool *unsure)
 
 /* ---- one jump -------------------------------------------------------------------------------- */
 
-/* Where in the suspect's own capture its clock was set: where the times tell so best. */
+/* Where in the suspect's own capture its clock was set: where its times fall, or at the place that
+ * was found if it was silent there for long enough, else in the longest silence. */
 static struct clock_step step_of(const struct suspect *suspect, bool unsure)
 {
     const struct stretch *stretch = &suspect->stretch;
     const struct seam *seam = &stretch->given;
     if (fell(suspect))
         seam = &stretch->least;
-    else if (suspect->step_ns > 0 && !impossible(suspect))
+    else if (!seam->place || seam->passed_ns < suspect->step_ns - suspect->step_ns / 8)
         seam = &stretch->most;
     return (struct clock_step){.place = seam->place,
                                .step_ns = suspect->step_ns,
@@ -268,28 +271,83 @@ static bool confirmed(const struct testimony *testimony, const struct leap *leap
            off_ns < llabs(leap->step_ns) / 4;
 }
 
-/* A step that the capture of one point tells by itself. False when memory is out. */
-static bool settle_leap(struct search *search, unsigned place, bool *applied)
+static bool has_flows(const struct flows *flows, unsigned point)
+{
+    for (uint32_t f = 0; f < flows->count; f++)
+        if (flows->items[f].at[point])
+            return true;
+    return false;
+}
+
+/* The first step that the capture of a place tells by itself. */
+static bool find_leap(const struct search *search, struct suspect *suspect, struct leap *leap)
 {
     const struct flows *flows = search->context->flows;
-    unsigned point = search->alignment->order[place];
-    const struct clock_steps *known = &search->alignment->steps[point];
-    struct suspect suspect = {.place = place, .point = point};
-    struct leap leap = {0};
-    for (unsigned i = 0;; i++) {
-        if (i == LEAPS_MAX || !witness_leap(flows, point, known, leap.after, &leap))
+    const struct clock_steps *known = &search->alignment->steps[suspect->point];
+    leap->after = 0;
+    for (unsigned i = 0; i < LEAPS_MAX; i++) {
+        if (!witness_leap(flows, suspect->point, known, leap->after, leap))
+            return false;
+        suspect->testimony =
+            witness_senders(flows, suspect->point, known, leap->before, leap->after);
+        suspect->step_ns =
+            suspect->testimony.witnesses ? suspect->testimony.median_ns : leap->step_ns;
+        if (confirmed(&suspect->testimony, leap))
             return true;
-        suspect.testimony = witness_senders(flows, point, known, leap.before, leap.after);
-        if (confirmed(&suspect.testimony, &leap))
-            break;
     }
-    if (!witness_stretch(flows, point, known, leap.before, leap.after, leap.after,
-                         &suspect.stretch))
+    return false;
+}
+
+/* False when memory is out. */
+static bool apply_leap(struct search *search, struct suspect *suspect, const struct leap *leap,
+                       bool *applied)
+{
+    const struct clock_steps *known = &search->alignment->steps[suspect->point];
+    if (!witness_stretch(search->context->flows, suspect->point, known, leap->before, leap->after,
+                         0, &suspect->stretch))
         return false;
-    suspect.step_ns =
-        suspect.testimony.witnesses ? suspect.testimony.median_ns : suspect.stretch.least.passed_ns;
-    struct clock_step step = step_of(&suspect, false);
-    *applied = suspect.stretch.seams && apply(search, place, &step, leap.before, leap.after);
+    struct clock_step step = step_of(suspect, false);
+    *applied |=
+        suspect->stretch.seams && apply(search, suspect->place, &step, leap->before, leap->after);
+    return true;
+}
+
+/* A step that all points' clocks made at once. False when memory is out. */
+static bool settle_common(struct search *search, bool *applied)
+{
+    unsigned count = search->context->count, seen = 0;
+    struct suspect suspects[WH_POINTS_MAX] = {{0}};
+    struct leap leaps[WH_POINTS_MAX];
+    for (unsigned place = 0; place < count; place++) {
+        struct suspect *suspect = &suspects[seen];
+        *suspect = (struct suspect){.place = place, .point = search->alignment->order[place]};
+        if (!has_flows(search->context->flows, suspect->point))
+            continue;
+        if (!find_leap(search, suspect, &leaps[seen]) ||
+            llabs(suspect->step_ns - suspects[0].step_ns) > SAME_NS)
+            return true;
+        seen++;
+    }
+    for (unsigned n = 0; n < seen; n++) {
+        suspects[n].step_ns = suspects[0].step_ns; /* on one host, by the same */
+        if (!apply_leap(search, &suspects[n], &leaps[n], applied))
+            return false;
+    }
+    return true;
+}
+
+/* Where links show no jump, and the capture of one point tells of a step: the others made it too,
+ * which their links with this one will show. False when memory is out. */
+static bool settle_alone(struct search *search, bool *applied)
+{
+    for (unsigned place = 0; place < search->context->count; place++) {
+        struct suspect suspect = {.place = place, .point = search->alignment->order[place]};
+        struct leap leap;
+        if (search->alone == ALONE_MAX || !find_leap(search, &suspect, &leap))
+            continue;
+        search->alone++;
+        return apply_leap(search, &suspect, &leap, applied);
+    }
     return true;
 }
 
@@ -298,21 +356,20 @@ static bool find_one(struct search *search, bool *applied)
 {
     unsigned near, far;
     *applied = false;
+    if (!settle_common(search, applied) || *applied)
+        return *applied;
     if (!survey_stale(search))
         return false;
     if (narrowest_link(search, &near, &far) && !settle_jump(search, near, far, applied))
         return false;
-    for (unsigned place = 0; !*applied && place < search->context->count; place++)
-        if (!settle_leap(search, place, applied))
-            return false;
-    return true;
+    return *applied || settle_alone(search, applied);
 }
 
 bool steps_find(struct context *context, struct alignment *alignment)
 {
     size_t links = (size_t)context->count * context->count + 1;
     struct search search = {context, alignment, calloc(links, sizeof *search.surveys),
-                            malloc(links * sizeof *search.stale)};
+                            malloc(links * sizeof *search.stale), 0};
     bool ok = search.surveys && search.stale, applied = true;
     for (size_t i = 0; ok && i < links; i++)
         search.stale[i] = true;

@@ -75,7 +75,7 @@ bool witness_stretch(const struct flows *flows, unsigned point, const struct clo
         struct seam seam = {moments[i].place, moments[i - 1].time, moments[i].time,
                             moments[i].straight_ns - moments[i - 1].straight_ns};
         if (stretch->seams++ == 0)
-            stretch->least = stretch->most = stretch->given = seam;
+            stretch->least = stretch->most = seam;
         stretch->least = seam.passed_ns < stretch->least.passed_ns ? seam : stretch->least;
         stretch->most = seam.passed_ns > stretch->most.passed_ns ? seam : stretch->most;
         if (seam.place <= place)

@@ -21,8 +21,8 @@ struct stretch {
     uint32_t seams;
 };
 
-/* Looks at (before, after] of the capture, and at the seam before `place`. False when memory is
- * out. */
+/* Looks at (before, after] of the capture, and at the seam before `place`; 0: at none. False when
+ * memory is out. */
 bool witness_stretch(const struct flows *flows, unsigned point, const struct clock_steps *known,
                      uint64_t before, uint64_t after, uint64_t place, struct stretch *stretch);
 
