@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "follow/acknowledged.h"
 #include "follow/meet.h"
 
 #define GIVE_UP_NS NS_PER_S /* what has not come by then, with the capture running, will not */
@@ -214,145 +215,6 @@ static bool settle_under_way(struct hop *from, const struct hop *to)
     return true;
 }
 
-/* ---- bytes that the receiver acknowledged though the last capture did not see them ----------- */
-
-/* Marks copies at `from` of [start, end), sent before `by_ns`, as missed by the next capture:
- * the earliest of each byte, as one of them must have arrived. Returns whether there was one. */
-static bool mark_missed(struct hop *from, int64_t start, int64_t end, int64_t by_ns)
-{
-    bool marked = false;
-    for (uint32_t i = 0; i < from->count && start < end; i++) {
-        struct copy *copy = &from->copies[i];
-        const struct pkt *pkt = hop_pkt(from, i);
-        if (copy->fate != FATE_LOST || pkt_end(pkt) <= start || pkt->seq >= end)
-            continue;
-        if (hop_time(from, i) > by_ns)
-            break;
-        copy->fate = FATE_MISSED;
-        marked = true;
-        if (pkt->seq <= start)
-            start = pkt_end(pkt);
-    }
-    return marked;
-}
-
-/* Bytes seen at the receiver's point out of order: few at a time. */
-#define ISLANDS_MAX 64
-struct seen_bytes {
-    int64_t next; /* all below was seen */
-    int64_t left[ISLANDS_MAX], right[ISLANDS_MAX];
-    unsigned islands;
-    bool begun, full;
-};
-
-static void drop_island(struct seen_bytes *seen, unsigned at)
-{
-    seen->islands--;
-    for (unsigned i = at; i < seen->islands; i++) {
-        seen->left[i] = seen->left[i + 1];
-        seen->right[i] = seen->right[i + 1];
-    }
-}
-
-static void see_bytes(struct seen_bytes *seen, int64_t left, int64_t right)
-{
-    for (unsigned i = 0; i < seen->islands;) { /* one island for all that touch */
-        if (seen->left[i] <= right && left <= seen->right[i]) {
-            left = seen->left[i] < left ? seen->left[i] : left;
-            right = seen->right[i] > right ? seen->right[i] : right;
-            drop_island(seen, i);
-        } else {
-            i++;
-        }
-    }
-    if (left <= seen->next) {
-        seen->next = right > seen->next ? right : seen->next;
-    } else if (seen->islands < ISLANDS_MAX) {
-        unsigned at = seen->islands++;
-        for (; at > 0 && seen->left[at - 1] > left; at--) {
-            seen->left[at] = seen->left[at - 1];
-            seen->right[at] = seen->right[at - 1];
-        }
-        seen->left[at] = left;
-        seen->right[at] = right;
-    } else {
-        seen->full = true; /* from here on it would be a guess */
-    }
-}
-
-/* Everything below `ack` arrived: what was not seen is a hole of this capture. */
-static void settle_ack(struct seen_bytes *seen, struct trail *trail, int64_t ack, int64_t at_ns)
-{
-    while (seen->next < ack) {
-        int64_t until = ack;
-        if (seen->islands && seen->left[0] < until)
-            until = seen->left[0];
-        bool marked = until <= seen->next;
-        for (unsigned k = trail->hop_count - 1; k-- > 0 && !marked;)
-            marked = mark_missed(&trail->hops[k], seen->next, until, at_ns);
-        seen->next = until;
-        while (seen->islands && seen->left[0] <= seen->next) {
-            seen->next = seen->right[0] > seen->next ? seen->right[0] : seen->next;
-            drop_island(seen, 0);
-        }
-    }
-}
-
-/* Where the bytes begin that the last capture should have: with the first one it saw, or before that
- * with what it missed though it was running. */
-static int64_t first_watched(const struct trail *trail, int64_t first_seen)
-{
-    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
-        const struct hop *hop = &trail->hops[k];
-        if (hop->count && hop->copies[0].fate == FATE_LOST && hop_pkt(hop, 0)->seq < first_seen)
-            first_seen = hop_pkt(hop, 0)->seq;
-    }
-    return first_seen;
-}
-
-/* One packet of the last point, in its turn. */
-static void settle_packet(struct seen_bytes *seen, struct trail *trail, const struct hop *at,
-                          const struct pkt *pkt, unsigned side)
-{
-    bool last = at == &trail->hops[trail->hop_count - 1];
-    if ((pkt->flags & (PKT_DUPLICATE | PKT_RST)) || (!last && pkt_side(pkt) == side))
-        return;
-    if (!seen->begun && last) {
-        seen->begun = pkt_side(pkt) == side || pkt->ack != ACK_NONE;
-        seen->next = first_watched(trail, pkt_side(pkt) == side ? pkt->seq : pkt->ack);
-    }
-    if (!seen->begun)
-        return;
-    if (pkt_side(pkt) != side && pkt->ack != ACK_NONE)
-        settle_ack(seen, trail, pkt->ack, clock_to_path(at->clock, pkt->time).ns);
-    else if (pkt_side(pkt) == side && pkt_span(pkt))
-        see_bytes(seen, pkt->seq, pkt_end(pkt));
-}
-
-/* Data as the last point saw it, acknowledgements as it or the one before did, in time. */
-static void settle_acknowledged(struct trail *trail, unsigned side)
-{
-    if (trail->hop_count < 2)
-        return;
-    struct hop *last = &trail->hops[trail->hop_count - 1], *before = last - 1;
-    struct seen_bytes seen = {0};
-    if (!last->view || !before->view)
-        return;
-    uint32_t i = 0, j = 0, i_end = last->view->pkt_count, j_end = before->view->pkt_count;
-    while ((i < i_end || j < j_end) && !seen.full) {
-        const struct pkt *a = i < i_end ? &last->view->pkts[i] : NULL;
-        const struct pkt *b = j < j_end ? &before->view->pkts[j] : NULL;
-        bool take_last = a && (!b || clock_to_path(last->clock, a->time).ns <=
-                                         clock_to_path(before->clock, b->time).ns);
-        if (take_last)
-            settle_packet(&seen, trail, last, a, side);
-        else if (b)
-            settle_packet(&seen, trail, before, b, side);
-        i += take_last;
-        j += !take_last;
-    }
-}
-
 /* ---- lost ranges ----------------------------------------------------------------------------- */
 
 static bool add_lost(struct trail *trail, unsigned hop, uint32_t copy, int64_t seq, int64_t end)
@@ -399,11 +261,14 @@ static bool collect_lost(struct trail *trail, unsigned k, struct pieces *pieces)
         while (p < pieces->count && pieces->items[p].copy == i)
             p++;
         const struct pkt *pkt = hop_pkt(hop, i);
+        uint32_t before = trail->lost_count;
         bool ok = true;
         if (hop->copies[i].fate == FATE_LOST)
             ok = add_lost(trail, k, i, pkt->seq, pkt_end(pkt));
         else if (hop->copies[i].fate == FATE_PARTLY)
             ok = add_holes(trail, k, i, pieces->items + first, p - first);
+        if (hop->copies[i].fate == FATE_PARTLY && trail->lost_count == before)
+            hop->copies[i].fate = FATE_ARRIVED; /* what seemed lost was missed */
         if (!ok)
             return false;
     }
@@ -439,10 +304,10 @@ static bool follow_trail(struct trail *trail, unsigned side)
     }
     for (unsigned k = 0; ok && k + 2 < trail->hop_count; k++)
         for (unsigned m = k + 2; ok && m < trail->hop_count; m++)
-            ok = meet_hops(&trail->hops[k], &trail->hops[m], false, NULL);
+            ok = meet_hops(&trail->hops[k], &trail->hops[m], false, &pieces[k]);
     mark_ends(trail);
     if (ok)
-        settle_acknowledged(trail, side);
+        ok = follow_acknowledged(trail, side, pieces);
     for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
         ok = settle_under_way(&trail->hops[k], &trail->hops[k + 1]) &&
              collect_lost(trail, k, &pieces[k]);

@@ -20,7 +20,7 @@
 #define ACCEPT_TUPLE_BITS 24.0 /* both end points equal, nothing contradicts */
 #define MARGIN_BITS       6.0  /* a second candidate this near makes it ambiguous */
 #define CANDIDATES_MAX    64u  /* with the same token */
-#define TOKENS_MAX        (4u + SKETCH_SAMPLES)
+#define TOKENS_MAX        (4u + SKETCH_SAMPLES + 2 * SKETCH_EDGE)
 
 struct token {
     uint64_t value;
@@ -173,6 +173,8 @@ static unsigned make_tokens(const struct track_flow *flow, const struct sketch *
     values[count++] = ends[0] * ends[1];
     for (unsigned i = 0; i < sketch->sample_count; i++)
         values[count++] = sketch->samples[i];
+    for (unsigned i = 0; i < sketch->edge_count; i++)
+        values[count++] = sketch->edges[i];
     return count;
 }
 

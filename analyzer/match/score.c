@@ -78,8 +78,11 @@ void sketch_make(const struct track_flow *flow, struct sketch *sketch)
         const struct pkt *pkt = &flow->pkts[i];
         unsigned side = pkt_side(pkt);
         uint64_t hash;
-        if (packet_hash(flow, pkt, &hash))
+        if (packet_hash(flow, pkt, &hash)) {
             add_sample(sketch, hash);
+            if (i < SKETCH_EDGE || i + SKETCH_EDGE >= flow->pkt_count)
+                sketch->edges[sketch->edge_count++] = hash;
+        }
         if (flow->protocol != IPPROTO_TCP || (pkt->flags & PKT_RST))
             continue;
         widen(&sketch->seq[side], flow->stream[side].base + (uint32_t)pkt->seq);

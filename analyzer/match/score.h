@@ -6,6 +6,7 @@
 #include "track/track.h"
 
 #define SKETCH_SAMPLES 8u
+#define SKETCH_EDGE    4u
 
 /* What is compared of a flow: numbers as sent (32 bits), by sender. */
 struct sketch {
@@ -16,6 +17,9 @@ struct sketch {
     uint64_t
         samples[SKETCH_SAMPLES]; /* the smallest hashes of its packets: alike flows share some */
     unsigned sample_count;
+    uint64_t edges[2 * SKETCH_EDGE]; /* hashes of its first and last packets: what a capture that
+                                        began late or ended early has in common with a whole one */
+    unsigned edge_count;
 };
 
 void sketch_make(const struct track_flow *flow, struct sketch *sketch);

@@ -176,11 +176,13 @@ def rows_of_rules(item, captures):
             from_s, to_s = harm["start_unix_s"] - HARM_SLACK_S, harm["end_unix_s"] + HARM_SLACK_S
             begin, end = captures.clock_ns(into, from_s * 1e9), captures.clock_ns(into, to_s * 1e9)
             to_client = goes_to_client(item, captures)
+            way = item.points if direction == "to_client" else item.points[::-1]
+            behind = [captures.by_key[point] for point in way[way.index(out):]]
             rows += [Row(harm["segment"], direction, packet.when - begin + round(from_s * 1e9),
                          key_of(packet), True)
                      for packet in captures.packets[into].values()
-                     if begin <= packet.when <= end and key_of(packet) not in captures.by_key[out]
-                     and to_client(packet) == (direction == "to_client")]
+                     if begin <= packet.when <= end
+                     and not any(key_of(packet) in known for known in behind) and to_client(packet) == (direction == "to_client")]
     return rows
 
 

@@ -442,6 +442,28 @@ static void test_part_of_a_merged_frame_lost(void **state)
     goes_on(bench, SERVER, 0, 5001, 0, 0);
 }
 
+/* Nor is a part lost that a capture missed: a later point has it, or the receiver acknowledged it.
+ */
+static void test_part_of_a_merged_frame_missed(void **state)
+{
+    for (unsigned place = 1; place <= 2; place++) {
+        struct walk_bench *bench = *state;
+        path_open(bench->path);
+        unsigned merged = place == 1 ? 1u : 3u; /* at all points before it */
+        SEGMENT(bench->path, 100.3, 1, 4000, .tsval = 9, .missed = ~merged);
+        for (unsigned i = 0; i < 4; i++)
+            SEGMENT(bench->path, 100 + 0.1 * i, 1 + 1000 * i, 1000, .tsval = 9,
+                    .missed = merged | (i == 1 ? 1u << place : 0));
+        SEGMENT(bench->path, 110, 4001, 1000);
+        ANSWER(bench->path, 120, 5001);
+        walk_follow(bench);
+        nothing_lost(bench);
+        assert_int_equal(fate_of(bench, SERVER, place - 1, 1, 1), FATE_ARRIVED);
+        walk_tear_down(state);
+        walk_set_up(state);
+    }
+}
+
 /* What is missing in front of and behind what came through. */
 static void test_ends_of_a_merged_frame_lost(void **state)
 {
@@ -505,6 +527,7 @@ int main(void)
         WALK_TEST(test_merged_frame_is_captured_late),
         WALK_TEST(test_merged_otherwise_at_the_next),
         WALK_TEST(test_part_of_a_merged_frame_lost),
+        WALK_TEST(test_part_of_a_merged_frame_missed),
         WALK_TEST(test_ends_of_a_merged_frame_lost),
         WALK_TEST(test_retransmission_with_other_boundaries),
     };

@@ -114,6 +114,57 @@ static void test_one_of_the_copies_was_missed(void **state)
     assert_int_equal(bench->followed.trail[SERVER].missed[2], 1);
 }
 
+/* The receiver says that it lacks the first copy although more has come: the second one came. */
+static void test_receiver_lacks_the_first_copy(void **state)
+{
+    struct walk_bench *bench = *state;
+    path_open(bench->path);
+    SEGMENT(bench->path, 100, 1, 1000, .lost_in = 3);
+    SEGMENT(bench->path, 101, 1001, 1000);
+    ANSWER(bench->path, 111, 1, .sack = {{1001, 2001}});
+    SEGMENT(bench->path, 400, 1, 1000, .missed = 1u << 2);
+    ANSWER(bench->path, 411, 2001);
+    walk_follow(bench);
+    assert_int_equal(fate_of(bench, SERVER, 1, 1, 1), FATE_LOST); /* 0: without data */
+    assert_int_equal(fate_of(bench, SERVER, 1, 1, 2), FATE_MISSED);
+    assert_int_equal(bench->followed.trail[SERVER].missed[2], 1);
+}
+
+/* Without SACK, an acknowledgement again is no sign yet, and three of them are. */
+static void test_acknowledgements_repeated(void **state)
+{
+    for (unsigned repeats = 1; repeats <= 3; repeats += 2) {
+        struct walk_bench *bench = *state;
+        path_open(bench->path);
+        SEGMENT(bench->path, 100, 1, 1000, .lost_in = 3);
+        SEGMENT(bench->path, 101, 1001, 1000);
+        for (unsigned i = 0; i < repeats; i++)
+            ANSWER(bench->path, 111 + i, 1);
+        SEGMENT(bench->path, 400, 1, 1000, .missed = 1u << 2);
+        ANSWER(bench->path, 411, 2001);
+        walk_follow(bench);
+        assert_int_equal(fate_of(bench, SERVER, 1, 1, 1), repeats == 3 ? FATE_LOST : FATE_MISSED);
+        assert_int_equal(fate_of(bench, SERVER, 1, 1, 2), repeats == 3 ? FATE_MISSED : FATE_LOST);
+        walk_tear_down(state);
+        walk_set_up(state);
+    }
+}
+
+/* Two captures have a hole at once, and the holes differ. */
+static void test_missed_at_two_points(void **state)
+{
+    struct walk_bench *bench = *state;
+    path_open(bench->path);
+    for (unsigned i = 0; i < 10; i++) {
+        unsigned places = (i >= 3 && i < 6 ? 1u << 1 : 0) | (i >= 2 && i < 8 ? 1u << 2 : 0);
+        SEGMENT(bench->path, 100 + i, 1 + 1000 * i, 1000, .missed = places);
+    }
+    ANSWER(bench->path, 120, 10001);
+    walk_follow(bench);
+    nothing_lost(bench);
+    assert_int_equal(bench->followed.trail[SERVER].missed[1], 3);
+}
+
 /* A retransmission sent after the acknowledgement cannot be what it acknowledges. */
 static void test_late_copy_is_not_what_was_acknowledged(void **state)
 {
@@ -450,6 +501,9 @@ int main(void)
         WALK_TEST(test_many_holes),
         WALK_TEST(test_too_many_holes),
         WALK_TEST(test_one_of_the_copies_was_missed),
+        WALK_TEST(test_receiver_lacks_the_first_copy),
+        WALK_TEST(test_acknowledgements_repeated),
+        WALK_TEST(test_missed_at_two_points),
         WALK_TEST(test_late_copy_is_not_what_was_acknowledged),
         WALK_TEST(test_capture_begins_late),
         WALK_TEST(test_capture_ends_early),

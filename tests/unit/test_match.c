@@ -197,6 +197,27 @@ static void test_masquerade_without_handshake(void **state)
     same_origins(bench, flow);
 }
 
+/* One capture has no more than a packet of it, the last or the first, and not the same name. */
+static void test_one_packet_in_common(void **state)
+{
+    struct bench *bench = *state;
+    for (unsigned n = 0; n < 2; n++) {
+        struct talk talk = talk_usual();
+        unsigned at = n ? PACKETS - 1 : 4;
+        see(bench, 0, &talk, (struct part){.first = 4});
+        talk = masked(talk, 61001);
+        see(bench, 1, &talk, (struct part){.first = at, .last = at});
+        const struct flow *flow = only_flow(bench);
+        assert_int_equal(flow->kind, MATCH_CONTENT);
+        assert_non_null(flow->at[0]);
+        assert_non_null(flow->at[1]);
+        same_origins(bench, flow);
+        assert_int_equal(tear_down(state), 0);
+        assert_int_equal(set_up(state), 0);
+        bench = *state;
+    }
+}
+
 static void test_neither_handshake_nor_timestamps(void **state)
 {
     struct bench *bench = *state;
@@ -740,6 +761,7 @@ int main(void)
         TEST(test_masquerade_with_handshake),
         TEST(test_handshake_without_timestamps),
         TEST(test_masquerade_without_handshake),
+        TEST(test_one_packet_in_common),
         TEST(test_neither_handshake_nor_timestamps),
         TEST(test_one_point_saw_the_handshake),
         TEST(test_origins_across_a_wrap),

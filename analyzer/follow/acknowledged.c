@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Bytes that the receiver acknowledged though the last capture did not see them. One copy of each
+ * came. Which one: the earliest, unless the receiver said, after more had come, that it still
+ * lacked them; then the earliest that was sent after that.
+ */
+#include "follow/acknowledged.h"
+
+#define REPEATS_MIN 3u /* of an acknowledgement, without SACK: RFC 5681, 3.2 */
+
+/* Bytes seen at the receiver's point out of order: few at a time. */
+#define ISLANDS_MAX 64
+struct seen_bytes {
+    int64_t next; /* all below was seen */
+    int64_t left[ISLANDS_MAX], right[ISLANDS_MAX];
+    unsigned islands;
+    bool begun, full;
+    unsigned repeats;  /* of the acknowledgement `next`, while more has come */
+    int64_t lacked_ns; /* when they showed that the receiver lacks `next`; INT64_MAX: they do not */
+    uint32_t open[WH_POINTS_MAX]; /* by hop: no copy before it can still be what is sought */
+};
+
+static void drop_island(struct seen_bytes *seen, unsigned at)
+{
+    seen->islands--;
+    for (unsigned i = at; i < seen->islands; i++) {
+        seen->left[i] = seen->left[i + 1];
+        seen->right[i] = seen->right[i + 1];
+    }
+}
+
+static void see_bytes(struct seen_bytes *seen, int64_t left, int64_t right)
+{
+    for (unsigned i = 0; i < seen->islands;) { /* one island for all that touch */
+        if (seen->left[i] <= right && left <= seen->right[i]) {
+            left = seen->left[i] < left ? seen->left[i] : left;
+            right = seen->right[i] > right ? seen->right[i] : right;
+            drop_island(seen, i);
+        } else {
+            i++;
+        }
+    }
+    if (left <= seen->next) {
+        seen->next = right > seen->next ? right : seen->next;
+        seen->repeats = 0;
+        seen->lacked_ns = INT64_MAX;
+    } else if (seen->islands < ISLANDS_MAX) {
+        unsigned at = seen->islands++;
+        for (; at > 0 && seen->left[at - 1] > left; at--) {
+            seen->left[at] = seen->left[at - 1];
+            seen->right[at] = seen->right[at - 1];
+        }
+        seen->left[at] = left;
+        seen->right[at] = right;
+    } else {
+        seen->full = true; /* from here on it would be a guess */
+    }
+}
+
+/* What is sought: byte `at`, sent after `from_ns` and until `by_ns`. */
+struct search {
+    int64_t at, from_ns, by_ns;
+    int64_t next; /* out: where the next bytes begin that may have been missed */
+    unsigned hop; /* out, with the copy */
+    uint32_t copy;
+};
+
+static bool may_be_missed(const struct copy *copy)
+{
+    return copy->fate == FATE_LOST || copy->fate == FATE_PARTLY;
+}
+
+/* The earliest copy at a hop that may be what is sought; COPY_NONE. */
+static uint32_t find_copy(const struct hop *hop, uint32_t *open, struct search *search)
+{
+    while (*open < hop->count &&
+           (!may_be_missed(&hop->copies[*open]) || pkt_end(hop_pkt(hop, *open)) <= search->at))
+        ++*open;
+    for (uint32_t i = *open; i < hop->count && hop_time(hop, i) <= search->by_ns; i++) {
+        const struct pkt *pkt = hop_pkt(hop, i);
+        if (!may_be_missed(&hop->copies[i]) || pkt_end(pkt) <= search->at ||
+            hop_time(hop, i) <= search->from_ns)
+            continue;
+        if (pkt->seq <= search->at)
+            return i;
+        search->next = pkt->seq < search->next ? pkt->seq : search->next;
+    }
+    return COPY_NONE;
+}
+
+/* Marks the copy as missed by the next capture, or that part of it. */
+static bool mark_missed(struct hop *hop, uint32_t index, int64_t start, int64_t end,
+                        struct pieces *pieces)
+{
+    struct copy *copy = &hop->copies[index];
+    if (copy->fate == FATE_LOST) {
+        copy->fate = FATE_MISSED;
+        return true;
+    }
+    struct piece *piece = ARRAY_PUSH(pieces->items, pieces->count, pieces->capacity);
+    if (piece)
+        *piece = (struct piece){index, start, (uint32_t)(end - start)};
+    return piece != NULL;
+}
+
+/* Seeks at the last hop before the receiver's first. */
+static bool find_missed(struct seen_bytes *seen, const struct trail *trail, struct search *search)
+{
+    for (unsigned k = trail->hop_count - 1; k-- > 0;) {
+        search->copy = find_copy(&trail->hops[k], &seen->open[k], search);
+        search->hop = k;
+        if (search->copy != COPY_NONE)
+            return true;
+    }
+    return false;
+}
+
+/* One copy of each byte from the first unseen one to `end` was missed. */
+static bool settle_hole(struct seen_bytes *seen, const struct trail *trail, int64_t end,
+                        int64_t by_ns, struct pieces *pieces)
+{
+    struct search search = {.at = seen->next, .by_ns = by_ns};
+    while (search.at < end) {
+        search.next = end;
+        search.from_ns = seen->lacked_ns;
+        bool found = seen->lacked_ns != INT64_MAX && find_missed(seen, trail, &search);
+        search.from_ns = INT64_MIN;
+        if (!found && !find_missed(seen, trail, &search)) {
+            search.at = search.next;
+            continue;
+        }
+        struct hop *hop = &trail->hops[search.hop];
+        int64_t until = pkt_end(hop_pkt(hop, search.copy));
+        until = until < end ? until : end;
+        if (!mark_missed(hop, search.copy, search.at, until, &pieces[search.hop]))
+            return false;
+        search.at = until;
+    }
+    return true;
+}
+
+/* Where the bytes begin that the last capture should have: with the first one it saw, or before
+ * that with what it missed though it was running. */
+static int64_t first_watched(const struct trail *trail, int64_t first_seen)
+{
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        const struct hop *hop = &trail->hops[k];
+        if (hop->count && hop->copies[0].fate == FATE_LOST && hop_pkt(hop, 0)->seq < first_seen)
+            first_seen = hop_pkt(hop, 0)->seq;
+    }
+    return first_seen;
+}
+
+/* Everything below `ack` arrived: what was not seen is a hole of this capture. */
+static bool settle_ack(struct seen_bytes *seen, const struct trail *trail, int64_t ack,
+                       int64_t at_ns, struct pieces *pieces)
+{
+    while (seen->next < ack) {
+        int64_t until = ack;
+        if (seen->islands && seen->left[0] < until)
+            until = seen->left[0];
+        if (!settle_hole(seen, trail, until, at_ns, pieces))
+            return false;
+        seen->next = until;
+        while (seen->islands && seen->left[0] <= seen->next) {
+            seen->next = seen->right[0] > seen->next ? seen->right[0] : seen->next;
+            drop_island(seen, 0);
+        }
+        seen->repeats = 0;
+        seen->lacked_ns = INT64_MAX;
+    }
+    return true;
+}
+
+/* An acknowledgement that stays where it was although more has come: the receiver lacks `next`. */
+static void note_lack(struct seen_bytes *seen, const struct pkt *pkt, int64_t at_ns)
+{
+    if (pkt->ack != seen->next || !seen->islands || pkt->len || seen->lacked_ns != INT64_MAX)
+        return;
+    seen->repeats += pkt->flags & PKT_SACK ? REPEATS_MIN : 1;
+    if (seen->repeats > REPEATS_MIN - 1)
+        seen->lacked_ns = at_ns;
+}
+
+/* One packet of the last point or of the one before, in its turn. */
+static bool settle_packet(struct seen_bytes *seen, struct trail *trail, const struct hop *at,
+                          const struct pkt *pkt, unsigned side, struct pieces *pieces)
+{
+    bool last = at == &trail->hops[trail->hop_count - 1];
+    if ((pkt->flags & (PKT_DUPLICATE | PKT_RST)) || (!last && pkt_side(pkt) == side))
+        return true;
+    if (!seen->begun && last) {
+        seen->begun = pkt_side(pkt) == side || pkt->ack != ACK_NONE;
+        seen->next = first_watched(trail, pkt_side(pkt) == side ? pkt->seq : pkt->ack);
+    }
+    if (!seen->begun)
+        return true;
+    int64_t at_ns = clock_to_path(at->clock, pkt->time).ns;
+    if (pkt_side(pkt) == side) {
+        if (pkt_span(pkt))
+            see_bytes(seen, pkt->seq, pkt_end(pkt));
+        return true;
+    }
+    if (last)
+        note_lack(seen, pkt, at_ns);
+    return pkt->ack == ACK_NONE || settle_ack(seen, trail, pkt->ack, at_ns, pieces);
+}
+
+bool follow_acknowledged(struct trail *trail, unsigned side, struct pieces *pieces)
+{
+    if (trail->hop_count < 2)
+        return true;
+    struct hop *last = &trail->hops[trail->hop_count - 1], *before = last - 1;
+    struct seen_bytes seen = {.lacked_ns = INT64_MAX};
+    if (!last->view || !before->view)
+        return true;
+    uint32_t i = 0, j = 0, i_end = last->view->pkt_count, j_end = before->view->pkt_count;
+    bool ok = true;
+    while (ok && (i < i_end || j < j_end) && !seen.full) {
+        const struct pkt *a = i < i_end ? &last->view->pkts[i] : NULL;
+        const struct pkt *b = j < j_end ? &before->view->pkts[j] : NULL;
+        bool take_last = a && (!b || clock_to_path(last->clock, a->time).ns <=
+                                         clock_to_path(before->clock, b->time).ns);
+        if (take_last)
+            ok = settle_packet(&seen, trail, last, a, side, pieces);
+        else if (b)
+            ok = settle_packet(&seen, trail, before, b, side, pieces);
+        i += take_last;
+        j += !take_last;
+    }
+    return ok;
+}
