@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What captures suffer in life, done to a stored set. Each function here returns one that changes a
 set in place and adjusts its truth; spoil.py has the table of them."""
+import os
+
 from frames import (ACK, ETHERNET, FROM_US, LARGEST, LINK_BYTES, OTHERS, PSH, SYN, cooked, merged,
                     with_ip)
 from storedset import NS, NotApplicable, capture
 
 STEP_ROOM_S = 0.6
 US = 1000
+OPTIONS_SNAP = 66      # shows the timestamps option
+ENDS = {"servers", "clients"}
+# Which interfaces of the test network's dom0 are at one place: a bridge's ports and itself.
+PLACES = {"eth0": "eth0", "nic0": "eth0", "nic1": "xenbrE", "xenbrE": "xenbrE", "vifE": "xenbrE",
+          "vifD": "xenbrD", "xenbrD": "xenbrD", "vifC": "xenbrD"}
 
 
 # Clocks
@@ -99,6 +106,7 @@ def miss_burst(role, packets=0, seconds=0.0, moment=quiet_moment):
         for stall in stored.stalls:
             if stall["start_unix_s"] < end and stall["end_unix_s"] > begin:
                 stored.blur(stall, [point])
+                stored.accept(stall, stall["segment"], "unknown")
     return harm
 
 
@@ -166,7 +174,13 @@ def one_way(role, to_client):
 # How frames look
 
 def snapped(snap):
+    """Without the options a window's scale is not known, nor when a packet was sent."""
     def harm(stored):
+        for stall in list(stored.stalls) if snap < OPTIONS_SNAP else ():
+            if stall["cause"] == "zero_window":
+                stored.forget(stall)
+            elif stall["cause"] == "freeze" and ENDS & set(stall["segment"].split("..")):
+                stored.accept(stall, stall["segment"], "unknown")
         for point, held in stored.captures.items():
             stored.captures[point] = held.snapped(snap + LINK_BYTES[held.link]
                                                   - LINK_BYTES[ETHERNET])
@@ -332,6 +346,17 @@ def any_interface(link, roles, split):
                                              for name in stall["segment"].split(".."))
         stored.writer = lambda stored: {"any.pcap.gz": seen.pcap()}
     return harm
+
+
+def any_recorded(stored):
+    """What tcpdump -i any recorded beside the points, where a scenario asks for it."""
+    path = os.path.join(stored.folder, "any.pcap.gz")
+    if not os.path.exists(path):
+        raise NotApplicable("no any.pcap.gz")
+    stored.truth["names"] = {f"if{number}": PLACES[name] for number, name
+                             in stored.truth["interfaces"].items() if name in PLACES}
+    stored.truth["command"] = ["*=any.pcap.gz"]
+    stored.writer = lambda stored: {"any.pcap.gz": capture.read(path).pcap()}
 
 
 def compact(stored):

@@ -160,6 +160,12 @@ def read_links(folder, names):
     return rows
 
 
+def open_any(folder):
+    """What tcpdump -i any wrote, as it is."""
+    with open(os.path.join(folder, "any.raw"), "rb") as file:
+        return file.read()
+
+
 def write_links(path, rows):
     text = io.StringIO()
     if rows:
@@ -259,6 +265,7 @@ def run_once(scenario, seed, out, taplink):
         stalls, near, problems = truth.derive(records, plan.harms, rows,
                                               round(plan.delay_ms * 2e6))
         points = {point: pcapfile.read(os.path.join(folder, f"{point}.raw")) for point in POINTS}
+        everything = open_any(folder) if plan.any else None
     if plan.stop:
         points = cut(points, start_ns + round(plan.stop * 1e9))
         end_s = max(packets[-1][0] for packets in points.values()) / 1e9
@@ -272,6 +279,9 @@ def run_once(scenario, seed, out, taplink):
     for point, packets in points.items():
         pcapfile.write(os.path.join(where, f"{point}.pcap.gz"), packets, plan.snap,
                        plan.formats.get(point, "ethernet"), plan.clocks.get(point, [0]))
+    if everything:
+        with gzip.GzipFile(os.path.join(where, "any.pcap.gz"), "wb", mtime=0) as out:
+            out.write(everything)
     write_links(os.path.join(where, "links.csv.gz"), rows)
     facts = {
         "what": plan.what, "path": list(PATH), "harmed": dominant(stalls),
@@ -281,7 +291,7 @@ def run_once(scenario, seed, out, taplink):
         "harms": [harm_record(harm) for harm in plan.harms],
         "clock": plan.clocks, "merged_at": plan.offload, "tcpdump": counters,
         "flows": [describe_flow(r) for r in records if r["role"] == "client"],
-        "seen": seen}
+        "seen": seen, **({"interfaces": net.numbers} if net.numbers else {})}
     with open(os.path.join(where, "truth.json"), "w", encoding="utf-8") as file:
         json.dump(facts, file, indent=1)
         file.write("\n")

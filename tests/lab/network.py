@@ -59,6 +59,7 @@ class Network:
         self.names = {short: f"whlab-{os.getpid()}-{short}"
                       for short in ("srv", "dom", "fw", "cl2")}
         self.made, self.processes, self.links, self.captures = [], [], {}, {}
+        self.numbers = {}  # of dom0's interfaces, where all are captured
 
     def __enter__(self):
         try:
@@ -213,7 +214,9 @@ class Network:
             process.stdin.flush()
 
     def start_captures(self):
-        for point in POINTS:
+        if self.plan.any:
+            self.numbers = self.interfaces()
+        for point in (*POINTS, *(("any",) if self.plan.any else ())):
             path = os.path.join(self.folder, f"{point}.raw")
             log = open(os.path.join(self.folder, f"{point}.log"), "w+", encoding="utf-8")
             process = self.spawn(["tcpdump", "-i", point, "-s", str(self.plan.snap), "-B", "16384",
@@ -238,6 +241,11 @@ class Network:
             counters[point] = {" ".join(w[2:]).replace(" ", "_"): int(w[0]) for w in words}
             log.close()
         return counters
+
+    def interfaces(self):
+        """The numbers of dom0's interfaces, as a capture of all of them bears."""
+        lines = self.inside("dom", "ip", "-o", "link").splitlines()
+        return {line.split(":")[0]: line.split()[1].rstrip(":").split("@")[0] for line in lines}
 
     def stop_links(self):
         for process in self.links.values():

@@ -7,8 +7,9 @@
                server_rcvbuf=, bridge=direct (eth0 is a port of xenbrE, no cable between them),
                links= (more cables to be taplinks), conntrack_checksum=0 (the firewall passes on
                what is corrupt), vary=no (seeds change nothing)
-    [capture]  snap=, offload= (points with merged frames), stop= (when it ends); per point "link[+be][+us]",
-               link: ethernet, sll, sll2, raw, vlan
+    [capture]  snap=, offload= (points with merged frames), stop= (when it ends), any=yes (of all
+               interfaces of dom0, too); per point "link[+be][+us]", link: ethernet, sll, sll2, raw,
+               vlan
     [clock]    per point "SECONDS [PPM]": how wrong that point's clock is
     [flow ...] client=dom0|second, do=download|upload|session|short|idle, from=, for=, bytes=,
                rcvbuf=, read_kbit=, pause_read_at=, pause_read_for=, pause_send_at=,
@@ -49,6 +50,7 @@ class Plan:
         self.snap = int(capture.pop("snap", 128))
         self.offload = capture.pop("offload", "").split()
         self.stop = float(capture.pop("stop", 0))
+        self.any = capture.pop("any", "no") == "yes"
         self.formats = capture
         self.clocks = {point: [float(word) for word in text.split()]
                        for point, text in (ini["clock"].items() if "clock" in ini else ())}

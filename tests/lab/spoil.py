@@ -83,6 +83,7 @@ VARIANTS = {
     "any-sll2-pair": harms.any_interface(SLL2, ("first", "middle"), True),
     "any-one-sll2": harms.any_interface(SLL2, ("first", "middle"), False),
     "any-one-sll": harms.any_interface(SLL, ("first", "middle"), False),
+    "any-recorded": harms.any_recorded,
     "interfaces": harms.all_in_pcapng,
     "pcapng": harms.each_pcapng,
     "ring": harms.ring_buffer(),

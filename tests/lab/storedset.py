@@ -5,7 +5,7 @@ Fields of truth.json that a changed set may have beside those of lab.py, all rea
   command  whichhop's arguments for the captures, from inside the set's folder
   clock    {point: [offset_s, drift_ppm, [[at_unix_s, step_s], ...], drift_from_unix_s]}: how wrong
            each point's clock is; the stalls' times are without any of it
-  names    {name in the report: point}
+  names    {name in the report: point}; several may be one point
   also     of a stall: [[segment, cause], ...] which are right, too, as nobody could tell from these
            captures
 """
@@ -33,7 +33,7 @@ class NotApplicable(Exception):
 
 class StoredSet:
     def __init__(self, folder):
-        self.name = os.path.basename(os.path.abspath(folder))
+        self.folder, self.name = folder, os.path.basename(os.path.abspath(folder))
         with open(os.path.join(folder, "truth.json"), encoding="utf-8") as file:
             self.truth = json.load(file)
         self.captures = {point: self.load(folder, point) for point in self.truth["path"][1:-1]}
@@ -119,7 +119,7 @@ class StoredSet:
 
     def accept(self, stall, segment, cause):
         also = stall.setdefault("also", [])
-        if [segment, cause] not in also and (segment, cause) != (stall["segment"], stall["cause"]):
+        if [segment, cause] not in [*also, [stall["segment"], stall["cause"]]]:
             also.append([segment, cause])
 
     def blur(self, stall, hidden, certain=False):
@@ -161,6 +161,9 @@ class StoredSet:
             stall["client_port"] = ports.get(stall["client_port"], stall["client_port"])
         path = self.truth["path"]
         self.truth["path"] = [path[0], *keep, path[-1]]
+        for stall in self.stalls:
+            if stall["cause"] == "mtu_blackhole" and stall["segment"].startswith(path[0]):
+                self.accept(stall, stall["segment"], "loss")  # no point saw what size vanished
         self.captures = {point: self.captures[point] for point in keep}
 
     def ports_at(self, point):
