@@ -5,12 +5,11 @@ import os
 
 from frames import (ACK, ETHERNET, FROM_US, LARGEST, LINK_BYTES, OTHERS, PSH, SYN, cooked, merged,
                     with_ip)
-from storedset import NS, NotApplicable, capture
+from storedset import LOOSE, NS, NotApplicable, capture
 
 STEP_ROOM_S = 0.6
 US = 1000
 OPTIONS_SNAP = 66      # shows the timestamps option
-ENDS = {"servers", "clients"}
 # Which interfaces of the test network's dom0 are at one place: a bridge's ports and itself.
 PLACES = {"eth0": "eth0", "nic0": "eth0", "nic1": "xenbrE", "xenbrE": "xenbrE", "vifE": "xenbrE",
           "vifD": "xenbrD", "xenbrD": "xenbrD", "vifC": "xenbrD"}
@@ -78,6 +77,7 @@ def no_handshake(stored):
         raise NotApplicable("new flows all the time")
     for point in stored.points:
         stored.filter(point, lambda when, _: when >= begin)
+    unscaled(stored)
     stored.recover()
 
 
@@ -142,6 +142,7 @@ def copied(stored, point, name, delay_us, hops, clientward):
         packets.append((when + (delay if later else -delay), length, frame))
     packets.sort(key=lambda packet: packet[0])
     stored.captures[name] = stored.captures[point].but(packets, link=link)
+    stored.ports = {**stored.ports, name: stored.ports[point]}
     path = stored.truth["path"]
     place = path.index(point) + (1 if clientward else 0)
     path.insert(place, name)
@@ -173,14 +174,17 @@ def one_way(role, to_client):
 
 # How frames look
 
+def unscaled(stored):
+    """The window's scale is not known, so not when it was below a segment."""
+    for stall in stored.stalls:
+        if stall["cause"] == "zero_window":
+            stall["overlap"] = LOOSE
+
+
 def snapped(snap):
-    """Without the options a window's scale is not known, nor when a packet was sent."""
     def harm(stored):
-        for stall in list(stored.stalls) if snap < OPTIONS_SNAP else ():
-            if stall["cause"] == "zero_window":
-                stored.forget(stall)
-            elif stall["cause"] == "freeze" and ENDS & set(stall["segment"].split("..")):
-                stored.accept(stall, stall["segment"], "unknown")
+        if snap < OPTIONS_SNAP:
+            unscaled(stored)
         for point, held in stored.captures.items():
             stored.captures[point] = held.snapped(snap + LINK_BYTES[held.link]
                                                   - LINK_BYTES[ETHERNET])
@@ -341,6 +345,7 @@ def any_interface(link, roles, split):
         else:
             path = stored.truth["path"]
             stored.truth.update(path=[path[0], "any", path[-1]], command=["any=any.pcap.gz"])
+            stored.captures, stored.ports = {"any": seen}, {"any": stored.ports[points[-1]]}
             for stall in stored.stalls + stored.truth["near_stalls"]:
                 stall["segment"] = "..".join("any" if name in points else name
                                              for name in stall["segment"].split(".."))

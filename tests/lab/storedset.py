@@ -8,8 +8,11 @@ Fields of truth.json that a changed set may have beside those of lab.py, all rea
   names    {name in the report: point}; several may be one point
   also     of a stall: [[segment, cause], ...] which are right, too, as nobody could tell from these
            captures
+  overlap  of a stall: how well its time must be met, where the captures show it less exactly
 """
 import copy
+import csv
+import gzip
 import json
 import os
 import random
@@ -24,7 +27,11 @@ from frames import ACK, SYN, parse
 
 NS = 10**9
 MARGIN_S = 0.05
-LEVEL = 4   # of compression: quick
+SEEN_S = 0.1       # a stall whose flow shows later than this is not to be seen
+LOOSE = 0.6        # overlap, for stalls that are seen from afar
+LEVEL = 4          # of compression: quick
+ENDS = {"servers", "clients"}
+TIMESTAMPS = b"\x08\x0a"
 
 
 class NotApplicable(Exception):
@@ -37,7 +44,9 @@ class StoredSet:
         with open(os.path.join(folder, "truth.json"), encoding="utf-8") as file:
             self.truth = json.load(file)
         self.captures = {point: self.load(folder, point) for point in self.truth["path"][1:-1]}
-        self.truth["clock"] = {}
+        self.truth["clock"], self.parsed = {}, {}
+        self.ports = {point: self.ports_at(point) for point in self.points}
+        self.overflown = dropped_ports(folder)
         self.clocks, self.writer, self.random = {}, write_each, None
 
     def load(self, folder, point):
@@ -52,6 +61,7 @@ class StoredSet:
         other = copy.copy(self)
         other.truth, other.captures = copy.deepcopy(self.truth), dict(self.captures)
         other.clocks, other.random = {}, random.Random(f"{self.name} {seed}")
+        other.parsed = dict(self.parsed)
         return other
 
     # What is there
@@ -72,8 +82,11 @@ class StoredSet:
 
     def segments(self, point):
         """The point's packets with what was parsed of each."""
-        link = self.captures[point].link
-        return [(packet, parse(link, packet[2])) for packet in self.captures[point].packets]
+        held = self.captures[point]
+        if self.parsed.get(point, (None, None))[0] is not held:
+            self.parsed[point] = held, [(packet, parse(held.link, packet[2]))
+                                        for packet in held.packets]
+        return self.parsed[point][1]
 
     def servers(self):
         """The servers' (address, port): of handshakes, else the lower port of a flow."""
@@ -152,19 +165,53 @@ class StoredSet:
 
     def cut_path(self, keep):
         """Only these points remain."""
-        ports = self.ports_at(keep[-1])
         near = self.truth.setdefault("near_stalls", [])
         hidden = [point for point in self.points if point not in keep]
-        for stall in self.stalls + near:
-            if stall["segment"]:
-                stall["segment"] = self.span(stall["segment"], hidden)
-            stall["client_port"] = ports.get(stall["client_port"], stall["client_port"])
         path = self.truth["path"]
+        for stall in self.stalls + near:
+            self.widen(stall, hidden)
         self.truth["path"] = [path[0], *keep, path[-1]]
-        for stall in self.stalls:
-            if stall["cause"] == "mtu_blackhole" and stall["segment"].startswith(path[0]):
-                self.accept(stall, stall["segment"], "loss")  # no point saw what size vanished
         self.captures = {point: self.captures[point] for point in keep}
+
+    def widen(self, stall, hidden):
+        """What these points alone showed of a stall is known less exactly."""
+        if not stall["segment"] or self.span(stall["segment"], hidden) == stall["segment"]:
+            return
+        stall["segment"] = wide = self.span(stall["segment"], hidden)
+        if set(wide.split("..")) & ENDS:
+            stall["overlap"] = LOOSE
+            if stall["cause"] == "mtu_blackhole" and wide.startswith("servers"):
+                self.accept(stall, wide, "loss")   # no point saw what size vanished
+            if stall["cause"] == "freeze" and stall["client_port"] in self.overflown:
+                self.accept(stall, wide, "loss")   # all that could have come out late was lost
+
+    def innermost(self, port):
+        """What score.py calls a client's port: as at the last point that shows the flow."""
+        return next((self.ports[point].get(port, port) for point in reversed(self.points)
+                     if self.first_seen(port, point) is not None), port)
+
+    def first_seen(self, port, point):
+        here = self.ports[point].get(port, port)
+        return next((packet[0] / NS for packet, segment in self.segments(point) if segment
+                     and here in (segment.source_port, segment.destination_port)), None)
+
+    def settle(self):
+        """What only all harms together decide: which stalls show at all, when a packet was sent."""
+        near = self.truth.setdefault("near_stalls", [])
+        for stall in list(self.stalls):
+            seen = [self.first_seen(stall["client_port"], point) for point in self.points]
+            if not any(when and when < stall["start_unix_s"] + SEEN_S for when in seen):
+                self.forget(stall)
+            elif stall["cause"] == "freeze" and set(stall["segment"].split("..")) & ENDS \
+                    and not self.timed():
+                self.accept(stall, stall["segment"], "unknown")
+        for stall in self.stalls + near:
+            stall["client_port"] = self.innermost(stall["client_port"])
+
+    def timed(self):
+        """Whether packets tell when they were sent."""
+        return any(TIMESTAMPS in segment.options and len(segment.options) >= 12
+                   for point in self.points for _, segment in self.segments(point)[-50:] if segment)
 
     def ports_at(self, point):
         """What the clients' ports at the last point are called at this one, by their first SYN."""
@@ -187,6 +234,7 @@ class StoredSet:
                 for when, length, frame in packets]
 
     def save(self, folder):
+        self.settle()
         os.makedirs(folder, exist_ok=True)
         for old in os.listdir(folder):
             os.remove(os.path.join(folder, old))
@@ -198,6 +246,16 @@ class StoredSet:
         with open(os.path.join(folder, "truth.json"), "w", encoding="utf-8") as file:
             json.dump(self.truth, file, indent=1)
             file.write("\n")
+
+
+def dropped_ports(folder):
+    """Clients' ports of the flows of which the links' own log says that packets were dropped."""
+    path = os.path.join(folder, "links.csv.gz")
+    if not os.path.exists(path):
+        return set()
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return {int(row[side]) for row in csv.DictReader(file)
+                for side in ("source_port", "destination_port")}
 
 
 def write_each(stored):
