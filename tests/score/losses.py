@@ -155,7 +155,7 @@ def read_events(captures, report):
             continue
         if packet:
             events.append(Event(row, packet))
-        else:
+        elif report.flows.get(int(row["flow"]), {}).get("protocol", "tcp") == "tcp":
             unknown.append(row)
     for event in events:  # part of a frame, at times: they decide only where nothing else is
         votes[event.flow, event.direction][(event.packet.seq - event.start) % WRAP] += 0.001
@@ -167,7 +167,7 @@ def rows_of_rules(item, captures):
     """What rules in the host dropped has no log: it went in during the harm and never came out."""
     rows, merged = [], item.truth.get("merged_at") or ()
     for harm in item.truth.get("harms", []):
-        if "nft" not in harm.get("place", ""):
+        if not harm.get("place", "").startswith(("nft", "mtu")):
             continue
         for direction in DIRECTIONS if harm["direction"] == "both" else (harm["direction"],):
             into, out = ends_of(item, harm["segment"], direction)

@@ -9,7 +9,9 @@ truth.json, beside the captures, as tests/lab writes it; what a scorer asks of i
                       "also": [[segment, cause]...] as good, "caused_by": client port of the leg}]
     flows           [{client_port, nat_port, "at": {POINT: "client:port"}}]
     command         the arguments instead of POINT=FILE; paths from the set's folder, globs allowed
-    clock           {POINT: [offset_s, drift_ppm, [[at_unix_s, step_s]...]]}: how wrong it was
+    clock           {POINT: [offset_s, drift_ppm, [[at_unix_s, step_s]...], drift_from_unix_s]}:
+                    how wrong it was; what is left out is 0, or start_unix_s
+    names           {name in the report: POINT}
     joined          [[client port of a leg...]...]: connections that a proxy joins
 """
 import csv
@@ -68,8 +70,9 @@ class Set:
     def in_clock_of(self, point, unix_s):
         """What the clock of a point shows at a true time."""
         wrong = list((self.truth.get("clock") or {}).get(point, ()))
-        offset, drift_ppm, steps = wrong + [0, 0, ()][len(wrong):]
-        since = unix_s - self.truth.get("start_unix_s", unix_s)
+        begin = self.truth.get("start_unix_s", unix_s)
+        offset, drift_ppm, steps, from_s = wrong + [0, 0, (), begin][len(wrong):]
+        since = unix_s - from_s
         return unix_s + offset + drift_ppm * 1e-6 * since + \
             sum(step for at, step in steps if at <= unix_s)
 
@@ -94,11 +97,27 @@ def epoch_of(text):
     return Decimal(int(moment.timestamp())) + Decimal("0." + (part or "0"))
 
 
-def read_report(folder):
+def rename(facts, events, names):
+    """Points by the names that the truth has for them, as where an interface is one."""
+    def true_name(text):
+        return "..".join(names.get(part, part) for part in text.split("..")) if text else text
+
+    facts["path"]["order"] = [true_name(name) for name in facts["path"]["order"]]
+    for flow in facts["flows"]:
+        flow["at"] = {true_name(name): value for name, value in flow["at"].items()}
+    for named in (*facts["stalls"], facts["verdict"]):
+        named["segment"] = true_name(named["segment"])
+    for row in events:
+        row["point"] = true_name(row["point"])
+
+
+def read_report(folder, names):
     with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
         facts = json.load(file, parse_float=Decimal, parse_int=Decimal)
     with open(os.path.join(folder, "events.csv"), encoding="utf-8", newline="") as file:
         events = list(csv.DictReader(file))
+    if names:
+        rename(facts, events, names)
     return Report(facts, events)
 
 
@@ -115,7 +134,7 @@ def analyse(program, item):
             return None
         item.seconds = time.monotonic() - begin
         try:
-            report = read_report(folder)
+            report = read_report(folder, item.truth.get("names"))
         except (OSError, ValueError) as problem:
             said = done.stderr.strip().splitlines()[-1:] or ["nothing on standard error"]
             item.wrong.append(f"exit {done.returncode}, no report ({problem}): {said[0]}")
