@@ -71,6 +71,9 @@ struct held {
 struct held held_in(const struct trail *trail, unsigned k, int64_t from_ns, int64_t to_ns,
                     int64_t least_ns);
 
+/* Did the case mostly wait for copies of the byte that were lost between two captures? */
+bool lost_mostly(const struct stall_case *item);
+
 /* The sender's first copy of the byte that is waited for, at its hop; COPY_NONE. */
 uint32_t first_copy(const struct stall_case *item);
 

@@ -236,6 +236,8 @@ bool rule_beyond_receiver(struct stall_case *item)
                       "had been held"
                     : "the answer came only at %.3f s, without a second copy",
                 seconds_of(item, item->end_ns));
+    } else if (lost_mostly(item)) {
+        return rule_lost(item); /* the copy that was lost behind the capture cost less time */
     } else {
         conclude(item, WH_CAUSE_LOSS, place, true,
                  skipped == 0 ? CONFIDENCE_IDS : CONFIDENCE_GUESS);

@@ -347,15 +347,27 @@ static void tell_losses(struct stall_case *item, const struct losses *losses)
                 seconds_of(item, hop_time(hop, first)), seconds_of(item, hop_time(hop, last)));
 }
 
-bool rule_lost(struct stall_case *item)
+/* The segment between two captures where the losses of the byte cost most time. */
+static struct losses worst_losses(const struct stall_case *item)
 {
-    const struct trail *trail = item->timeline->data;
     struct losses worst = {0};
-    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+    for (unsigned k = 0; k + 1 < item->timeline->data->hop_count; k++) {
         struct losses losses = losses_behind(item, k);
         if (losses.waited_ns > worst.waited_ns)
             worst = losses;
     }
+    return worst;
+}
+
+bool lost_mostly(const struct stall_case *item)
+{
+    return worst_losses(item).waited_ns * 2 >= case_duration(item);
+}
+
+bool rule_lost(struct stall_case *item)
+{
+    const struct trail *trail = item->timeline->data;
+    struct losses worst = worst_losses(item);
     if (worst.count == 0 || worst.waited_ns * 4 < case_duration(item))
         return false;
     const struct hop *hop = &trail->hops[worst.hop], *next = hop + 1;
