@@ -242,6 +242,10 @@ int track_finish(struct track *track, struct wh_error *error)
     }
     for (uint32_t i = 0; i < track->flow_count; i++) {
         struct track_flow *flow = &track->flows[i];
+        if (track_order(flow, error)) {
+            free(flows_on_port);
+            return WH_ERROR;
+        }
         uint16_t client = flow->endpoint[0].port, server = flow->endpoint[1].port;
         bool tie = flows_on_port[client] == flows_on_port[server];
         if (!flow->syn_seen &&

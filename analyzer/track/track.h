@@ -81,7 +81,7 @@ struct track_flow {
     bool reused;                   /* began with a new handshake on ports used before */
     struct stream stream[2];       /* by sender: 0 client, 1 server */
     struct point_time first, last; /* of its packets, earliest and latest */
-    struct pkt *pkts;              /* in the file's order */
+    struct pkt *pkts;              /* in the file's order; by time after track_finish */
     uint32_t pkt_count, pkt_capacity;
     struct sack_block *sacks; /* by pkt */
     uint32_t sack_count, sack_capacity;
@@ -119,9 +119,15 @@ void track_init(struct track *track);
 int track_add(struct track *track, const struct decoded *packet, struct point_time time,
               uint32_t frame, uint16_t file, struct wh_error *error);
 
-/* To be called once after the last packet: chooses the client of flows whose handshake was not
- * seen. The server's side is the port that more flows share, else the lower port. */
+/* To be called once after the last packet: puts each flow's packets in order (track_order) and
+ * chooses the client of flows whose handshake was not seen. The server's side is the port that more
+ * flows share, else the lower port. */
 int track_finish(struct track *track, struct wh_error *error);
+
+/* Puts a flow's packets in order by time where the file has them out of it by 10 ms at most; what
+ * is farther back was written by a clock that was set back, and stays. Frame numbers stay with
+ * their packets. Fails only when memory is out. */
+int track_order(struct track_flow *flow, struct wh_error *error);
 
 /* Without a SYN: infers how the windows that a side announces are scaled. While a receiver takes
  * bytes that nobody reads, its window shrinks by just as many: bytes acknowledged over steps of
