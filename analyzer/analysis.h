@@ -37,7 +37,11 @@ struct capture {
     struct track track;
     struct capture_span span; /* first and last packet; first.ns INT64_MAX without any */
     uint64_t packets, bytes, not_ip, truncated, malformed, fragments, dropped;
-    uint64_t missed; /* packets that passed and are not in the file */
+    uint64_t missed;          /* packets that passed and are not in the file */
+    struct capture_gap *gaps; /* by time */
+    uint32_t gap_count, gap_capacity;
+    double miss_rate; /* see capture_span */
+    unsigned miss_run;
     uint32_t snaplen;
     const char *link_type;
     uint64_t events[WH_EVENT_KINDS];

@@ -199,7 +199,7 @@ int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh
 {
     uint32_t read = 0;
     track_init(&capture->track);
-    capture->span = (struct capture_span){{INT64_MAX}, {INT64_MIN}, false};
+    capture->span = (struct capture_span){.first = {INT64_MAX}, .last = {INT64_MIN}};
     order_files(capture);
     for (uint32_t i = 0; i < capture->file_count; i++) {
         struct wh_error problem;
@@ -223,4 +223,5 @@ void capture_free(struct capture *capture)
 {
     track_free(&capture->track);
     free(capture->files);
+    free(capture->gaps);
 }

@@ -8,17 +8,9 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "per_flow.h"
 
 #define EVENTS_MAX 8000000u /* in the list; counts hold all */
-#define COVERAGE_SLACK_NS                                                                          \
-    (500 * NS_PER_MS) /* captures are not started and ended at one instant                         \
-                       */
-
-struct worker {
-    struct followed followed;
-    struct blamer blamer;
-    struct detect_events detected;
-};
 
 /* ---- traffic --------------------------------------------------------------------------------- */
 
@@ -132,9 +124,9 @@ static bool add_lost_events(struct wh_analysis *analysis, const struct followed 
         const struct trail *trail = &followed->trail[side];
         for (uint32_t i = 0; i < trail->lost_count; i++) {
             const struct lost_range *range = &trail->lost[i];
-            const struct hop *hop = &trail->hops[range->hop], *next = hop + 1;
-            unsigned low = hop->place < next->place ? hop->place : next->place;
-            unsigned high = hop->place < next->place ? next->place : hop->place;
+            const struct hop *hop = &trail->hops[range->hop];
+            unsigned from = trail->hops[range->from].place, to = trail->hops[range->to].place;
+            unsigned low = from < to ? from : to, high = from < to ? to : from;
             struct wh_event event = {.seq = range->seq,
                                      .length = range->length,
                                      .value = low + 1,
@@ -192,125 +184,31 @@ static bool add_icmp_events(struct wh_analysis *analysis)
 
 /* ---- flow by flow ---------------------------------------------------------------------------- */
 
-/* When all captures that saw the flow were running, and which of them ran for its whole life. */
-struct coverage {
-    int64_t from_ns, to_ns;    /* all of them */
-    int64_t first_ns, last_ns; /* the flow's first and last packet */
-    bool lacking[WH_POINTS_MAX];
-    bool differs; /* some lack a part of it, and some do not */
-};
-
-static struct coverage find_coverage(const struct wh_analysis *analysis, const struct flow *flow,
-                                     const struct capture_span *spans)
+static bool keep_misses(struct worker *worker)
 {
-    struct coverage cover = {INT64_MIN, INT64_MAX, INT64_MAX, INT64_MIN, {false}, false};
-    const struct clock_fit *clock = analysis->alignment.clock;
-    unsigned lacking = 0, seen = 0;
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
-        const struct track_flow *view = flow->at[p];
-        if (!view || spans[p].left_out)
-            continue;
-        int64_t first_ns = clock_to_path(&clock[p], view->first).ns;
-        int64_t last_ns = clock_to_path(&clock[p], view->last).ns;
-        cover.first_ns = first_ns < cover.first_ns ? first_ns : cover.first_ns;
-        cover.last_ns = last_ns > cover.last_ns ? last_ns : cover.last_ns;
+    for (unsigned side = 0; side < 2; side++) {
+        const struct trail *trail = &worker->followed.trail[side];
+        for (uint32_t i = 0; i < trail->miss_count; i++) {
+            unsigned point = trail->hops[trail->misses[i].hop].point;
+            if (!misses_add(&worker->misses[point], trail->misses[i].time.ns))
+                return false;
+        }
     }
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
-        if (!flow->at[p] || spans[p].left_out)
-            continue;
-        int64_t from_ns = clock_to_path(&clock[p], spans[p].first).ns;
-        int64_t to_ns = clock_to_path(&clock[p], spans[p].last).ns;
-        cover.from_ns = from_ns > cover.from_ns ? from_ns : cover.from_ns;
-        cover.to_ns = to_ns < cover.to_ns ? to_ns : cover.to_ns;
-        cover.lacking[p] = from_ns > cover.first_ns + COVERAGE_SLACK_NS ||
-                           to_ns < cover.last_ns - COVERAGE_SLACK_NS;
-        lacking += cover.lacking[p];
-        seen++;
-    }
-    cover.differs = lacking > 0 && lacking < seen;
-    return cover;
+    return true;
 }
 
-static int blame_once(struct wh_analysis *analysis, struct worker *worker,
-                      const struct blame_options *options, uint32_t index, struct wh_error *error)
-{
-    return blame_flow(&worker->blamer, &analysis->flows.items[index], index, &worker->followed,
-                      options, &analysis->arena, &analysis->findings, error);
-}
-
-/* Keeps, of the findings from `first` to `middle`, those within the time that all captures saw, and
- * of those from `middle` on what none of the kept ones overlaps. */
-static void join_findings(struct findings *findings, uint32_t first, uint32_t middle,
-                          const struct coverage *cover)
-{
-    uint32_t kept = first, sure;
-    for (uint32_t i = first; i < middle; i++) {
-        struct finding *finding = &findings->items[i];
-        if (finding->start_ns >= cover->from_ns && finding->end_ns <= cover->to_ns &&
-            finding->resumed)
-            findings->items[kept++] = *finding;
-        else
-            free(finding->evidence);
-    }
-    sure = kept;
-    for (uint32_t i = middle; i < findings->count; i++) {
-        struct finding *finding = &findings->items[i];
-        bool overlaps = false;
-        for (uint32_t k = first; k < sure && !overlaps; k++)
-            overlaps = finding->start_ns < findings->items[k].end_ns &&
-                       findings->items[k].start_ns < finding->end_ns;
-        bool whole = finding->start_ns >= cover->from_ns && finding->end_ns <= cover->to_ns;
-        if (overlaps || whole)
-            free(finding->evidence);
-        else
-            findings->items[kept++] = *finding;
-    }
-    findings->count = kept;
-}
-
-/* Where a capture lacks a part of the flow's life, that part is judged without its point. */
-static int blame_rest(struct wh_analysis *analysis, struct worker *worker,
-                      const struct capture_span *spans, const struct coverage *cover,
-                      const struct blame_options *options, uint32_t index, uint32_t first,
-                      struct wh_error *error)
-{
-    struct capture_span some[WH_POINTS_MAX];
-    uint32_t middle = analysis->findings.count;
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
-        some[p] = spans[p];
-        some[p].left_out |= cover->lacking[p];
-    }
-    if (follow_flow(&analysis->flows.items[index], &analysis->alignment, some,
-                    analysis->capture_count, &worker->followed, error) ||
-        blame_once(analysis, worker, options, index, error))
-        return WH_ERROR;
-    join_findings(&analysis->findings, first, middle, cover);
-    return WH_OK;
-}
-
-static int run_flow(struct wh_analysis *analysis, struct worker *worker,
-                    const struct capture_span *spans, const struct blame_options *options,
-                    uint32_t index, struct wh_error *error)
+static int run_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
+                    struct wh_error *error)
 {
     const struct flow *flow = &analysis->flows.items[index];
-    uint32_t first = analysis->findings.count;
-    if (follow_flow(flow, &analysis->alignment, spans, analysis->capture_count, &worker->followed,
-                    error))
+    if (follow_flow(flow, &analysis->alignment, worker->spans, analysis->capture_count,
+                    &worker->followed, error))
         return WH_ERROR;
     add_traffic(analysis, flow, &worker->followed);
-    if (!add_detected(analysis, worker, index, error))
+    if (!keep_misses(worker) || !add_detected(analysis, worker, index, error) ||
+        !add_lost_events(analysis, &worker->followed, index))
         return error_memory(error, "events");
-    if (!add_lost_events(analysis, &worker->followed, index))
-        return error_memory(error, "events");
-    if (blame_once(analysis, worker, options, index, error))
-        return WH_ERROR;
-    analysis->totals[index].rtt_ns = timeline_srtt(&worker->blamer.timeline[1], NEVER);
-    if (!analysis->totals[index].rtt_ns)
-        analysis->totals[index].rtt_ns = timeline_srtt(&worker->blamer.timeline[0], NEVER);
-    struct coverage cover = find_coverage(analysis, flow, spans);
-    if (cover.differs)
-        return blame_rest(analysis, worker, spans, &cover, options, index, first, error);
-    return WH_OK;
+    return judge_flow(analysis, worker, index, error);
 }
 
 static bool prepare(struct wh_analysis *analysis)
@@ -326,28 +224,60 @@ static bool prepare(struct wh_analysis *analysis)
     return analysis->traffic && analysis->totals;
 }
 
-int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
+/* Takes back what was found, to look again knowing the captures' gaps. */
+static void forget(struct wh_analysis *analysis)
 {
-    struct worker worker = {0};
+    for (uint32_t i = 0; i < analysis->findings.count; i++)
+        free(analysis->findings.items[i].evidence);
+    analysis->findings.count = 0;
+    analysis->event_count = 0;
+    analysis->events_dropped = 0;
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        memset(analysis->captures[p].events, 0, sizeof analysis->captures[p].events);
+        analysis->captures[p].missed = 0;
+    }
+    free(analysis->traffic);
+    free(analysis->totals);
+    analysis->traffic = NULL;
+    analysis->totals = NULL;
+}
+
+static int run_flows(struct wh_analysis *analysis, struct worker *worker, struct wh_error *error)
+{
     int status = WH_OK;
-    unsigned count = analysis->capture_count;
-    struct capture_span spans[WH_POINTS_MAX];
-    const char *names[WH_POINTS_MAX];
-    analysis_spans(analysis, spans);
-    for (unsigned p = 0; p < count; p++)
-        names[p] = analysis->captures[p].name;
-    struct blame_options options = {.min_stall_ns = analysis->options.min_stall_ns,
-                                    .epoch_ns = analysis->epoch.ns,
-                                    .point_count = count,
-                                    .names = names};
+    analysis_spans(analysis, worker->spans);
     if (!prepare(analysis))
         return error_memory(error, "flows");
     for (uint32_t i = 0; i < analysis->flows.count && !status; i++)
-        status = run_flow(analysis, &worker, spans, &options, i, error);
+        status = run_flow(analysis, worker, i, error);
     if (!status && !add_icmp_events(analysis))
         status = error_memory(error, "events");
+    return status;
+}
+
+/* Most captures miss nothing: then once is enough. */
+int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
+{
+    struct worker worker = {0};
+    const char *names[WH_POINTS_MAX];
+    bool gaps = false;
+    for (unsigned p = 0; p < analysis->capture_count; p++)
+        names[p] = analysis->captures[p].name;
+    worker.options = (struct blame_options){.min_stall_ns = analysis->options.min_stall_ns,
+                                            .epoch_ns = analysis->epoch.ns,
+                                            .point_count = analysis->capture_count,
+                                            .names = names};
+    int status = run_flows(analysis, &worker, error);
+    if (!status)
+        status = gaps_find(analysis, worker.misses, &gaps, error);
+    if (!status && gaps) {
+        forget(analysis);
+        status = run_flows(analysis, &worker, error);
+    }
     followed_free(&worker.followed);
     blamer_free(&worker.blamer);
     free(worker.detected.items);
+    for (unsigned p = 0; p < WH_POINTS_MAX; p++)
+        free(worker.misses[p].times_ns);
     return status;
 }

@@ -183,12 +183,17 @@ void analysis_warn(struct wh_analysis *analysis, const char *format, ...)
 
 void analysis_spans(const struct wh_analysis *analysis, struct capture_span spans[WH_POINTS_MAX])
 {
-    static const struct capture_span never = {{SPAN_NEVER_NS}, {-SPAN_NEVER_NS}, true};
+    static const struct capture_span never = {
+        .first = {SPAN_NEVER_NS}, .last = {-SPAN_NEVER_NS}, .left_out = true};
     for (unsigned p = 0; p < analysis->capture_count; p++) {
         bool unsteady = analysis->alignment.contradicts[p] &&
                         analysis->alignment.clock[p].uncertainty_ns > UNSTEADY_NS;
         spans[p] = analysis->captures[p].packets ? analysis->captures[p].span : never;
         spans[p].left_out |= unsteady && !analysis->captures[p].clock_fixed;
+        spans[p].gaps = analysis->captures[p].gaps;
+        spans[p].gap_count = analysis->captures[p].gap_count;
+        spans[p].miss_rate = analysis->captures[p].miss_rate;
+        spans[p].miss_run = analysis->captures[p].miss_run;
     }
 }
 
@@ -294,7 +299,7 @@ static void straighten(struct capture *capture, const struct clock_steps *steps)
     if (steps->count == 0)
         return;
     align_straighten(&capture->track, steps);
-    capture->span = (struct capture_span){{INT64_MAX}, {INT64_MIN}, false};
+    capture->span = (struct capture_span){.first = {INT64_MAX}, .last = {INT64_MIN}};
     for (uint32_t f = 0; f < capture->track.flow_count; f++) {
         const struct track_flow *flow = &capture->track.flows[f];
         struct capture_span *span = &capture->span;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "follow/acknowledged.h"
 #include "follow/meet.h"
+#include "follow/missed.h"
 
 #define GIVE_UP_NS NS_PER_S /* what has not come by then, with the capture running, will not */
 
@@ -40,8 +41,11 @@ static bool add_hop(struct followed *followed, unsigned side, const struct flow 
     struct trail *trail = &followed->trail[side];
     unsigned point = alignment->order[place];
     struct hop *hop = &trail->hops[trail->hop_count++];
-    *hop = (struct hop){
-        .point = point, .place = place, .view = flow->at[point], .clock = &alignment->clock[point]};
+    *hop = (struct hop){.point = point,
+                        .place = place,
+                        .view = flow->at[point],
+                        .clock = &alignment->clock[point],
+                        .span = &spans[point]};
     hop->first = clock_to_path(hop->clock, spans[point].first);
     hop->last = clock_to_path(hop->clock, spans[point].last);
     return !hop->view || fill_copies(&followed->arena, hop, side);
@@ -53,14 +57,18 @@ struct route {
     const struct alignment *alignment;
     const struct capture_span *spans;
     unsigned point_count;
-    unsigned first, last;        /* places where it was seen */
+    unsigned side;               /* whose packets are followed */
+    unsigned first, last;        /* places where they were seen */
     struct path_time begin, end; /* of the flow */
 };
 
 static const struct track_flow *view_at(const struct route *route, unsigned place)
 {
     unsigned point = route->alignment->order[place];
-    return route->spans[point].left_out ? NULL : route->flow->at[point];
+    const struct track_flow *view = route->flow->at[point];
+    bool passed_over =
+        route->spans[point].left_out || (view && follow_one_sided(view, route->side));
+    return passed_over ? NULL : view;
 }
 
 static bool find_route(struct route *route)
@@ -91,8 +99,9 @@ static bool would_have_seen(const struct route *route, unsigned place)
 {
     unsigned point = route->alignment->order[place];
     const struct clock_fit *clock = &route->alignment->clock[point];
+    const struct track_flow *view = route->flow->at[point];
     return !route->flow->ambiguous && route->alignment->common[point] &&
-           !route->spans[point].left_out &&
+           !route->spans[point].left_out && !(view && follow_one_sided(view, route->side)) &&
            clock_to_path(clock, route->spans[point].first).ns <= route->begin.ns + GIVE_UP_NS &&
            clock_to_path(clock, route->spans[point].last).ns >= route->end.ns - GIVE_UP_NS;
 }
@@ -221,7 +230,12 @@ static bool add_lost(struct trail *trail, unsigned hop, uint32_t copy, int64_t s
 {
     struct lost_range *range = ARRAY_PUSH(trail->lost, trail->lost_count, trail->lost_capacity);
     if (range)
-        *range = (struct lost_range){hop, copy, seq, (uint32_t)(end - seq)};
+        *range = (struct lost_range){.hop = hop,
+                                     .from = hop,
+                                     .to = hop + 1,
+                                     .copy = copy,
+                                     .seq = seq,
+                                     .length = (uint32_t)(end - seq)};
     return range != NULL;
 }
 
@@ -275,20 +289,6 @@ static bool collect_lost(struct trail *trail, unsigned k, struct pieces *pieces)
     return true;
 }
 
-static void count_missed(struct trail *trail)
-{
-    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
-        const struct hop *hop = &trail->hops[k], *next = &trail->hops[k + 1];
-        for (uint32_t i = 0; i < hop->count; i++)
-            trail->missed[k + 1] += hop->copies[i].fate == FATE_MISSED;
-        for (uint32_t j = 0; j < next->count; j++) {
-            bool running = hop_time(next, j) >= hop->first.ns && hop_time(next, j) <= hop->last.ns;
-            trail->missed[k] += next->copies[j].previous == COPY_NONE && running &&
-                                !(hop_pkt(next, j)->flags & PKT_RST) && hop->view;
-        }
-    }
-}
-
 /* ---- one direction --------------------------------------------------------------------------- */
 
 static bool follow_trail(struct trail *trail, unsigned side)
@@ -308,10 +308,12 @@ static bool follow_trail(struct trail *trail, unsigned side)
     mark_ends(trail);
     if (ok)
         ok = follow_acknowledged(trail, side, pieces);
+    if (ok)
+        settle_gaps(trail);
     for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
         ok = settle_under_way(&trail->hops[k], &trail->hops[k + 1]) &&
              collect_lost(trail, k, &pieces[k]);
-    count_missed(trail);
+    ok = ok && collect_astray(trail) && collect_misses(trail);
     for (unsigned k = 0; pieces && k < trail->hop_count; k++)
         free(pieces[k].items);
     free(pieces);
@@ -326,9 +328,12 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
     for (unsigned side = 0; side < 2; side++) {
         struct trail *trail = &followed->trail[side];
         trail->hop_count = 0;
-        trail->lost_count = 0;
-        struct route route = {
-            .flow = flow, .alignment = alignment, .spans = spans, .point_count = point_count};
+        trail->lost_count = trail->miss_count = 0;
+        struct route route = {.flow = flow,
+                              .alignment = alignment,
+                              .spans = spans,
+                              .point_count = point_count,
+                              .side = side};
         if (!make_trail(followed, side, &route) || !follow_trail(trail, side))
             return error_memory(error, "following a flow");
     }
@@ -338,7 +343,9 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
 void followed_free(struct followed *followed)
 {
     arena_free(&followed->arena);
-    free(followed->trail[0].lost);
-    free(followed->trail[1].lost);
+    for (unsigned side = 0; side < 2; side++) {
+        free(followed->trail[side].lost);
+        free(followed->trail[side].misses);
+    }
     *followed = (struct followed){0};
 }

@@ -21,7 +21,8 @@ enum fate {
     FATE_LOST,    /* none of them did */
     FATE_PARTLY,  /* some did: a merged frame of which the network lost a part */
     FATE_MISSED,  /* it passed the next point, whose capture missed it */
-    FATE_UNSEEN,  /* the next point's capture had not begun, or was over */
+    FATE_UNSEEN,  /* the next point's capture had not begun, was over, or was missing packets */
+    FATE_ASTRAY, /* lost, but perhaps behind the next point only: its capture was missing packets */
 };
 
 /* One packet of a direction at one point. */
@@ -43,14 +44,22 @@ struct hop {
     uint32_t count;
     int64_t base_delay_ns;        /* the least delay to the next hop; 0 when none is known */
     struct path_time first, last; /* of the point's whole capture */
+    const struct capture_span *span;
 };
 
 /* Bytes that entered and did not come out: a whole copy or a part of one. */
 struct lost_range {
-    unsigned hop; /* lost between this hop and the next */
+    unsigned hop;      /* where it was last seen */
+    unsigned from, to; /* the hops between which it was lost: `hop` and the next, where certain */
     uint32_t copy;
     int64_t seq;
     uint32_t length; /* 0: a packet without sequence space, an ACK */
+};
+
+/* A packet that passed a hop, as others show, and that its capture does not have. */
+struct missed_packet {
+    unsigned hop;
+    struct path_time time; /* when it should have been seen there, about */
 };
 
 /* One direction of a flow, from its sender to its receiver. */
@@ -61,18 +70,32 @@ struct trail {
                                 would have seen the flow, or to the path's end: 1 or more */
     struct lost_range *lost; /* by hop, then time */
     uint32_t lost_count, lost_capacity;
-    uint64_t *missed; /* by hop: packets that passed it and its capture does not have */
+    uint64_t *missed;             /* by hop: packets that passed it and its capture does not have */
+    struct missed_packet *misses; /* the same, one by one */
+    uint32_t miss_count, miss_capacity;
 };
 
 struct followed {
     struct trail trail[2]; /* by sender: 0 client, 1 server */
-    struct arena arena;    /* everything above but `lost` */
+    struct arena arena;    /* everything above but `lost` and `misses` */
+};
+
+/* A time in which a capture that was running has nothing, though packets passed. */
+struct capture_gap {
+    struct path_time from, to;
+    uint32_t packets; /* known to have passed */
 };
 
 /* What follow needs to know of the captures as a whole; arrays by point. */
 struct capture_span {
-    struct point_time first, last; /* first after last: the capture has no packet */
-    bool left_out;                 /* go past this point as if nobody had captured there */
+    struct point_time first, last;  /* first after last: the capture has no packet */
+    bool left_out;                  /* go past this point as if nobody had captured there */
+    const struct capture_gap *gaps; /* by time; borrowed */
+    uint32_t gap_count;
+    /* Packets that the capture missed here and there, outside of gaps: their share of all, and how
+     * many in a row chance makes likely. 0: it missed none. */
+    double miss_rate;
+    unsigned miss_run;
 };
 
 #define SPAN_NEVER_NS (INT64_MAX / 4) /* `first` of a capture without a packet; `last` is less */
@@ -84,6 +107,14 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
                 struct wh_error *error);
 
 void followed_free(struct followed *followed);
+
+/* Did this point see only the other side's packets, though these answer what `side` sent? Then
+ * that direction goes another way, or its mirror was left out: no loss. */
+bool follow_one_sided(const struct track_flow *view, unsigned side);
+
+/* The gap that overlaps [from, to], the first of them; NULL. */
+const struct capture_gap *follow_gap(const struct capture_span *span, int64_t from_ns,
+                                     int64_t to_ns);
 
 static inline const struct pkt *hop_pkt(const struct hop *hop, uint32_t copy)
 {

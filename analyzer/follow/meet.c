@@ -166,6 +166,8 @@ static bool link_copies(struct walk *walk, uint32_t index, uint32_t there_index,
     } else {
         if (here_copy->fate == FATE_LOST) /* not where the capture in between had ended */
             here_copy->fate = FATE_MISSED;
+        else if (here_copy->fate == FATE_PARTLY && here_copy->met_bytes >= span)
+            here_copy->fate = FATE_ARRIVED;
         there_copy->previous = COPY_SKIPPED;
     }
     return true;

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Where the captures themselves have gaps. Packets that passed a point for certain and are not in
+ * its file, several of them between two that are: the capture missed a burst, or stood still while
+ * its neighbours saw traffic. Those that are missing one by one give a rate instead.
+ */
+#include <stdlib.h>
+
+#include "analysis.h"
+#include "base/error.h"
+#include "per_flow.h"
+
+#define GAP_PACKETS  3u   /* from here on it is a gap, and not a packet missed by itself */
+#define RATE_PACKETS 5u   /* below it, no rate is claimed */
+#define RUN_LIKELY   0.05 /* so often in the whole capture may a run of misses be chance */
+#define RUN_MAX      8u
+#define MISSES_MAX   4000000u
+
+bool misses_add(struct misses *misses, int64_t time_ns)
+{
+    if (misses->count == MISSES_MAX)
+        return true;
+    int64_t *item = ARRAY_PUSH(misses->times_ns, misses->count, misses->capacity);
+    if (item)
+        *item = time_ns;
+    return item != NULL;
+}
+
+static int compare_times(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* When the point's packets were seen, in the path's clock, sorted; NULL when memory is out. */
+static int64_t *seen_times(const struct wh_analysis *analysis, unsigned point, uint32_t *count)
+{
+    const struct track *track = &analysis->captures[point].track;
+    const struct clock_fit *clock = &analysis->alignment.clock[point];
+    size_t total = 0, filled = 0;
+    for (uint32_t f = 0; f < track->flow_count; f++)
+        total += track->flows[f].pkt_count;
+    int64_t *times_ns = malloc((total + 1) * sizeof *times_ns);
+    if (!times_ns || total >= UINT32_MAX) {
+        free(times_ns);
+        return NULL;
+    }
+    for (uint32_t f = 0; f < track->flow_count; f++)
+        for (uint32_t i = 0; i < track->flows[f].pkt_count; i++)
+            times_ns[filled++] = clock_to_path(clock, track->flows[f].pkts[i].time).ns;
+    if (total)
+        qsort(times_ns, total, sizeof *times_ns, compare_times);
+    *count = (uint32_t)total;
+    return times_ns;
+}
+
+static void set_rate(struct capture *capture, uint32_t alone, uint32_t seen)
+{
+    double rate = (double)alone / ((double)alone + seen), likely = seen;
+    if (alone < RATE_PACKETS)
+        return;
+    capture->miss_rate = rate;
+    while (capture->miss_run < RUN_MAX && (likely *= rate) >= RUN_LIKELY)
+        capture->miss_run++;
+}
+
+/* Shares the misses out among the silences between two packets of the capture. */
+static bool find_at(struct capture *capture, const struct misses *misses, const int64_t *seen_ns,
+                    uint32_t seen)
+{
+    uint32_t at = 0, alone = 0;
+    for (uint32_t i = 0, in; i < misses->count; i += in) {
+        while (at < seen && seen_ns[at] <= misses->times_ns[i])
+            at++;
+        for (in = 1; i + in < misses->count; in++)
+            if (at == seen || misses->times_ns[i + in] >= seen_ns[at])
+                break;
+        if (at == 0 || at == seen) /* before the first packet, after the last: no gap */
+            continue;
+        if (in < GAP_PACKETS) {
+            alone += in;
+            continue;
+        }
+        struct capture_gap *gap =
+            ARRAY_PUSH(capture->gaps, capture->gap_count, capture->gap_capacity);
+        if (!gap)
+            return false;
+        *gap = (struct capture_gap){{seen_ns[at - 1]}, {seen_ns[at]}, in};
+    }
+    set_rate(capture, alone, seen);
+    return true;
+}
+
+int gaps_find(struct wh_analysis *analysis, struct misses *misses, bool *found,
+              struct wh_error *error)
+{
+    *found = false;
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        struct capture *capture = &analysis->captures[p];
+        uint32_t seen = 0;
+        if (misses[p].count == 0)
+            continue;
+        int64_t *seen_ns = seen_times(analysis, p, &seen);
+        qsort(misses[p].times_ns, misses[p].count, sizeof *misses[p].times_ns, compare_times);
+        bool ok = seen_ns && find_at(capture, &misses[p], seen_ns, seen);
+        free(seen_ns);
+        if (!ok)
+            return error_memory(error, "gaps");
+        *found |= capture->gap_count > 0 || capture->miss_run > 0;
+    }
+    return WH_OK;
+}
