@@ -178,7 +178,7 @@ static bool in_doubt(const struct wh_analysis *analysis, const struct capture_sp
 }
 
 static int judge_gaps(struct wh_analysis *analysis, struct worker *worker,
-                      struct capture_span *spans, uint32_t index, uint32_t first,
+                      struct capture_span *spans, bool *left, uint32_t index, uint32_t first,
                       struct wh_error *error)
 {
     const struct flow *flow = &analysis->flows.items[index];
@@ -190,7 +190,7 @@ static int judge_gaps(struct wh_analysis *analysis, struct worker *worker,
         if (!flow->at[p] || spans[p].left_out ||
             !in_doubt(analysis, &spans[p], &analysis->alignment.clock[p], flow->at[p], first))
             continue;
-        spans[p].left_out = true;
+        spans[p].left_out = *left = true;
         int status = judge_with(analysis, worker, spans, index, error);
         spans[p].left_out = false;
         if (status)
@@ -225,6 +225,21 @@ static bool leave_one_sided(const struct wh_analysis *analysis, const struct flo
     return left;
 }
 
+/* A stall that spans several segments, since a point was left out: asks that point where. */
+static int narrow_findings(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
+                           uint32_t first, struct wh_error *error)
+{
+    bool wide = false;
+    for (uint32_t i = first; i < analysis->findings.count; i++)
+        wide |= analysis->findings.items[i].place.span > 1;
+    if (wide && follow_flow(&analysis->flows.items[index], &analysis->alignment, worker->spans,
+                            analysis->capture_count, &worker->followed, error))
+        return WH_ERROR;
+    for (uint32_t i = first; wide && i < analysis->findings.count; i++)
+        narrow_finding(&worker->followed, &analysis->findings.items[i]);
+    return WH_OK;
+}
+
 int judge_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
                struct wh_error *error)
 {
@@ -232,9 +247,9 @@ int judge_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t ind
     struct capture_span spans[WH_POINTS_MAX];
     uint32_t first = analysis->findings.count;
     memcpy(spans, worker->spans, sizeof spans);
-    if (leave_one_sided(analysis, flow, spans) &&
-        follow_flow(flow, &analysis->alignment, spans, analysis->capture_count, &worker->followed,
-                    error))
+    bool left = leave_one_sided(analysis, flow, spans);
+    if (left && follow_flow(flow, &analysis->alignment, spans, analysis->capture_count,
+                            &worker->followed, error))
         return WH_ERROR;
     if (blame_flow(&worker->blamer, flow, index, &worker->followed, &worker->options,
                    &analysis->arena, &analysis->findings, error))
@@ -245,5 +260,7 @@ int judge_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t ind
     struct coverage cover = find_coverage(analysis, flow, spans);
     if (cover.differs && judge_rest(analysis, worker, spans, &cover, index, first, error))
         return WH_ERROR;
-    return judge_gaps(analysis, worker, spans, index, first, error);
+    if (judge_gaps(analysis, worker, spans, &left, index, first, error))
+        return WH_ERROR;
+    return left ? narrow_findings(analysis, worker, index, first, error) : WH_OK;
 }

@@ -33,4 +33,8 @@ int gaps_find(struct wh_analysis *analysis, struct misses *misses, bool *found,
 int judge_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
                struct wh_error *error);
 
+/* narrow.c: sets the finding's place to the one segment of its span where the flow, followed with
+ * all points, shows its cause; leaves it where none or several do. */
+void narrow_finding(const struct followed *followed, struct finding *finding);
+
 #endif

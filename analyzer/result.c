@@ -11,6 +11,7 @@
 #include "blame/verdict.h"
 
 #define FLOWS_REPORTED 200u
+#define GAPS_REPORTED  1000u
 
 /* How numbers change on the way out. */
 struct renumbering {
@@ -217,6 +218,23 @@ static bool make_steps(struct wh_analysis *analysis, unsigned p, struct wh_point
     return steps != NULL;
 }
 
+/* By time, as many as a reader can use. */
+static bool make_gaps(struct wh_analysis *analysis, const struct capture *capture,
+                      struct wh_point *point)
+{
+    uint32_t count = capture->gap_count < GAPS_REPORTED ? capture->gap_count : GAPS_REPORTED;
+    struct wh_gap *gaps = arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *gaps);
+    if (!gaps)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        gaps[i] =
+            (struct wh_gap){capture->gaps[i].from.ns - analysis->epoch.ns,
+                            capture->gaps[i].to.ns - analysis->epoch.ns, capture->gaps[i].packets};
+    point->capture_gaps = gaps;
+    point->capture_gap_count = count;
+    return true;
+}
+
 static bool make_point(struct wh_analysis *analysis, unsigned p, struct wh_point *point)
 {
     const struct capture *capture = &analysis->captures[p];
@@ -240,7 +258,8 @@ static bool make_point(struct wh_analysis *analysis, unsigned p, struct wh_point
     };
     memcpy(point->events, capture->events, sizeof point->events);
     count_flows(analysis, p, point);
-    return make_steps(analysis, p, point) && make_files(analysis, capture, point);
+    return make_steps(analysis, p, point) && make_gaps(analysis, capture, point) &&
+           make_files(analysis, capture, point);
 }
 
 static int64_t delay_of_bucket(unsigned bucket)

@@ -145,6 +145,12 @@ struct wh_clock_info {
     uint32_t step_count;
 };
 
+/* A time in which a capture that was running has nothing, though packets passed. */
+struct wh_gap {
+    int64_t from_ns, to_ns;
+    uint64_t packets; /* known to have passed */
+};
+
 struct wh_point {
     const char *name;
     const struct wh_file *files;
@@ -156,7 +162,9 @@ struct wh_point {
     uint32_t snaplen;
     const char *link_type;
     struct wh_clock_info clock;
-    uint64_t capture_missed;  /* packets that passed and are not in the file */
+    uint64_t capture_missed;           /* packets that passed and are not in the file */
+    const struct wh_gap *capture_gaps; /* by time */
+    uint32_t capture_gap_count;
     uint64_t capture_dropped; /* as the file's own counters tell, 0 when it has none */
     uint32_t flows, flows_matched, flows_ambiguous;
     bool merged_frames;

@@ -206,12 +206,19 @@ void facts_point_packets(struct buffer *buffer, const struct wh_point *point)
 
 void facts_point_missed(struct buffer *buffer, const struct wh_point *point)
 {
+    const struct wh_gap *gap = point->capture_gaps;
     if (point->capture_missed)
         buffer_printf(buffer,
                       "The capture missed %s %s that passed here (other points or "
                       "acknowledgements show them); this is no loss on the path.",
                       number_count(point->capture_missed).text,
                       words_plural(point->capture_missed, "packet", "packets"));
+    if (point->capture_gap_count)
+        buffer_printf(buffer, " It has %u %s, the first of %s s from %s s on.",
+                      (unsigned)point->capture_gap_count,
+                      words_plural(point->capture_gap_count, "gap", "gaps"),
+                      number_seconds(gap->to_ns - gap->from_ns, 3).text,
+                      number_seconds(gap->from_ns, 3).text);
     if (point->capture_dropped)
         buffer_printf(buffer, "%sThe file's own counters say that %s %s dropped while capturing.",
                       point->capture_missed ? " " : "", number_count(point->capture_dropped).text,

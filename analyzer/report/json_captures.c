@@ -53,6 +53,24 @@ static struct json_object *clock_object(struct json *json, const struct wh_clock
     return object;
 }
 
+static struct json_object *gaps_array(struct json *json, const struct wh_point *point)
+{
+    struct json_object *array = json_object_new_array();
+    for (uint32_t i = 0; array && i < point->capture_gap_count; i++) {
+        const struct wh_gap *gap = &point->capture_gaps[i];
+        struct json_object *object = json_object_new_object();
+        if (!object || json_object_array_add(array, object) != 0) {
+            json_object_put(object);
+            json_object_put(array);
+            return NULL;
+        }
+        json_put_seconds(json, object, "from_s", gap->from_ns);
+        json_put_seconds(json, object, "to_s", gap->to_ns);
+        json_put_count(json, object, "packets", gap->packets);
+    }
+    return array;
+}
+
 static struct json_object *capture_loss_object(struct json *json, const struct wh_point *point)
 {
     struct json_object *object = json_object_new_object();
@@ -60,7 +78,7 @@ static struct json_object *capture_loss_object(struct json *json, const struct w
         return NULL;
     json_put_count(json, object, "packets", point->capture_missed);
     json_put_count(json, object, "dropped", point->capture_dropped);
-    json_put(json, object, "gaps", json_object_new_array()); /* none is looked for yet */
+    json_put(json, object, "gaps", gaps_array(json, point));
     return object;
 }
 

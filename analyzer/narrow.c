@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A stall that had to be judged without a point spans the segments on both sides of it. What that
+ * point did see may still say which of the two it was: packets held for most of the stall, or lost
+ * meanwhile, in one of them and in no other.
+ */
+#include "analysis.h"
+#include "per_flow.h"
+
+#define CONFIDENCE_PART 0.9 /* of what it was for the whole span */
+#define LOSSES_MIN      2u
+
+static struct place place_behind(const struct trail *trail, unsigned k)
+{
+    unsigned a = trail->hops[k].place, b = trail->hops[k + 1].place;
+    return (struct place){(a < b ? a : b) + 1, a < b ? b - a : a - b};
+}
+
+static bool inside(const struct place *part, const struct place *whole)
+{
+    return part->span < whole->span && part->first >= whole->first &&
+           part->first + part->span <= whole->first + whole->span;
+}
+
+/* Packets that entered the segment behind hop k in the stall and show its cause there. */
+static uint32_t count_signs(const struct trail *trail, unsigned k, const struct finding *finding)
+{
+    const struct hop *hop = &trail->hops[k];
+    int64_t half_ns = (finding->end_ns - finding->start_ns) / 2;
+    uint32_t signs = 0;
+    for (uint32_t i = copies_from(hop, finding->start_ns - NS_PER_MS);
+         i < hop->count && hop_time(hop, i) <= finding->end_ns; i++) {
+        if (finding->cause == WH_CAUSE_FREEZE)
+            signs += hop_delay_known(hop, i) && hop_delay(hop, i) - hop->base_delay_ns >= half_ns;
+        else
+            signs += hop->copies[i].fate == FATE_LOST || hop->copies[i].fate == FATE_PARTLY;
+    }
+    return finding->cause == WH_CAUSE_FREEZE || signs >= LOSSES_MIN ? signs : 0;
+}
+
+static bool places_tell(enum wh_cause cause)
+{
+    return cause == WH_CAUSE_FREEZE || cause == WH_CAUSE_LOSS || cause == WH_CAUSE_ACK_LOSS;
+}
+
+void narrow_finding(const struct followed *followed, struct finding *finding)
+{
+    struct place found = {0, 0};
+    if (finding->place.span < 2 || !places_tell(finding->cause))
+        return;
+    for (unsigned side = 0; side < 2; side++) {
+        const struct trail *trail = &followed->trail[side];
+        for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+            struct place part = place_behind(trail, k);
+            if (!trail->hops[k].view || !trail->hops[k + 1].view ||
+                !inside(&part, &finding->place) || !count_signs(trail, k, finding))
+                continue;
+            if (found.span && (found.first != part.first || found.span != part.span))
+                return; /* in several */
+            found = part;
+        }
+    }
+    if (found.span == 0)
+        return;
+    finding->place = found;
+    finding->confidence *= CONFIDENCE_PART;
+}
