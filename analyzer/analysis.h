@@ -15,11 +15,20 @@
 #include "track/track.h"
 #include "whichhop.h"
 
-#define INTERFACE_ANY UINT32_MAX
+/* What tells the packets of one point from others in the same file. */
+enum lane_kind {
+    LANE_ALL,       /* nothing: all are the point's */
+    LANE_INTERFACE, /* the interface, as pcapng numbers them */
+    LANE_COOKED,    /* the interface, as the Linux cooked header v2 does */
+    LANE_SIDE,      /* Linux cooked v1: the side of the host, 0 towards the client */
+};
 
 struct capture_file {
     const char *path;
-    uint32_t interface; /* only packets of this one; INTERFACE_ANY */
+    enum lane_kind lane_kind;
+    uint32_t lane;          /* only packets of this one; see split.h */
+    const uint32_t *others; /* or, where it is not NULL, all but these */
+    uint32_t other_count;
     const char *format;
     const char *damaged;
     uint64_t packets;

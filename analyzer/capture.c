@@ -7,6 +7,7 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "split.h"
 
 #define FILES_OVERLAP_NS NS_PER_S /* two files of a ring buffer may share some packets' time */
 #define PROGRESS_PACKETS 65536u
@@ -41,17 +42,11 @@ static void count_unfollowed(struct capture *capture, enum decode_status status)
     }
 }
 
-static bool is_wanted(const struct reading *reading, uint32_t interface)
-{
-    uint32_t wanted = reading->capture->files[reading->file].interface;
-    return wanted == INTERFACE_ANY || wanted == interface;
-}
-
 static int take_record(struct reading *reading, const struct record *record, struct wh_error *error)
 {
     struct capture *capture = reading->capture;
     struct decoded decoded;
-    if (!is_wanted(reading, record->interface))
+    if (!lane_wanted(&capture->files[reading->file], record))
         return WH_OK;
     struct capture_file *file = &capture->files[reading->file];
     if (file->packets++ == 0)
@@ -94,9 +89,10 @@ static void report_progress(const struct reading *reading, uint32_t frame)
 static void note_interfaces(struct reading *reading)
 {
     struct capture *capture = reading->capture;
+    const struct capture_file *file = &capture->files[reading->file];
     for (uint32_t i = 0; i < read_interface_count(reading->reader); i++) {
         const struct interface_info *info = read_interface(reading->reader, i);
-        if (!info || !is_wanted(reading, i))
+        if (!info || (file->lane_kind == LANE_INTERFACE && !file->others && file->lane != i))
             continue;
         const char *type = pcap_datalink_val_to_name(info->dlt);
         capture->dropped += info->dropped;

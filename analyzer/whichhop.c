@@ -11,6 +11,7 @@
 #include "analysis.h"
 #include "base/error.h"
 #include "report/report.h"
+#include "split.h"
 
 #define MIN_STALL_NS (200 * NS_PER_MS)
 #define UNSTEADY_NS  (50 * NS_PER_MS) /* a clock that is off by more says nothing of delays */
@@ -74,8 +75,8 @@ static int add_capture(struct wh_analysis *analysis, const char *name, struct wh
 }
 
 /* The same file under two points would look like a path without delay or loss. */
-static int check_file(const struct wh_analysis *analysis, const char *path, uint32_t interface,
-                      struct wh_error *error)
+static int check_file(const struct wh_analysis *analysis, const char *path,
+                      const uint32_t *interface, struct wh_error *error)
 {
     struct stat here = {0}, there;
     if (strcmp(path, "-") != 0 && stat(path, &here) != 0)
@@ -86,8 +87,8 @@ static int check_file(const struct wh_analysis *analysis, const char *path, uint
             bool same = strcmp(path, other->path) == 0;
             if (!same && strcmp(path, "-") != 0 && stat(other->path, &there) == 0)
                 same = here.st_dev == there.st_dev && here.st_ino == there.st_ino;
-            bool parted = interface != INTERFACE_ANY && other->interface != INTERFACE_ANY &&
-                          interface != other->interface;
+            bool parted =
+                interface && other->lane_kind == LANE_INTERFACE && *interface != other->lane;
             if (same && !parted)
                 return error_set(error, path, 0, 0,
                                  "this file is given twice (already for the point %s): give each "
@@ -98,7 +99,7 @@ static int check_file(const struct wh_analysis *analysis, const char *path, uint
 }
 
 static int add_file(struct wh_analysis *analysis, const char *point, const char *file,
-                    uint32_t interface, struct wh_error *error)
+                    const uint32_t *interface, struct wh_error *error)
 {
     if (check_file(analysis, file, interface, error))
         return WH_ERROR;
@@ -114,8 +115,9 @@ static int add_file(struct wh_analysis *analysis, const char *point, const char 
         ARRAY_PUSH(capture->files, capture->file_count, capture->file_capacity);
     if (!added)
         return error_memory(error, "files");
-    *added =
-        (struct capture_file){.path = arena_strdup(&analysis->arena, file), .interface = interface};
+    *added = (struct capture_file){.path = arena_strdup(&analysis->arena, file),
+                                   .lane_kind = interface ? LANE_INTERFACE : LANE_ALL,
+                                   .lane = interface ? *interface : 0};
     return added->path ? WH_OK : error_memory(error, "files");
 }
 
@@ -141,7 +143,7 @@ static int add_interfaces(struct wh_analysis *analysis, const char *file, struct
         bool twice = known && strcmp(known->files[known->file_count - 1].path, file) == 0;
         if (check_name(name, &ignored) || twice)
             snprintf(name, sizeof name, "if%u", i);
-        status = add_file(analysis, name, file, i, error);
+        status = add_file(analysis, name, file, count > 1 ? &i : NULL, error);
     }
     read_close(reader);
     return status;
@@ -152,7 +154,7 @@ int wh_add_capture(struct wh_analysis *analysis, const char *point, const char *
 {
     if (strcmp(point, "*") == 0)
         return add_interfaces(analysis, file, error);
-    return add_file(analysis, point, file, INTERFACE_ANY, error);
+    return add_file(analysis, point, file, NULL, error);
 }
 
 int wh_set_clock(struct wh_analysis *analysis, const char *point, int64_t offset_ns,
@@ -226,6 +228,8 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
 {
     uint32_t kept = 0;
     uint64_t packets = 0;
+    if (split_captures(analysis, error))
+        return WH_ERROR;
     qsort(analysis->captures, analysis->capture_count, sizeof *analysis->captures,
           compare_captures);
     if (analysis->options.time_set)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One capture of several interfaces, taken apart into points. */
+#ifndef WHICHHOP_SPLIT_H
+#define WHICHHOP_SPLIT_H
+
+#include "analysis.h"
+
+/* Reads the head of each capture's first file. Where packets are seen at several of its interfaces,
+ * the capture gives way to one for each of these, named POINT#INTERFACE; what passes one interface
+ * only stays with it. Says so in a warning. Standard input is left alone, as it can't be read
+ * twice. Fails only when memory is out. */
+int split_captures(struct wh_analysis *analysis, struct wh_error *error);
+
+/* The lane of a record: the number of its interface, or the side of the host that it passed. */
+uint32_t lane_of(enum lane_kind kind, const struct record *record);
+
+/* Is the record one of those that this file is read for? */
+bool lane_wanted(const struct capture_file *file, const struct record *record);
+
+#endif
