@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "track/track.h"
 
-#define DISORDER_NS (10 * NS_PER_MS) /* beyond it is a clock that was set back */
+#define DISORDER_NS (2 * NS_PER_MS) /* beyond it is a clock that was set back */
 
 struct place {
     int64_t time_ns;

@@ -19,6 +19,7 @@
 #define DUPLICATE_LOOK_BACK 16u /* packets of the flow */
 #define DUPLICATE_NS        (50 * NS_PER_MS)
 #define DUPLICATE_NO_ID_NS  (500 * NS_PER_US)
+#define DOUBLES_MIN         2u /* packets seen twice for certain: the capture doubles */
 
 void track_init(struct track *track)
 {
@@ -337,29 +338,41 @@ static bool add_sacks(struct track_flow *flow, unsigned side, const struct decod
     return true;
 }
 
-/* Equal in all that a sender would change between two packets. With an IP ID that settles it: a
- * retransmission gets a new one. Without, only data within a time too short for a sender. */
-static bool is_copy(const struct pkt *a, const struct pkt *b)
+/* How far apart may two packets be that are equal in all that a sender would change, and still be
+ * one packet, captured twice? With an IP ID: a retransmission gets a new one. Without (IPv6, or DF
+ * with ID 0), what takes sequence space is not sent again so soon. A pure ACK or a datagram may be:
+ * that is one packet only where the capture doubles others, too. */
+static int64_t copy_within_ns(const struct track *track, const struct pkt *pkt, bool tcp)
 {
-    if (a->seq != b->seq || a->ack != b->ack || a->len != b->len || a->flags != b->flags ||
-        a->ip_id != b->ip_id || a->window != b->window || a->hash != b->hash ||
-        a->tsval != b->tsval || a->tsecr != b->tsecr)
-        return false;
+    if (pkt->ip_id != 0)
+        return DUPLICATE_NS;
+    bool doubles = track->repeated >= DOUBLES_MIN && track->repeated * 4 >= track->repeatable;
+    return (tcp && pkt_span(pkt)) || doubles ? DUPLICATE_NO_ID_NS : -1;
+}
+
+static bool is_copy(const struct pkt *a, const struct pkt *b, int64_t within_ns)
+{
     int64_t apart_ns = b->time.ns - a->time.ns;
-    if (a->ip_id != 0)
-        return apart_ns <= DUPLICATE_NS;
-    return a->len > 0 && apart_ns <= DUPLICATE_NO_ID_NS;
+    return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->flags == b->flags &&
+           a->ip_id == b->ip_id && a->window == b->window && a->hash == b->hash &&
+           a->tsval == b->tsval && a->tsecr == b->tsecr && apart_ns <= within_ns;
 }
 
 /* Is the flow's last packet the same as one just before it? */
-static bool seen_before(const struct track_flow *flow)
+static bool seen_before(struct track *track, const struct track_flow *flow)
 {
     uint32_t last = flow->pkt_count - 1;
     uint32_t stop = last > DUPLICATE_LOOK_BACK ? last - DUPLICATE_LOOK_BACK : 0;
-    for (uint32_t i = last; i-- > stop;)
-        if (!(flow->pkts[i].flags & PKT_DUPLICATE) && is_copy(&flow->pkts[i], &flow->pkts[last]))
-            return true;
-    return false;
+    const struct pkt *pkt = &flow->pkts[last];
+    bool tcp = flow->protocol == IPPROTO_TCP;
+    int64_t within_ns = copy_within_ns(track, pkt, tcp);
+    bool found = false;
+    for (uint32_t i = last; i-- > stop && !found;)
+        found = !(flow->pkts[i].flags & PKT_DUPLICATE) && is_copy(&flow->pkts[i], pkt, within_ns);
+    bool certain = pkt->ip_id != 0 || (tcp && pkt_span(pkt));
+    track->repeatable += certain;
+    track->repeated += certain && found;
+    return found;
 }
 
 static uint16_t payload_hash(const struct decoded *packet)
@@ -429,7 +442,7 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
     note_options(flow, side, packet);
     if (!add_sacks(flow, side, packet))
         return error_memory(error, "SACK blocks");
-    if (seen_before(flow)) {
+    if (seen_before(track, flow)) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
     }

@@ -111,6 +111,8 @@ struct track {
     struct track_icmp *icmps;
     uint32_t icmp_count, icmp_capacity;
     uint64_t duplicates;
+    uint64_t repeatable, repeated; /* packets that say for certain whether they came twice; those
+                                      that did */
 };
 
 void track_init(struct track *track);
@@ -124,7 +126,7 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
  * flows share, else the lower port. */
 int track_finish(struct track *track, struct wh_error *error);
 
-/* Puts a flow's packets in order by time where the file has them out of it by 10 ms at most; what
+/* Puts a flow's packets in order by time where the file has them out of it by 2 ms at most; what
  * is farther back was written by a clock that was set back, and stays. Frame numbers stay with
  * their packets. Fails only when memory is out. */
 int track_order(struct track_flow *flow, struct wh_error *error);
