@@ -69,6 +69,8 @@ static int take_record(struct reading *reading, const struct record *record, str
         decode_frame(record->dlt, record->data, record->caplen, record->wirelen, true, &decoded);
     if (status != DECODE_OK) {
         count_unfollowed(capture, status);
+        if (status == DECODE_FRAGMENT)
+            track_add_fragment(&capture->track, &decoded);
         return WH_OK;
     }
     if (record->flags & RECORD_CHECKSUM_NOT_READY)

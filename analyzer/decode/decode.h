@@ -76,14 +76,18 @@ struct decoded {
     bool has_timestamps, has_window_scale, sack_permitted;
     bool options_cut; /* the snap length ends within the TCP header: options may be missing */
     bool dont_fragment;
-    bool first_fragment;     /* more fragments follow it */
+    bool first_fragment;  /* more fragments follow it */
+    uint32_t fragment_id; /* of a fragment: what all of its packet share */
+    uint32_t fragment_offset_bytes;
+    uint32_t header_bytes;   /* of the TCP header */
     struct icmp_quote quote; /* with protocol ICMP and ICMPv6 */
 };
 
 /* Decodes a frame of `caplen` bytes, `wirelen` on the wire, of link type `dlt` (libpcap's DLT_).
  * `verify`: compute the transport checksum where every byte was captured (else it is UNKNOWN).
- * `out` is valid only with DECODE_OK. An IP total length of 0 (segmentation offload) takes the
- * wire's length. One above the wire's length is believed: some tools cut frames and lose their
+ * `out` is valid only with DECODE_OK; with DECODE_FRAGMENT its addresses, protocol, fragment_id,
+ * fragment_offset_bytes and payload_bytes are. An IP total length of 0 (segmentation offload) takes
+ * the wire's length. One above the wire's length is believed: some tools cut frames and lose their
  * length; above that of an outer header it is MALFORMED. */
 enum decode_status decode_frame(uint16_t dlt, const uint8_t *data, uint32_t caplen,
                                 uint32_t wirelen, bool verify, struct decoded *out);

@@ -73,6 +73,7 @@ static enum decode_status ipv4_read(struct cursor *cursor, bool quoted, struct i
     ip->version = 4;
     ip->bytes = bytes;
     ip->id = cursor_u16(cursor, 4);
+    ip->fragment_id = ip->id;
     ip->dont_fragment = (fragment & 0x4000) != 0;
     ip->more_fragments = (fragment & 0x2000) != 0;
     ip->fragment_offset = fragment & 0x1fff;
@@ -122,6 +123,7 @@ static enum decode_status ipv6_read(struct cursor *cursor, bool quoted, struct i
     ip->version = 6;
     ip->bytes = payload_bytes + IPV6_BYTES;
     ip->id = 0;
+    ip->fragment_id = 0;
     ip->dont_fragment = false;
     ip->more_fragments = false;
     ip->fragment_offset = 0;
@@ -179,6 +181,7 @@ static void ipv6_read_fragment(const struct cursor *cursor, struct ip_packet *ip
 {
     uint16_t field = cursor_u16(cursor, 2);
     ip->fragment_offset = field >> 3;
+    ip->fragment_id = cursor_u32(cursor, 4);
     ip->more_fragments = (field & 1) != 0;
 }
 
@@ -251,8 +254,13 @@ enum layer decode_ip(struct walk *walk)
     enum decode_status status = ip_read(&walk->cursor, false, &ip);
     if (status != DECODE_OK)
         return walk_end(walk, status);
-    if (ip.fragment_offset > 0)
+    out->fragment_id = ip.fragment_id;
+    out->fragment_offset_bytes = ip.fragment_offset * 8u;
+    if (ip.fragment_offset > 0) {
+        out->protocol = ip.protocol;
+        out->payload_bytes = walk->cursor.wire;
         return walk_end(walk, DECODE_FRAGMENT);
+    }
     out->ip_version = ip.version;
     out->protocol = ip.protocol;
     out->ttl = ip.ttl;

@@ -125,6 +125,7 @@ struct ip_packet {
     uint32_t bytes;                        /* its whole length, as sent */
     uint16_t id;                           /* IPv4 only */
     uint16_t fragment_offset;              /* in units of 8 bytes */
+    uint32_t fragment_id;
     uint8_t version, protocol, ttl;
     bool dont_fragment, more_fragments;
     bool source_routed; /* IPv4: the last address is not the final one */

@@ -137,6 +137,7 @@ enum layer decode_tcp(struct walk *walk)
     }
     if (walk->verify && !out->first_fragment)
         out->checksum = checksum_verify(cursor, TCP_CHECKSUM, out);
+    out->header_bytes = header_bytes;
     cursor_skip(cursor, header_bytes);
     transport_set_payload(cursor, out);
     return walk_end(walk, DECODE_OK);
@@ -163,6 +164,7 @@ enum layer decode_udp(struct walk *walk)
     if (!cursor_has(cursor, UDP_BYTES))
         return walk_short(walk, UDP_BYTES);
     uint32_t bytes = udp_bytes(cursor, out->first_fragment);
+    uint32_t told_bytes = cursor_u16(cursor, 4);
     if (bytes == 0)
         return walk_end(walk, DECODE_MALFORMED);
     cursor_bound(cursor, bytes);
@@ -178,5 +180,7 @@ enum layer decode_udp(struct walk *walk)
     if (is_tunnel)
         return inner;
     transport_set_payload(cursor, out);
+    if (out->first_fragment && told_bytes > bytes)
+        out->payload_bytes = told_bytes - UDP_BYTES;
     return walk_end(walk, DECODE_OK);
 }

@@ -442,6 +442,8 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
     note_options(flow, side, packet);
     if (!add_sacks(flow, side, packet))
         return error_memory(error, "SACK blocks");
+    if (tcp && packet->first_fragment)
+        track_open_fragments(track, packet, (uint32_t)(flow - track->flows), flow->pkt_count - 1);
     if (seen_before(track, flow)) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;

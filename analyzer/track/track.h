@@ -101,6 +101,16 @@ struct track_slot {
     uint32_t flow;
 };
 
+/* A segment whose first fragment was seen. */
+#define FRAGMENTS_OPEN 64u
+struct track_fragment {
+    uint8_t source[16], destination[16];
+    uint32_t id;
+    uint32_t flow, pkt; /* indexes */
+    uint32_t header_bytes;
+    bool used;
+};
+
 /* All flows of one point. */
 struct track {
     struct track_flow *flows;
@@ -110,6 +120,8 @@ struct track {
     uint32_t table_used;
     struct track_icmp *icmps;
     uint32_t icmp_count, icmp_capacity;
+    struct track_fragment fragments[FRAGMENTS_OPEN]; /* the latest */
+    uint32_t fragment_next;
     uint64_t duplicates;
     uint64_t repeatable, repeated; /* packets that say for certain whether they came twice; those
                                       that did */
@@ -120,6 +132,14 @@ void track_init(struct track *track);
 /* Adds one decoded packet. Fails only when memory is out. */
 int track_add(struct track *track, const struct decoded *packet, struct point_time time,
               uint32_t frame, uint16_t file, struct wh_error *error);
+
+/* Adds what decode calls DECODE_FRAGMENT: the TCP segment that it belongs to gets longer. Without
+ * that segment's first fragment before it, nothing is known of it. */
+void track_add_fragment(struct track *track, const struct decoded *packet);
+
+/* For track_add: the flow's packet `pkt` is a first fragment. */
+void track_open_fragments(struct track *track, const struct decoded *packet, uint32_t flow,
+                          uint32_t pkt);
 
 /* To be called once after the last packet: puts each flow's packets in order (track_order) and
  * chooses the client of flows whose handshake was not seen. The server's side is the port that more
