@@ -98,6 +98,9 @@ void analysis_spans(const struct wh_analysis *analysis, struct capture_span span
 int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh_error *error);
 void capture_free(struct capture *capture);
 
+/* copies.c: warns of a file given twice under two names. To be called once all points are read. */
+void warn_copies(struct wh_analysis *analysis);
+
 /* per_flow.c: follow, detect and blame, flow by flow. */
 int per_flow_run(struct wh_analysis *analysis, struct wh_error *error);
 

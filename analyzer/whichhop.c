@@ -246,6 +246,7 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
     analysis->capture_count = kept;
     if (kept == 0)
         return WH_ERROR;
+    warn_copies(analysis);
     if (packets == 0)
         return error_set(error, NULL, 0, 0, "no packet to analyse in %s",
                          analysis->options.filter || analysis->options.time_set
