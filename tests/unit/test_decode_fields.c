@@ -217,10 +217,14 @@ static void test_fragments(void **state)
     assert_int_equal(decode_text(1, "E:86dd I6:2c 0600000100000001 T", &out), DECODE_OK);
     assert_true(out.first_fragment);
     assert_int_equal(decode_text(1, "E:86dd I6:2c 0600000800000001 T", &out), DECODE_FRAGMENT);
+    assert_int_equal(out.protocol, 6);
+    assert_int_equal(out.fragment_id, 1);
+    assert_int_equal(out.fragment_offset_bytes, 8);
     /* The rest of a datagram follows in other fragments; so does that of a tunnelled packet. */
     assert_int_equal(decode_text(1, "E:86dd I6:2c 1100000100000001 9c40003501000000 aabb", &out),
                      DECODE_OK);
-    assert_int_equal(out.payload_bytes, 2);
+    assert_int_equal(out.payload_bytes, 0x100 - 8); /* as its own header says */
+    assert_int_equal(out.payload_captured_bytes, 2);
     assert_int_equal(decode_changed("E:0800 I4:04 I4:06 T", 20, 0x20, 0, &out), DECODE_OK);
     assert_known("IP in IP, fragmented", &out);
     assert_int_equal(decode_changed("E:0800 I4:04 4500800000004000 3d060000 0a0000010a000002 T", 20,
