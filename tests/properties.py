@@ -9,6 +9,10 @@
 - A file that is cut anywhere gives an exit status of 0, 1 or 2, and no stall that the whole
   captures do not have: each overlaps one of theirs, with its cause or `unknown`, and a segment that
   holds its segment.
+- Packets a little out of order, captured twice, or in a tunnel at one point leave the verdict as it
+  is; so does one `-i any` capture of all points, by the names that its interfaces get.
+- A capture that misses packets here and there, stands still for a while, or sees one direction only
+  invents no stall.
 - Bytes turned over anywhere never crash it, nor keep it busy.
 
 What is random is seeded: the same every time. The input of a failure is kept in build/properties/.
@@ -28,9 +32,11 @@ from concurrent.futures import ThreadPoolExecutor
 sys.dont_write_bytecode = True  # a test run leaves nothing in the tree
 
 import capture
+import life
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = ("freeze", "loss", "zero-window-client")
+COOKED = 276  # LINKTYPE_LINUX_SLL2
 POINTS = ("eth0", "xenbrE", "xenbrD")
 SNAPS = (54, 68, 96, 128, 65535)
 CUTS = 20        # places a file is cut at, for each case and file
@@ -187,6 +193,51 @@ def cut_jobs(program, case, whole):
             yield lambda where=where, part=part, packed=packed: cut(where, part, packed)
 
 
+def same_verdict(run, whole, names=None):
+    segment, cause = whole.verdict()
+    for old, new in (names or {}).items():
+        segment = segment.replace(old, new)
+    wrong = [] if names else [f"invented: {text}" for text in strays(run, whole)]
+    if run.verdict() != (segment, cause):
+        wrong.append(f"verdict {run.verdict()}, not {(segment, cause)}")
+    return wrong
+
+
+def life_jobs(program, case, whole):
+    def harm(point, what, change, judge):
+        files = []
+        for name, file, data in files_of(case):
+            if name == point:
+                made = capture.read(os.path.join(HERE, "cases", case, f"{name}.pcap.gz"))
+                data = made.but(change(made.packets)).pcap()
+            files.append((name, file, data))
+        return Run(program, f"{case}: {point} {what}", files, judge=judge)
+
+    def all_in_one():
+        made = [capture.read(os.path.join(HERE, "cases", case, f"{point}.pcap.gz"))
+                for point in POINTS]
+        one = made[0].but(life.cooked([each.packets for each in made]), link=COOKED)
+        names = {point: f"any#{number}" for number, point in enumerate(POINTS, start=2)}
+        return Run(program, f"{case}: -i any", [("any", "any.pcap", one.pcap())],
+                   judge=lambda run: same_verdict(run, whole, names))
+
+    same = (("disordered", lambda packets: life.disordered(packets, case)),
+            ("captured twice", life.doubled), ("in VXLAN", life.in_vxlan))
+    none_invented = (("missing some", lambda packets: life.thinned(packets, case)),
+                     ("with a hole", lambda packets: life.with_hole(packets, case)),
+                     ("to the server only", lambda packets: life.one_way(packets, True)),
+                     ("to the client only", lambda packets: life.one_way(packets, False)))
+    for point in POINTS:
+        for what, change in same:
+            yield lambda point=point, what=what, change=change: harm(
+                point, what, change, lambda run: same_verdict(run, whole))
+        for what, change in none_invented:
+            yield lambda point=point, what=what, change=change: harm(
+                point, what, change,
+                lambda run: [f"invented: {text}" for text in strays(run, whole)])
+    yield all_in_one
+
+
 def flip_jobs(program, case, whole):
     del whole
     dice = random.Random(f"{case} flip")
@@ -225,7 +276,7 @@ def main():
         whole = Run(program, f"{case}: whole", files_of(case))
         if whole.wrong or not whole.report["stalls"]:
             sys.exit(f"properties.py: {case}: {whole.wrong or 'no stall to look for'}")
-        for property_jobs in (order_jobs, snap_jobs, cut_jobs, flip_jobs):
+        for property_jobs in (order_jobs, snap_jobs, cut_jobs, life_jobs, flip_jobs):
             jobs += property_jobs(program, case, whole)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for run in pool.map(lambda job: job(), jobs):

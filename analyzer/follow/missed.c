@@ -153,17 +153,10 @@ void settle_gaps(struct trail *trail)
 
 /* ---- what is known of it --------------------------------------------------------------------- */
 
-/* Where known losses of this direction are: between the next hop and one farther on alone? */
-static bool lost_behind_only(const struct trail *trail, unsigned k)
-{
-    return count_lost(&trail->hops[k + 1]) > 0 && count_lost(&trail->hops[k]) == 0;
-}
-
 bool collect_astray(struct trail *trail)
 {
     for (unsigned k = 0; k + 2 < trail->hop_count; k++) {
         const struct hop *hop = &trail->hops[k];
-        bool behind = lost_behind_only(trail, k);
         for (uint32_t i = 0; i < hop->count; i++) {
             if (hop->copies[i].fate != FATE_ASTRAY)
                 continue;
@@ -174,7 +167,7 @@ bool collect_astray(struct trail *trail)
                 return false;
             unsigned to = watching_hop(trail, k, i, hop->base_delay_ns);
             *range = (struct lost_range){.hop = k,
-                                         .from = behind ? k + 1 : k,
+                                         .from = k,
                                          .to = to < trail->hop_count ? to : k + 2,
                                          .copy = i,
                                          .seq = pkt->seq,
