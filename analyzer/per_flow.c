@@ -125,7 +125,7 @@ static bool add_lost_events(struct wh_analysis *analysis, const struct followed 
         for (uint32_t i = 0; i < trail->lost_count; i++) {
             const struct lost_range *range = &trail->lost[i];
             const struct hop *hop = &trail->hops[range->hop];
-            unsigned from = trail->hops[range->from].place, to = trail->hops[range->to].place;
+            unsigned from = hop->place, to = trail->hops[range->to].place;
             unsigned low = from < to ? from : to, high = from < to ? to : from;
             struct wh_event event = {.seq = range->seq,
                                      .length = range->length,

@@ -230,12 +230,8 @@ static bool add_lost(struct trail *trail, unsigned hop, uint32_t copy, int64_t s
 {
     struct lost_range *range = ARRAY_PUSH(trail->lost, trail->lost_count, trail->lost_capacity);
     if (range)
-        *range = (struct lost_range){.hop = hop,
-                                     .from = hop,
-                                     .to = hop + 1,
-                                     .copy = copy,
-                                     .seq = seq,
-                                     .length = (uint32_t)(end - seq)};
+        *range = (struct lost_range){
+            .hop = hop, .to = hop + 1, .copy = copy, .seq = seq, .length = (uint32_t)(end - seq)};
     return range != NULL;
 }
 

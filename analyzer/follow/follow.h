@@ -49,8 +49,8 @@ struct hop {
 
 /* Bytes that entered and did not come out: a whole copy or a part of one. */
 struct lost_range {
-    unsigned hop;      /* where it was last seen */
-    unsigned from, to; /* the hops between which it was lost: `hop` and the next, where certain */
+    unsigned hop; /* where it was last seen */
+    unsigned to;  /* the hop that it did not come to: the next, where that is certain */
     uint32_t copy;
     int64_t seq;
     uint32_t length; /* 0: a packet without sequence space, an ACK */

@@ -167,7 +167,6 @@ bool collect_astray(struct trail *trail)
                 return false;
             unsigned to = watching_hop(trail, k, i, hop->base_delay_ns);
             *range = (struct lost_range){.hop = k,
-                                         .from = k,
                                          .to = to < trail->hop_count ? to : k + 2,
                                          .copy = i,
                                          .seq = pkt->seq,

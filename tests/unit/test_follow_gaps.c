@@ -44,7 +44,7 @@ static void test_lost_behind_a_gap_in_the_middle(void **state)
     const struct trail *trail = &bench->followed.trail[SERVER];
     assert_int_equal(fate_of(bench, SERVER, 0, 4001, 0), FATE_ASTRAY);
     assert_int_equal(trail->lost_count, 1);
-    assert_int_equal(trail->lost[0].from, 0);
+    assert_int_equal(trail->lost[0].hop, 0);
     assert_int_equal(trail->lost[0].to, 2);
     assert_int_equal(trail->lost[0].seq, 4001);
     assert_int_equal(trail->lost[0].length, 1000);
