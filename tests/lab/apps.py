@@ -21,8 +21,22 @@ import time
 SLICE_S = 0.003
 CHUNK_BYTES = 16384
 NOISE = os.urandom(1 << 20)
-TCP_NOTSENT_LOWAT = 25
+TCP_NOTSENT_LOWAT, TCP_ESTABLISHED, TCP_CLOSE = 25, 1, 7
 IDLE_AFTER_BYTES = 65536
+
+
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def name_of(address):
+    host, port = address[0].split("%")[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def names_of(sock):
+    """The two names of a connection as this end knows them."""
+    return {"own": name_of(sock.getsockname()), "peer": name_of(sock.getpeername())}
 
 
 class Connection:
@@ -31,16 +45,25 @@ class Connection:
     def __init__(self, sock, record, records, congestion):
         self.sock, self.record, self.records = sock, record, records
         self.events = record.setdefault("events", [])
-        self.last, self.rtt_us = None, 0
-        self.buffer = b""
+        self.last, self.rtt_us, self.patience_s = None, 0, 8.0
+        self.buffer, self.state, self.died_ns = b"", TCP_ESTABLISHED, None
+        self.may_fail = False
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, 131072)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion.encode())
         self.sample()
 
+    def set_patience(self, plan):
+        self.patience_s = plan.get("give_up", self.patience_s)
+        self.may_fail = "may_fail" in plan
+
     def sample(self):
         info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 240)
+        if info[0] == TCP_CLOSE and self.state == TCP_ESTABLISHED:  # reset: it waits no more
+            self.died_ns = self.died_ns or time.time_ns()
+            return
+        self.state = info[0]
         unacked, = struct.unpack_from("=I", info, 24)
         rtt_us, = struct.unpack_from("=I", info, 68)
         received, = struct.unpack_from("=Q", info, 128)
@@ -70,14 +93,20 @@ class Connection:
         self.record["pauses"].append([kind, begin, time.time_ns()])
 
     def send(self, data):
-        view = memoryview(data)
+        view, begin = memoryview(data), time.monotonic()
         while view:
+            self.give_up_after(begin)
             if self.wait(select.POLLOUT):
                 try:
                     view = view[self.sock.send(view):]
                 except BlockingIOError:
                     pass
         self.sample()
+
+    def give_up_after(self, begin):
+        """Ends a connection that a scenario lets die: one that may fail waits no longer."""
+        if self.may_fail and time.monotonic() - begin > self.patience_s:
+            raise TimeoutError("gave up")
 
     def receive(self):
         """What has come; nothing after a slice of silence; None at the end."""
@@ -98,17 +127,19 @@ class Connection:
         return line
 
     def receive_exactly(self, count):
+        begin = time.monotonic()
         while len(self.buffer) < count:
+            self.give_up_after(begin)
             data = self.receive()
             if data is None:
                 raise ConnectionError("ended in mid-answer")
             self.buffer += data
         self.buffer = self.buffer[count:]
 
-    def settle(self, most_s=8.0):
+    def settle(self):
         """Waits until everything sent is acknowledged."""
-        until = time.monotonic() + most_s
-        while self.last[1] and time.monotonic() < until:
+        until = time.monotonic() + self.patience_s
+        while self.last[1] and not self.died_ns and time.monotonic() < until:
             self.rest(SLICE_S)
 
     def stream(self, plan, kind):
@@ -147,7 +178,8 @@ class Connection:
             self.sock.close()
         except OSError as problem:
             error = error or problem
-        self.record.update(end_ns=time.time_ns(), error=str(error) if error else None)
+        self.record.update(end_ns=self.died_ns or time.time_ns(),
+                           error=str(error) if error else None)
         self.records.append(self.record)
 
 
@@ -176,7 +208,8 @@ def serve(conn):
     if line is None:
         return
     plan = json.loads(line)
-    conn.record.update(client_port=plan["port"], flow=plan["name"])
+    conn.set_patience(plan)
+    conn.record.update(client_port=plan["port"] or conn.record["nat_port"], flow=plan["name"])
     if plan.get("nagle"):
         conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
     if plan["do"] in ("download", "short"):
@@ -201,48 +234,71 @@ def guarded(work, conn, *more):
 
 def server_main(address, port, path, rcvbuf, congestion):
     records = []
-    listener = socket.socket()
+    listener = socket.socket(family_of(address))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if int(rcvbuf):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, int(rcvbuf))
     listener.bind((address, int(port)))
     listener.listen(128)
     print("ready", flush=True)
-    threads = []
+    threads, conns = [], []
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
         if sys.stdin in ready:
             break
         sock, peer = listener.accept()
-        record = {"role": "server", "nat_port": peer[1], "begin_ns": time.time_ns(), "pauses": []}
+        record = {"role": "server", "nat_port": peer[1], "begin_ns": time.time_ns(), "pauses": [],
+                  **names_of(sock)}
         conn = Connection(sock, record, records, congestion)
+        conns.append(conn)
         threads.append(threading.Thread(target=guarded, args=(serve, conn), daemon=True))
         threads[-1].start()
     for thread in threads:
         thread.join(10)
+    for conn in conns:
+        if "end_ns" not in conn.record:
+            conn.finish("still open at the end")
     with open(path, "w", encoding="utf-8") as out:
         json.dump(list(records), out)
 
 
 def client_open(plan, records, congestion):
-    sock = socket.socket()
+    address = plan.get("proxy") or (plan["address"], plan["connect_port"])
+    sock = socket.socket(family_of(plan["source"]))
     if plan.get("rcvbuf"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, plan["rcvbuf"])
     if plan["do"] == "idle":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
-    sock.bind((plan["source"], 0))
+    if plan.get("bind"):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((plan["source"], plan.get("bind", 0)))
     begin = time.time_ns()
     sock.settimeout(30)
-    sock.connect((plan["address"], plan["server_port"]))
+    sock.connect(tuple(address))
     port = sock.getsockname()[1]
     record = {"role": "client", "flow": plan["name"], "do": plan["do"], "client": plan["client"],
-              "client_port": port, "server_port": plan["server_port"], "begin_ns": begin,
-              "connected_ns": time.time_ns(), "pauses": []}
+              "server": plan["server"], "may_fail": plan.get("may_fail"), "client_port": port,
+              "server_port": plan["server_port"], "begin_ns": begin,
+              "connected_ns": time.time_ns(), "pauses": [], **names_of(sock)}
     conn = Connection(sock, record, records, congestion)
+    conn.set_patience(plan)
+    if plan.get("proxy"):
+        record["leg"] = "inner"
+        ask_proxy(conn, plan)
+        plan, port = {**plan, "name": plan["name"] + " outer"}, None
     conn.send(json.dumps({**plan, "port": port}).encode() + b"\n")
     return conn
+
+
+def ask_proxy(conn, plan):
+    about = {"flow": plan["name"], "do": plan["do"], "client": plan["client"]}
+    host = f"[{plan['address']}]" if ":" in plan["address"] else plan["address"]
+    conn.send(f"CONNECT {host}:{plan['connect_port']} HTTP/1.1\r\n"
+              f"X-Flow: {json.dumps(about)}\r\n\r\n".encode())
+    while (line := conn.receive_line()) is not None and line.strip():
+        pass
 
 
 def ask_once(conn, plan, answer):

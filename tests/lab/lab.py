@@ -27,9 +27,11 @@ import time
 
 sys.dont_write_bytecode = True  # a test run leaves nothing in the tree
 
+import legs
 import pcapfile
 import truth
-from network import HERE, PATH, POINTS, SEGMENTS, Network, sweep_dead
+import udptruth
+from network import HERE, NAMESPACES, PATH, POINTS, SEGMENTS, Network, sweep_dead
 from plan import Plan
 
 SCENARIOS = os.path.join(HERE, "scenarios")
@@ -88,29 +90,52 @@ def timed_harm(net, harm, start_ns):
     harm["end_ns"] = time.time_ns()
 
 
+def run_harm(net, harm, start_ns):
+    """A harm that commands in the firewall make and unmake."""
+    for when, what in ((harm["from"], "run"), (harm["from"] + harm["for"], "undo")):
+        time.sleep(max(0, start_ns / 1e9 + when - time.time()))
+        if what == "run":
+            harm["start_ns"] = time.time_ns()
+        if what in harm:
+            net.inside("fw", "sh", "-ec", harm[what])
+        harm["end_ns"] = time.time_ns()
+
+
+def program_of(flow):
+    return "udp.py" if flow["do"] in ("quic", "rtp") else "apps.py"
+
+
+def start(net, short, name, *arguments):
+    return net.spawn([sys.executable, os.path.join(HERE, name), *map(str, arguments)], short,
+                     "ready", stdout=subprocess.PIPE)
+
+
 def start_clients(net, plan, folder):
     clients = []
-    congestion = plan.net.get("congestion", "cubic")
-    for place, short in (("dom0", "dom"), ("second", "cl2")):
-        flows = [flow for flow in plan.flows if flow["client"] == place]
-        if not flows:
-            continue
-        path = os.path.join(folder, f"{place}.flows")
-        with open(path, "w", encoding="utf-8") as out:
-            json.dump(flows, out)
-        clients.append(net.spawn([sys.executable, os.path.join(HERE, "apps.py"), "client", path,
-                                  os.path.join(folder, f"{place}.records"), congestion],
-                                 short, "ready", stdout=subprocess.PIPE))
+    for place, program in sorted({(flow["client"], program_of(flow)) for flow in plan.flows}):
+        path = os.path.join(folder, f"{place}.{program}")
+        with open(f"{path}.flows", "w", encoding="utf-8") as out:
+            json.dump([flow for flow in plan.flows
+                       if (flow["client"], program_of(flow)) == (place, program)], out)
+        more = [plan.net.get("congestion", "cubic")] if program == "apps.py" else []
+        clients.append(start(net, NAMESPACES[place], program, "client", f"{path}.flows",
+                             f"{path}.records", *more))
     return clients
 
 
 def start_servers(net, plan, folder):
-    address = plan.net["server"].split("/")[0]
-    ports = sorted({flow["server_port"] for flow in plan.flows})
-    return [net.spawn([sys.executable, os.path.join(HERE, "apps.py"), "server", address, str(port),
-                       os.path.join(folder, f"{port}.records"), plan.net.get("server_rcvbuf", "0"),
-                       plan.net.get("congestion", "cubic")],
-                      "srv", "ready", stdout=subprocess.PIPE) for port in ports]
+    servers, congestion = [], plan.net.get("congestion", "cubic")
+    for place, address, port, program in sorted({
+            (flow["server"], flow["listen_address"], flow["server_port"], program_of(flow))
+            for flow in plan.flows}):
+        more = [plan.net.get("server_rcvbuf", "0"), congestion] if program == "apps.py" else []
+        path = os.path.join(folder, f"{place}.{port}.{program}.records")
+        servers.append(start(net, NAMESPACES[place], program, "server", address, port, path, *more))
+    if "proxy" in plan.net:
+        servers.append(start(net, "fw", "proxy.py", plan.host("inner"), plan.net["proxy"],
+                             os.path.join(folder, "proxy.records"),
+                             plan.net.get("proxy_buffer", "131072"), congestion))
+    return servers
 
 
 def traffic(net, plan, folder):
@@ -123,7 +148,8 @@ def traffic(net, plan, folder):
         harm["start_ns"] = start_ns + round(harm["from"] * 1e9)
         harm["end_ns"] = harm["start_ns"] + round(harm["for"] * 1e9)
     net.start_links(start_ns)
-    threads = [threading.Thread(target=timed_harm, args=(net, harm, start_ns))
+    threads = [threading.Thread(target=run_harm if "run" in harm else timed_harm,
+                                args=(net, harm, start_ns))
                for harm in plan.harms if "rule" not in harm]
     for thread in threads:
         thread.start()
@@ -132,12 +158,12 @@ def traffic(net, plan, folder):
         client.stdin.flush()
     for process in clients:
         process.wait(90)
+    counters = net.stop_captures()  # before the servers, who would close what a fault left open
     for process in servers:
         process.stdin.close()
         process.wait(30)
     for thread in threads:
         thread.join()
-    counters = net.stop_captures()
     net.stop_links()
     return start_ns, counters
 
@@ -176,9 +202,22 @@ def write_links(path, rows):
         out.write(text.getvalue().encode())
 
 
+def derive(records, harms, rows, base_rtt_ns):
+    """(stalls, near, problems, caused): what the records of all the applications say."""
+    legs.mark(records)
+    tcp = [r for r in records if r.get("protocol") != "udp"]
+    udp = [r for r in records if r.get("protocol") == "udp"]
+    stalls, near, problems = truth.derive(tcp, harms, rows, base_rtt_ns)
+    more = udptruth.derive(udp, harms, rows)
+    stalls, near, problems = stalls + more[0], near + more[1], problems + more[2]
+    stalls, caused, unexplained = legs.separate(stalls, records)
+    return stalls, near + caused, problems + unexplained, caused
+
+
 def describe_flow(client):
     return {key: client.get(key) for key in
-            ("flow", "do", "client", "client_port", "nat_port", "pauses", "error")}
+            ("flow", "do", "client", "client_port", "nat_port", "pauses", "error", "leg", "moves",
+             "refused") if key in client}
 
 
 def dominant(stalls):
@@ -202,7 +241,9 @@ def union_s(spans):
 
 def harm_record(harm):
     return {"place": harm["place"], "segment": harm["segment"], "cause": harm["cause"],
-            "direction": harm["direction"], "what": harm.get("rule") or harm.get("nft") or f"mtu {harm['bytes']}",
+            "direction": harm["direction"], "what": next(
+                (harm[key] for key in ("rule", "nft", "run") if key in harm),
+                f"mtu {harm.get('bytes')}"),
             "start_unix_s": harm["start_ns"] / 1e9, "end_unix_s": harm["end_ns"] / 1e9,
             **({"dropped_packets": harm["dropped_packets"]} if "dropped_packets" in harm else {})}
 
@@ -223,6 +264,8 @@ def judge_captures(plan, seen):
     # Where several links freeze at once, the first one that a packet meets may hold them all.
     frozen = {harm["segment"] for harm in plan.harms if harm["cause"] == "freeze"}
     for segment, directions in (seen or {}).items():
+        if segment in plan.unchecked or (segment == "xenbrE..xenbrD" and "proxy" in plan.net):
+            continue
         for direction, passage in directions.items():
             harms = [harm for harm in plan.harms if harm["segment"] == segment
                      and harm["direction"] in (direction, "both")]
@@ -262,8 +305,8 @@ def run_once(scenario, seed, out, taplink):
             start_ns, counters = traffic(net, plan, folder)
             drops = net.device_drops()
         records, rows = read_records(folder), read_links(folder, net.links)
-        stalls, near, problems = truth.derive(records, plan.harms, rows,
-                                              round(plan.delay_ms * 2e6))
+        stalls, near, problems, caused = derive(records, plan.harms, rows,
+                                                round(plan.delay_ms * 2e6))
         points = {point: pcapfile.read(os.path.join(folder, f"{point}.raw")) for point in POINTS}
         everything = open_any(folder) if plan.any else None
     if plan.stop:
@@ -272,7 +315,7 @@ def run_once(scenario, seed, out, taplink):
         truth.end_at(stalls, end_s)
         truth.end_at(near, end_s)
     seen = None if plan.offload else pcapfile.compare(points, POINTS,
-                                                      plan.net["server"].split("/")[0])
+                                                      net.senders())
     problems = judge(plan, stalls, problems, counters, drops) + judge_captures(plan, seen)
     where = os.path.join(out, name)
     os.makedirs(where, exist_ok=True)
@@ -282,16 +325,25 @@ def run_once(scenario, seed, out, taplink):
     if everything:
         with gzip.GzipFile(os.path.join(where, "any.pcap.gz"), "wb", mtime=0) as out:
             out.write(everything)
-    write_links(os.path.join(where, "links.csv.gz"), rows)
+    inward = plan.net.get("path") == "inward"
+    write_links(os.path.join(where, "links.csv.gz"),
+                legs.turn_rows(rows, PATH) if inward else rows)
+    names = legs.names_at(records)
+    legs.add_middle(names, net.middle_names)
     facts = {
         "what": plan.what, "path": list(PATH), "harmed": dominant(stalls),
         "link_mbit_s": round(plan.rate_mbit, 3), "one_way_delay_ms": round(plan.delay_ms, 3),
         "stalls_the_applications_saw": stalls, "near_stalls": near, "problems": problems,
+        "caused_stalls": caused, "joined": legs.joined(records),
         "scenario": name, "seed": seed, "start_unix_s": start_ns / 1e9,
         "harms": [harm_record(harm) for harm in plan.harms],
         "clock": plan.clocks, "merged_at": plan.offload, "tcpdump": counters,
-        "flows": [describe_flow(r) for r in records if r["role"] == "client"],
+        "flows": [{**describe_flow(r), "protocol": r.get("protocol", "tcp"),
+                   "at": names.get((r["flow"], r.get("client_port")), {})}
+                  for r in records if r["role"] == "client"],
         "seen": seen, **({"interfaces": net.numbers} if net.numbers else {})}
+    if inward:
+        facts = legs.turn(facts, PATH)
     with open(os.path.join(where, "truth.json"), "w", encoding="utf-8") as file:
         json.dump(facts, file, indent=1)
         file.write("\n")

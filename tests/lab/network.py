@@ -8,6 +8,9 @@
                                        |
                                  dom0's own address
 
+The firewall may run a proxy instead of translating (proxy.py), and another translator (isp) may
+stand between eth0 and the nic's cable.
+
 `out` (the wide area) and fwE are always taplinks; nic is one unless a scenario makes eth0 itself a
 port of xenbrE; fwD and cl2 are where a scenario harms them or asks for it, else veth pairs. With
 veth on both sides of a bridge, its tap stamps a frame microseconds after the port it left by.
@@ -20,16 +23,26 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 POINTS = ("eth0", "xenbrE", "xenbrD")
 PATH = ("servers", "eth0", "xenbrE", "xenbrD", "clients")
+NAMESPACES = {"dom0": "dom", "second": "cl2", "outside": "srv"}
 SEGMENTS = {"out": "servers..eth0", "nic": "eth0..xenbrE", "nft:eth0": "eth0..xenbrE",
             "nft:bridge": "eth0..xenbrE", "fwE": "xenbrE..xenbrD", "fwD": "xenbrE..xenbrD",
             "nft:forward": "xenbrE..xenbrD", "mtu": "xenbrE..xenbrD",
+            "firewall": "xenbrE..xenbrD",
             "cl2": "xenbrD..clients", "nft:xenbrD": "xenbrD..clients",
             "nft:input": "xenbrD..clients"}
 # The two ends of each cable: the namespace and the device on the servers' side, then the clients'.
 ENDS = {"out": ("srv", "net0", "dom", "eth0"), "nic": ("dom", "nic0", "dom", "nic1"),
         "fwE": ("dom", "vifE", "fw", "ethE"), "fwD": ("fw", "ethD", "dom", "vifD"),
-        "cl2": ("dom", "vifC", "cl2", "eth0")}
+        "cl2": ("dom", "vifC", "cl2", "eth0"), "isp": ("dom", "vifI", "isp", "up0")}
 OFFLOADS = ("tso", "off", "gso", "off", "gro", "off", "lro", "off", "rx", "off", "tx", "off")
+
+
+CHAINS = {"in": "type nat hook prerouting priority -100",
+          "out": "type nat hook postrouting priority 100",
+          "forward": "type filter hook forward priority 0",
+          "raw": "type filter hook prerouting priority -300",
+          "input": "type filter hook input priority 0",
+          "output": "type filter hook output priority 0"}
 
 
 def command(words, **more):
@@ -56,10 +69,17 @@ def sweep_dead():
 class Network:
     def __init__(self, plan, taplink, folder):
         self.plan, self.taplink, self.folder = plan, taplink, folder
+        self.has_isp = "isp" in plan.net
         self.names = {short: f"whlab-{os.getpid()}-{short}"
-                      for short in ("srv", "dom", "fw", "cl2")}
+                      for short in ("srv", "dom", "fw", "cl2") + ("isp",) * self.has_isp}
+        self.ends = dict(ENDS)
+        if self.has_isp:  # another router, with a translation of its own, where the nic's cable was
+            self.ends["nic"] = ("isp", *ENDS["nic"][1:])
+        else:
+            del self.ends["isp"]
         self.made, self.processes, self.links, self.captures = [], [], {}, {}
         self.numbers = {}  # of dom0's interfaces, where all are captured
+        self.middle_names = {}
 
     def __enter__(self):
         try:
@@ -102,11 +122,11 @@ class Network:
             self.made.append(name)
         for short in self.names:
             self.tune(short)
-        for name in ENDS:
+        for name in self.ends:
             self.cable(name)
         self.bridge("xenbrE", ("nic1" if "nic" in self.links else "eth0"), "vifE")
         if "nic" in self.links:
-            self.bridge("nicbr", "eth0", "nic0")
+            self.bridge("nicbr", "eth0", "vifI" if self.has_isp else "nic0")
         self.bridge("xenbrD", "vifD", "vifC")
         self.address()
         self.firewall()
@@ -115,19 +135,26 @@ class Network:
 
     def tune(self, short):
         net = self.plan.net
-        settings = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1,
+        off = int(self.plan.family == 4)
+        settings = {"net.ipv6.conf.all.disable_ipv6": off,
+                    "net.ipv6.conf.default.disable_ipv6": off,
+                    "net.ipv6.conf.default.accept_dad": 0,
+                    "net.ipv6.conf.default.router_solicitations": 0,
+                    "net.ipv6.conf.default.accept_ra": 0,
+                    "net.ipv6.conf.all.forwarding": int(short in ("fw", "isp")),
+                    "net.ipv4.ip_no_pmtu_disc": int(net.get("df") == "no"),
                     "net.ipv4.tcp_timestamps": net.get("timestamps", "1"),
                     "net.ipv4.tcp_sack": net.get("sack", "1"),
                     "net.ipv4.tcp_rmem": "4096 131072 6291456",
                     "net.ipv4.tcp_wmem": "4096 65536 2097152",
                     "net.ipv4.tcp_no_metrics_save": 1,
-                    "net.ipv4.ip_forward": int(short == "fw")}
+                    "net.ipv4.ip_forward": int(short in ("fw", "isp"))}
         for key, value in settings.items():
             self.inside(short, "sysctl", "-qw", f"{key}={value}")
         self.inside(short, "ip", "link", "set", "lo", "up")
 
     def cable(self, name):
-        near, near_device, far, far_device = ENDS[name]
+        near, near_device, far, far_device = self.ends[name]
         if name in self.plan.links:
             self.run_taplink(name)
         elif name != "nic":
@@ -147,7 +174,7 @@ class Network:
                             value], capture_output=True, check=False)
 
     def run_taplink(self, name):
-        near, near_device, far, far_device = ENDS[name]
+        near, near_device, far, far_device = self.ends[name]
         schedule = os.path.join(self.folder, f"{name}.schedule")
         with open(schedule, "w", encoding="utf-8") as out:
             out.write("\n".join(self.plan.links[name]) + "\n")
@@ -165,6 +192,11 @@ class Network:
         self.inside("dom", "ip", "link", "set", name, "up")
         self.plain("dom", name)
 
+    def senders(self):
+        """By point, the Ethernet address of those who send toward the clients there."""
+        outer, middle, inside = (hardware_address(name, 1) for name in ("out", "nic", "fwD"))
+        return {"eth0": outer, "xenbrE": middle if self.has_isp else outer, "xenbrD": inside}
+
     def address(self):
         net = self.plan.net
         outer = ipaddress.ip_interface(net["outer"])
@@ -178,23 +210,42 @@ class Network:
         for short in ("dom", "cl2"):
             self.inside(short, "ip", "route", "add", "default", "via", str(inner.ip))
         # Else the first packet over a long way waits for ARP as well.
-        for short, device, other, end in (("fw", "ethE", net["server"], ("out", 1)),
-                                          ("srv", "net0", net["outer"], ("fwE", 2))):
+        direct = (("fw", "ethE", net["server"], ("out", 1)),
+                  ("srv", "net0", net["outer"], ("fwE", 2)))
+        for short, device, other, end in () if self.has_isp else direct:
             self.inside(short, "ip", "neighbour", "add", other.split("/")[0], "lladdr",
                         hardware_address(*end), "dev", device)
         if net.get("nat") == "none":
             self.inside("srv", "ip", "route", "add", str(inner.network), "via", str(outer.ip))
+        for device, key in (("ethE", "outer_mtu"), ("ethD", "inner_mtu")):
+            if key in net:
+                self.inside("fw", "ip", "link", "set", device, "mtu", net[key])
+        if net.get("server_mute") == "yes":  # as behind a filter of its own
+            self.inside("srv", "nft", f"add table ip lab; add chain ip lab output {{ "
+                        f"{CHAINS['output']}; }}; add rule ip lab output tcp flags rst drop")
+        if self.has_isp:
+            below = ipaddress.ip_interface(net["isp_inner"])
+            self.inside("isp", "ip", "address", "add", net["isp"], "dev", "up0")
+            self.inside("isp", "ip", "address", "add", net["isp_inner"], "dev", "nic0")
+            self.inside("fw", "ip", "route", "add", "default", "via", str(below.ip))
+            self.translate("isp", {"out": ["oifname up0 masquerade"]})
 
     def firewall(self):
-        kind = self.plan.net.get("nat", "masquerade")
-        if kind == "none":
-            return
-        how = " fully-random" if kind == "random" else ""
-        self.inside("fw", "nft", "add table ip lab; add chain ip lab out "
-                    "{ type nat hook postrouting priority 100; }; "
-                    f"add rule ip lab out oifname ethE masquerade{how}")
+        kind, rules = self.plan.net.get("nat", "masquerade"), dict(self.plan.rules)
+        if kind != "none":
+            how = " fully-random" if kind == "random" else ""
+            rules["out"] = rules.get("out", []) + [f"oifname ethE masquerade{how}"]
+        self.translate("fw", rules)
         if self.plan.net.get("conntrack_checksum") == "0":
             self.inside("fw", "sysctl", "-qw", "net.netfilter.nf_conntrack_checksum=0")
+
+    def translate(self, short, rules):
+        table = "ip lab" if self.plan.family == 4 else "ip6 lab"
+        lines = [f"add table {table}"]
+        for chain in rules:
+            lines.append(f"add chain {table} {chain} {{ {CHAINS[chain]}; }}")
+            lines += [f"add rule {table} {chain} {rule}" for rule in rules[chain]]
+        self.inside(short, "nft", "; ".join(lines))
 
     def merge_at(self, point):
         """Lets the kernel merge segments at a point, as a card with GRO or TSO would."""
@@ -248,14 +299,25 @@ class Network:
         return {line.split(":")[0]: line.split()[1].rstrip(":").split("@")[0] for line in lines}
 
     def stop_links(self):
+        if self.has_isp:  # now: a device that goes takes its part of the table with it
+            self.middle_names = self.tracked()
         for process in self.links.values():
             process.terminate()
             process.wait(10)
 
+    def tracked(self):
+        """What the firewall's table calls the clients outside: by their names inside."""
+        names = {}
+        for line in self.inside("fw", "conntrack", "-L").splitlines():
+            words = [word.split("=") for word in line.split() if "=" in word]
+            first, second = ({key: value for key, value in words[i:i + 4]} for i in (0, 4))
+            names[f"{first['src']}:{first['sport']}"] = f"{second['dst']}:{second['dport']}"
+        return names
+
     def device_drops(self):
         """What the devices themselves lost: must be nothing."""
         lost = {}
-        for near, near_device, far, far_device in ENDS.values():
+        for near, near_device, far, far_device in self.ends.values():
             for short, device in ((near, near_device), (far, far_device)):
                 text = self.inside(short, "sh", "-c",
                                    f"cd /sys/class/net/{device}/statistics 2>/dev/null && "

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads what tcpdump wrote, writes it in another dress, counts what passed between two points."""
 import gzip
-import ipaddress
 import struct
 from collections import defaultdict, deque
 
+import tunnels
 from frames import ETHERNET, RAW, SLL, SLL2, cooked
 
 NANO_MAGIC, MICRO_MAGIC = 0xA1B23C4D, 0xA1B2C3D4
@@ -22,7 +22,7 @@ def raw(frame):
 DRESSES = {"ethernet": (ETHERNET, lambda frame: frame, 0),
            "sll": (SLL, lambda frame: cooked(SLL, frame, 0, 2), 2),
            "sll2": (SLL2, lambda frame: cooked(SLL2, frame, 0, 2), 6),
-           "vlan": (ETHERNET, vlan, 4), "raw": (RAW, raw, -14)}
+           "vlan": (ETHERNET, vlan, 4), "raw": (RAW, raw, -14), **tunnels.DRESSES}
 
 
 def read(path):
@@ -52,48 +52,63 @@ def write(path, packets, snap, dress, clock):
         out.write(struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, snap + max(0, longer), link))
         for when, length, frame in packets:
             frame = change(frame)
-            if frame is None:
+            if not frame:
                 continue
             when += offset_ns + round((when - begin) * ppm / 10**6)
             out.write(struct.pack(order + "IIII", when // 10**9, when % 10**9 // unit, len(frame),
                                   length + longer) + frame)
 
 
-def tcp_key(frame):
-    """What masquerading leaves alone in a TCP packet, and its source address; None for others."""
-    if frame[12:14] != b"\x08\x00" or frame[23] != 6:
+def packet_key(frame):
+    """What address translation leaves alone in a TCP or UDP packet; None for others."""
+    if frame[12:14] == b"\x08\x00" and frame[23] in (6, 17):
+        head, protocol = 14 + (frame[14] & 15) * 4, frame[23]
+        network = struct.unpack_from("!HHH", frame, 16)
+        if network[2] & 0x1FFF:
+            return network
+    elif frame[12:14] == b"\x86\xdd" and frame[20] in (6, 17):
+        head, protocol = 54, frame[20]
+        network = struct.unpack_from("!H", frame, 18)
+    else:
         return None
-    head = 14 + (frame[14] & 15) * 4
-    length, ip_id = struct.unpack_from("!HH", frame, 16)
-    options = frame[head + 20:head + (frame[head + 12] >> 4) * 4]
-    return (ip_id, length, frame[head + 4:head + 16], options), frame[26:30]
+    if protocol == 17:
+        return (*network, frame[head + 8:head + 32])
+    syn = frame[head + 13] & 2  # its MSS may be clamped
+    options = b"" if syn else frame[head + 20:head + (frame[head + 12] >> 4) * 4]
+    return (*network, frame[head + 4:head + 16], options)
 
 
-def compare(points, order, server):
-    """What went into each inner segment and did not come out, by direction, from the captures."""
-    server = ipaddress.ip_address(server).packed
+def compare(points, order, senders):
+    """What went into each inner segment and did not come out, by direction, from the captures.
+
+    senders: by point the Ethernet address of those who send toward the clients there.
+    """
     seen = {}
     for near, far in zip(order, order[1:]):
         sides = ((near, far, "to_client"), (far, near, "to_server"))
         seen[f"{near}..{far}"] = {
-            direction: passage(points[into], points[out], server, direction == "to_client")
+            direction: passage(sent(points[into], senders[into], direction == "to_client"),
+                               sent(points[out], senders[out], direction == "to_client"))
             for into, out, direction in sides}
     return seen
 
 
-def passage(into, out, server, from_server):
+def sent(packets, sender, to_client):
+    """(time, key) of the packets of one direction."""
+    for when, _, frame in packets:
+        key = packet_key(frame)
+        if key and (frame[6:12].hex(":") == sender) == to_client:
+            yield when, key
+
+
+def passage(into, out):
     waiting = defaultdict(deque)
-    for when, _, frame in into:
-        key = tcp_key(frame)
-        if key and (key[1] == server) == from_server:
-            waiting[key[0]].append(when)
+    for when, key in into:
+        waiting[key].append(when)
     packets, unseen, delays = sum(map(len, waiting.values())), 0, []
-    for when, _, frame in out:
-        key = tcp_key(frame)
-        if not key or (key[1] == server) != from_server:
-            continue
-        if waiting[key[0]]:
-            delays.append(when - waiting[key[0]].popleft())
+    for when, key in out:
+        if waiting[key]:
+            delays.append(when - waiting[key].popleft())
         else:
             unseen += 1
     lost = sorted(when for queue in waiting.values() for when in queue)
