@@ -201,7 +201,8 @@ def flow_main(plan, start_ns, records):
     sock.connect((plan["address"], plan["connect_port"]))
     record = {"role": "client", "protocol": "udp", "flow": plan["name"], "do": plan["do"],
               "client": plan["client"], "server": plan["server"],
-              "server_port": plan["server_port"], "client_port": sock.getsockname()[1], "pauses": [],
+              "server_port": plan["server_port"], "client_port": sock.getsockname()[1],
+              "pauses": [],
               "begin_ns": time.time_ns(), **names_of(sock)}
     records.append(record)
     end = End(plan, os.urandom(QUIC_ID_BYTES if plan["do"] == "quic" else 4), sock.send, record)
