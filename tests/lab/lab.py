@@ -339,7 +339,7 @@ def run_once(scenario, seed, out, taplink):
         "harms": [harm_record(harm) for harm in plan.harms],
         "clock": plan.clocks, "merged_at": plan.offload, "tcpdump": counters,
         "flows": [{**describe_flow(r), "protocol": r.get("protocol", "tcp"),
-                   "at": names.get((r["flow"], r.get("client_port")), {})}
+                   **legs.as_strings(names.get((r["flow"], r.get("client_port")), {}))}
                   for r in records if r["role"] == "client"],
         "seen": seen, **({"interfaces": net.numbers} if net.numbers else {})}
     if inward:

@@ -49,7 +49,7 @@ def describe(client, server):
     """A flow's names at each point, as far as its two ends know them."""
     if server and client.get("client") != "outside" and client.get("server") != "outside":
         return {"xenbrD": {"client": client["own"], "server": client["peer"]},
-                "xenbrD again": {"client": server["peer"], "server": server["own"]}}
+                "again": {"client": server["peer"], "server": server["own"]}}
     ends = {"client": client, "server": server}
     leg, inward = client.get("leg"), client.get("client") == "outside"
     outside, inside = (client, server) if inward else (server, client)
@@ -102,6 +102,12 @@ def rename(value, names):
     if isinstance(value, (list, tuple)):
         return [rename(item, names) for item in value]
     return names.get(value, value) if isinstance(value, str) else value
+
+
+def as_strings(names):
+    """As truth.json has them: what the client and what the server is called at each point."""
+    return {key: {point: name[role] for point, name in names.items()}
+            for key, role in (("at", "client"), ("server_at", "server"))}
 
 
 def names_at(records):
