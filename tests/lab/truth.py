@@ -136,12 +136,14 @@ def find_harm(harms, rows, client, start, end, sender, pause):
     best, best_rank = None, (-1, 0)
     for harm in harms:
         touches = start < harm["end_ns"] + 5 * MARGIN_NS and end > harm["start_ns"] - MARGIN_NS
-        struck = evidence(harm, rows, client, start, end, sender)
+        logged = evidence(harm, rows, client, start, end, sender)
+        struck = logged if "rule" in harm else int(touches)  # the others keep no log
         overlap = min(end, harm["end_ns"]) - max(start, harm["start_ns"])
         if can_strike(harm, client) and (touches or struck) and (struck, overlap) > best_rank:
             best, best_rank = harm, (struck, overlap)
-    if not best:
-        return None
+    overflow = None if best_rank[0] > 0 else log_explains(rows, client, start, end)
+    if overflow or not best:
+        return overflow
     is_session, direction = client["do"] in ("session", "idle"), turned(best["direction"], client)
     cause = best.get("cause_session", best["cause"]) if is_session else best["cause"]
     if not is_session and cause == "loss" and sender and sender == SENDS.get(direction):
@@ -228,8 +230,7 @@ def derive(records, harms, rows, base_rtt_ns):
             resumed, end = end > 0, abs(end)
             if end - start < limit * (1 - NEAR):
                 continue
-            found = (find_harm(harms, rows, client, start, end, sender, pause)
-                     or log_explains(rows, client, start, end))
+            found = find_harm(harms, rows, client, start, end, sender, pause)
             segment, cause, direction = found or (None, None, None)
             stall = {"start_unix_s": start / 1e9, "end_unix_s": end / 1e9,
                      "client_port": client["client_port"], "segment": segment, "cause": cause,
