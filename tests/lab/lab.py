@@ -266,6 +266,7 @@ def judge_captures(plan, seen):
     for segment, directions in (seen or {}).items():
         if segment in plan.unchecked or (segment == "xenbrE..xenbrD" and "proxy" in plan.net):
             continue
+        seen_s = max(passage["delay_max_s"] for passage in directions.values())
         for direction, passage in directions.items():
             harms = [harm for harm in plan.harms if harm["segment"] == segment
                      and harm["direction"] in (direction, "both")]
@@ -284,7 +285,9 @@ def judge_captures(plan, seen):
                 problems.append(f"{where}: {passage['lost']} packets lost without harm")
             if must_lose and not passage["lost"]:
                 problems.append(f"{where}: nothing was lost")
-            if len(frozen) == 1 and freezes and passage["delay_max_s"] < 0.5 * max(freezes):
+            both = all(harm["direction"] == "both" for harm in harms)
+            held_s = max(passage["delay_max_s"], seen_s if both else 0)
+            if len(frozen) == 1 and freezes and held_s < 0.5 * max(freezes):
                 problems.append(f"{where}: nothing was held")
             if not kinds & {"freeze", "link", "reorder"} and passage["delay_max_s"] > 0.1:
                 problems.append(f"{where}: held {passage['delay_max_s']:.3f} s without harm")
