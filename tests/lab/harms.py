@@ -22,7 +22,7 @@ def clocks(**wrong):
     def harm(stored):
         for role, (offset, ppm) in wrong.items():
             point = stored.place(role)
-            stored.clocks[point] = [offset, ppm, [], stored.captures[point].packets[0][0] / NS]
+            stored.clocks[point] = [offset, ppm, []]
     return harm
 
 
@@ -48,7 +48,7 @@ def step(role, seconds, moment=quiet_moment):
     """A clock that is put right (or wrong) in mid-capture."""
     def harm(stored):
         point = stored.place(role)
-        clock = stored.clocks.setdefault(point, [0, 0, [], 0])
+        clock = stored.clocks.setdefault(point, [0, 0, []])
         clock[2].append([round(moment(stored), 6), seconds])
     return harm
 

@@ -3,8 +3,8 @@
 
 Fields of truth.json that a changed set may have beside those of lab.py, all read by score.py:
   command  whichhop's arguments for the captures, from inside the set's folder
-  clock    {point: [offset_s, drift_ppm, [[at_unix_s, step_s], ...], drift_from_unix_s]}: how wrong
-           each point's clock is; the stalls' times are without any of it
+  clock    {point: [offset_s, drift_ppm, [[at_unix_s, step_s], ...]]}: how wrong each point's clock
+           is, drifting from start_unix_s on; the stalls' times are without any of it
   names    {name in the report: point}; several may be one point
   also     of a stall: [[segment, cause], ...] which are right, too, as nobody could tell from these
            captures
@@ -46,6 +46,7 @@ class StoredSet:
         self.captures = {point: self.load(folder, point) for point in self.truth["path"][1:-1]}
         self.truth["clock"], self.parsed = {}, {}
         self.ports = {point: self.ports_at(point) for point in self.points}
+        self.truth.setdefault("start_unix_s", min(low for low, _ in self.cover_s().values()))
         self.overflown = dropped_ports(folder)
         self.clocks, self.writer, self.random = {}, write_each, None
 
@@ -226,8 +227,8 @@ class StoredSet:
 
     def wrong(self, point, packets):
         """The packets as the point's clock stamps them."""
-        offset_s, ppm, steps, since_s = self.clocks.get(point) or (0, 0, [], 0)
-        offset, since = round(offset_s * NS), round(since_s * NS)
+        offset_s, ppm, steps = self.clocks.get(point) or (0, 0, [])
+        offset, since = round(offset_s * NS), round(self.truth["start_unix_s"] * NS)
         jumps = [(round(at * NS), round(step * NS)) for at, step in steps]
         return [(when + offset + (when - since) * ppm // 10**6
                  + sum(step for at, step in jumps if when >= at), length, frame)

@@ -6,12 +6,13 @@ truth.json, beside the captures, as tests/lab writes it; what a scorer asks of i
     path            ["servers", POINT..., "clients"]
     stalls_the_applications_saw, near_stalls (these count neither way)
                     [{start_unix_s, end_unix_s, client_port, segment, cause,
-                      "also": [[segment, cause]...] as good, "caused_by": client port of the leg}]
+                      "also": [[segment, cause]...] as good, "caused_by": client port of the leg,
+                      "overlap": least share of the times, where captures show them less exactly}]
     flows           [{client_port, nat_port, "at": {POINT: "client:port"}}]
     command         the arguments instead of POINT=FILE; paths from the set's folder, globs allowed
     clock           {POINT: [offset_s, drift_ppm, [[at_unix_s, step_s]...], drift_from_unix_s]}:
                     how wrong it was; what is left out is 0, or start_unix_s
-    names           {name in the report: POINT}
+    names           {name in the report: POINT}; several may be one point
     joined          [[client port of a leg...]...]: connections that a proxy joins
 """
 import csv
@@ -23,6 +24,7 @@ import tempfile
 import time
 from datetime import datetime, timezone
 from decimal import Decimal
+from itertools import groupby
 
 LIMIT_S = 300
 
@@ -102,7 +104,8 @@ def rename(facts, events, names):
     def true_name(text):
         return "..".join(names.get(part, part) for part in text.split("..")) if text else text
 
-    facts["path"]["order"] = [true_name(name) for name in facts["path"]["order"]]
+    order = facts["path"]["order"]
+    facts["path"]["order"] = [name for name, _ in groupby(map(true_name, order))]
     for flow in facts["flows"]:
         flow["at"] = {true_name(name): value for name, value in flow["at"].items()}
     for named in (*facts["stalls"], facts["verdict"]):

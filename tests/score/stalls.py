@@ -87,7 +87,7 @@ def judge_true(item, report, stalls, matched, base):
             item.wrong.append(f"missed: {where}")
             continue
         _, got_span, got = stalls[matched[t][0]]
-        if matched[t][1] < OVERLAP:
+        if matched[t][1] < true.get("overlap", OVERLAP):
             item.wrong.append(f"missed: {where}: found {got_span[0] - base:.3f} to "
                               f"{got_span[1] - base:.3f} s, overlap {matched[t][1]:.2f}")
             continue
