@@ -335,20 +335,22 @@ def any_interface(link, roles, split):
         packets.sort(key=lambda packet: packet[0])
         snap = stored.captures[points[0]].snap + 6
         seen = stored.captures[points[0]].but(packets, link=link, snap=snap)
-        numbers = {f"if{number + 2}": point for number, point in enumerate(points)}
+        names = {f"any#{number + 2}": point for number, point in enumerate(points)}
+        names |= {"any#server-side": points[0], "any#client-side": points[-1]}
         if not split and any(set(stall["segment"].split("..")) <= set(points)
                              for stall in stored.stalls):
             raise NotApplicable("harmed inside")
         stored.cut_path(points)
         if split:
-            stored.truth.update(command=["*=any.pcap.gz"], names=numbers)
+            stored.truth["names"] = names
         else:
             path = stored.truth["path"]
-            stored.truth.update(path=[path[0], "any", path[-1]], command=["any=any.pcap.gz"])
+            stored.truth.update(path=[path[0], "any", path[-1]], names=dict.fromkeys(names, "any"))
             stored.captures, stored.ports = {"any": seen}, {"any": stored.ports[points[-1]]}
             for stall in stored.stalls + stored.truth["near_stalls"]:
                 stall["segment"] = "..".join("any" if name in points else name
                                              for name in stall["segment"].split(".."))
+        stored.truth["command"] = ["any=any.pcap.gz"]
         stored.writer = lambda stored: {"any.pcap.gz": seen.pcap()}
     return harm
 
@@ -358,9 +360,9 @@ def any_recorded(stored):
     path = os.path.join(stored.folder, "any.pcap.gz")
     if not os.path.exists(path):
         raise NotApplicable("no any.pcap.gz")
-    stored.truth["names"] = {f"if{number}": PLACES[name] for number, name
+    stored.truth["names"] = {f"any#{number}": PLACES[name] for number, name
                              in stored.truth["interfaces"].items() if name in PLACES}
-    stored.truth["command"] = ["*=any.pcap.gz"]
+    stored.truth["command"] = ["any=any.pcap.gz"]
     stored.writer = lambda stored: {"any.pcap.gz": capture.read(path).pcap()}
 
 
