@@ -62,12 +62,14 @@ void align_straighten(struct track *track, const struct clock_steps *steps)
     for (uint32_t f = 0; f < track->flow_count; f++) {
         struct track_flow *flow = &track->flows[f];
         for (uint32_t i = 0; i < flow->pkt_count; i++)
-            flow->pkts[i].time.ns -= step_sum_ns(steps, pkt_place(&flow->pkts[i]));
+            flow->pkts[i].time.ns =
+                step_straight_ns(steps, pkt_place(&flow->pkts[i]), flow->pkts[i].time.ns);
         note_ends(flow);
     }
     for (uint32_t i = 0; i < track->icmp_count; i++) {
         struct track_icmp *icmp = &track->icmps[i];
-        icmp->time.ns -= step_sum_ns(steps, (uint64_t)icmp->file << 32 | icmp->frame);
+        uint64_t place = (uint64_t)icmp->file << 32 | icmp->frame;
+        icmp->time.ns = step_straight_ns(steps, place, icmp->time.ns);
     }
 }
 
@@ -75,6 +77,7 @@ struct point_time align_step_time(const struct clock_steps *steps, unsigned inde
 {
     const struct clock_step *step = &steps->items[index];
     int64_t after_ns = step_sum_ns(steps, step->place), before_ns = after_ns - step->step_ns;
-    int64_t last_ns = step->last.ns - before_ns, next_ns = step->next.ns - after_ns;
+    int64_t last_ns = clock_within(step->last.ns - before_ns, CLOCK_LIMIT_NS);
+    int64_t next_ns = clock_within(step->next.ns - after_ns, CLOCK_LIMIT_NS);
     return (struct point_time){last_ns + (next_ns - last_ns) / 2};
 }

@@ -105,7 +105,8 @@ static void choose_drift(const struct corridor *corridor, struct line *line)
 static void to_path(struct sample *samples, uint32_t count, const struct clock_fit *near)
 {
     for (uint32_t i = 0; i < count; i++)
-        samples[i].ns[0] = clock_to_path(near, (struct point_time){samples[i].ns[0]}).ns;
+        samples[i].ns[0] = clock_within(
+            clock_to_path(near, (struct point_time){samples[i].ns[0]}).ns, CLOCK_LIMIT_NS);
     samples_set_x(samples, count);
 }
 
@@ -134,7 +135,7 @@ static struct point_time begin_of(const struct context *context, const struct cl
         const struct track_flow *view = context->flows->items[f].at[point];
         if (!view || view->pkt_count == 0)
             continue;
-        int64_t ns = view->pkts[0].time.ns - step_sum_ns(steps, pkt_place(&view->pkts[0]));
+        int64_t ns = step_straight_ns(steps, pkt_place(&view->pkts[0]), view->pkts[0].time.ns);
         begin.ns = ns < begin.ns ? ns : begin.ns;
     }
     return begin;

@@ -55,7 +55,7 @@ bool corridor_make(struct corridor *corridor, const struct sample *samples, uint
     corridor->last_ns = first < end ? samples[end - 1].x_ns : 0;
     for (uint32_t i = first; i < end; i++) {
         const struct sample *sample = &samples[i];
-        struct wall_point point = {sample->x_ns, sample->ns[1] - sample->ns[0]};
+        struct wall_point point = {sample->x_ns, sample_apart_ns(sample)};
         if (sample->strange)
             continue;
         if (sample->outwards)

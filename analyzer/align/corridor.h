@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 #define SLOPE_MAX_PPB 1000000 /* clocks off by more than 0.1 % are set again and again: steps */
 
 /* One packet that both points saw. Index 0: at the near point, 1: at the far one. */
@@ -25,6 +27,12 @@ struct sample {
     bool outwards;     /* from near to far */
     bool strange;      /* contradicts what was seen before and after it: no pair, passed over */
 };
+
+/* How much more the far clock showed than the near one. */
+static inline int64_t sample_apart_ns(const struct sample *sample)
+{
+    return clock_within(sample->ns[1] - sample->ns[0], CLOCK_APART_MAX_NS);
+}
 
 struct wall_point {
     int64_t x_ns, difference_ns;

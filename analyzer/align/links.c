@@ -64,6 +64,7 @@ void samples_set_x(struct sample *samples, uint32_t count)
     int64_t now_ns = 0, most_ns = 0;
     for (uint32_t i = 0; i < count; i++) {
         int64_t passed_ns = i ? samples[i].ns[0] - samples[i - 1].ns[0] : 0;
+        passed_ns = clock_within(passed_ns, CLOCK_APART_MAX_NS - most_ns);
         now_ns += passed_ns < -OUT_OF_ORDER_NS ? 0 : passed_ns;
         most_ns = now_ns > most_ns ? now_ns : most_ns;
         samples[i].x_ns = most_ns;

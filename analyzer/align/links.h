@@ -58,13 +58,19 @@ bool steps_find(struct context *context, struct alignment *alignment);
 bool clocks_fit(struct context *context, const struct align_options *options,
                 struct alignment *alignment);
 
-/* A point's time as its clock would have shown it without the steps before. */
+/* What the steps up to a place come to. */
 static inline int64_t step_sum_ns(const struct clock_steps *steps, uint64_t place)
 {
     int64_t sum_ns = 0;
     for (unsigned i = 0; i < steps->count && steps->items[i].place <= place; i++)
         sum_ns += steps->items[i].step_ns;
     return sum_ns;
+}
+
+/* A time without the steps before it. */
+static inline int64_t step_straight_ns(const struct clock_steps *steps, uint64_t place, int64_t ns)
+{
+    return steps->count ? clock_within(ns - step_sum_ns(steps, place), CLOCK_LIMIT_NS) : ns;
 }
 
 #endif

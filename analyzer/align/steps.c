@@ -50,7 +50,7 @@ static void move_samples(struct search *search, unsigned place, uint64_t from, i
             struct sample *sample = &link->samples[n];
             sample->strange = false;
             if (sample->place[side] >= from)
-                sample->ns[side] -= step_ns;
+                sample->ns[side] = clock_within(sample->ns[side] - step_ns, CLOCK_LIMIT_NS);
         }
         samples_set_x(link->samples, link->sample_count);
         search->stale[survey_index(search, i, j)] = true;
@@ -64,6 +64,15 @@ static void drop_step(struct clock_steps *steps, unsigned index)
         steps->items[i] = steps->items[i + 1];
 }
 
+/* What a point's clock was set by in all, either way. */
+static int64_t steps_total_ns(const struct clock_steps *steps)
+{
+    int64_t total_ns = 0;
+    for (unsigned i = 0; i < steps->count; i++)
+        total_ns += llabs(steps->items[i].step_ns);
+    return total_ns;
+}
+
 /* A step at a place of the path. One that is known there already is made more exact. False when
  * the point has too many. */
 static bool apply(struct search *search, unsigned place, const struct clock_step *step,
@@ -71,6 +80,8 @@ static bool apply(struct search *search, unsigned place, const struct clock_step
 {
     struct clock_steps *steps = &search->alignment->steps[search->alignment->order[place]];
     unsigned at = 0;
+    if (steps_total_ns(steps) > CLOCK_APART_MAX_NS - llabs(step->step_ns))
+        return false;
     for (; at < steps->count; at++) {
         struct clock_step *known = &steps->items[at];
         if (known->place <= before || known->place > after)
@@ -247,6 +258,7 @@ static bool narrowest_link(const struct search *search, unsigned *near, unsigned
             const struct survey *survey = &search->surveys[survey_index(search, i, j)];
             if (survey->hopeless || survey->count == 0 ||
                 llabs(survey->jumps[0].size_ns) < STEP_LEAST_NS ||
+                llabs(survey->jumps[0].size_ns) > CLOCK_APART_MAX_NS ||
                 (found && rank_of(survey) >= least_ns))
                 continue;
             least_ns = rank_of(survey);

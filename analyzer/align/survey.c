@@ -21,6 +21,7 @@
 #define LOOK_AHEAD      20000u
 #define WINDOW          4096u /* samples on either side of a cut whose order is looked at */
 #define MARGIN          3u    /* a cut may be off by so many samples */
+#define COST_MOST_NS    (1000 * NS_PER_S)
 #define STRANGE_TURNS   8u
 
 struct surveyor {
@@ -133,7 +134,8 @@ static int64_t closeness(const void *context, int64_t slope_ppb)
     const struct surveyor *surveyor = context;
     int64_t sum = 0;
     for (unsigned k = 0; k < surveyor->pieces; k++)
-        sum += corridor_closeness(&surveyor->piece[k], slope_ppb);
+        sum += corridor_closeness(&surveyor->piece[k], slope_ppb) -
+               corridor_closeness(&surveyor->piece[k], 0);
     return sum;
 }
 
@@ -168,8 +170,8 @@ static int64_t base_of(const struct surveyor *surveyor, unsigned k)
  */
 static int64_t cost_of(const struct sample *sample, int64_t base_ns, int64_t slope_ppb)
 {
-    int64_t off_ns = sample->ns[1] - sample->ns[0] - base_ns - slope_ns(slope_ppb, sample->x_ns);
-    int64_t took_ns = sample->outwards ? off_ns : -off_ns;
+    int64_t off_ns = sample_apart_ns(sample) - base_ns - slope_ns(slope_ppb, sample->x_ns);
+    int64_t took_ns = clock_within(sample->outwards ? off_ns : -off_ns, COST_MOST_NS);
     return took_ns < 0 ? -4 * took_ns : took_ns;
 }
 

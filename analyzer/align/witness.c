@@ -15,6 +15,7 @@
 #define WITNESS_PACKETS   256u              /* looked at on either side */
 #define WITNESS_NS        (5 * NS_PER_S)    /* and for so long */
 #define TICK_LEAST_NS     (300 * NS_PER_MS) /* a shorter stretch does not tell the tick */
+#define AGE_MOST_NS       (CLOCK_APART_MAX_NS / 4)
 #define LEAP_NS           (20 * NS_PER_MS)
 #define LEAP_BY_STAMPS_NS (100 * NS_PER_MS)
 
@@ -33,7 +34,7 @@ static uint32_t index_of(const struct track_flow *view, uint64_t place)
 
 static int64_t straight_ns(const struct clock_steps *known, const struct pkt *pkt)
 {
-    return pkt->time.ns - step_sum_ns(known, pkt_place(pkt));
+    return step_straight_ns(known, pkt_place(pkt), pkt->time.ns);
 }
 
 /* ---- the capture's own times ----------------------------------------------------------------- */
@@ -135,8 +136,10 @@ static int64_t tick_of(const struct track_flow *view, const struct clock_steps *
 }
 
 static int64_t least_age(const struct track_flow *view, const struct clock_steps *known,
-                         unsigned side, const struct run *run, uint32_t origin, int64_t tick_ns)
+                         unsigned side, const struct run *run, const struct pkt *origin,
+                         int64_t tick_ns)
 {
+    int64_t origin_ns = straight_ns(known, origin);
     int64_t least_ns = INT64_MAX;
     uint32_t low = run->first < run->last ? run->first : run->last;
     uint32_t high = run->first < run->last ? run->last : run->first;
@@ -144,7 +147,8 @@ static int64_t least_age(const struct track_flow *view, const struct clock_steps
         const struct pkt *pkt = &view->pkts[i];
         if (!is_witness(pkt, side))
             continue;
-        int64_t age_ns = straight_ns(known, pkt) - (int32_t)(pkt->tsval - origin) * tick_ns;
+        int64_t passed_ns = clock_within(straight_ns(known, pkt) - origin_ns, AGE_MOST_NS);
+        int64_t age_ns = passed_ns - (int32_t)(pkt->tsval - origin->tsval) * tick_ns;
         least_ns = age_ns < least_ns ? age_ns : least_ns;
     }
     return least_ns;
@@ -165,7 +169,7 @@ static bool ask_sender(const struct track_flow *view, const struct clock_steps *
     tick_ns = tick_ns ? tick_ns : tick_of(view, known, &late);
     if (!tick_ns)
         return false;
-    uint32_t origin = view->pkts[early.first].tsval;
+    const struct pkt *origin = &view->pkts[early.first];
     *moved_ns = least_age(view, known, side, &late, origin, tick_ns) -
                 least_age(view, known, side, &early, origin, tick_ns);
     return true;
@@ -207,7 +211,7 @@ static bool leaps(const struct track_flow *view, const struct clock_steps *known
                   uint32_t later, int64_t tick_ns, struct leap *leap)
 {
     const struct pkt *a = &view->pkts[earlier], *b = &view->pkts[later];
-    int64_t passed_ns = straight_ns(known, b) - straight_ns(known, a);
+    int64_t passed_ns = clock_within(straight_ns(known, b) - straight_ns(known, a), AGE_MOST_NS);
     int64_t sent_ns = (int32_t)(b->tsval - a->tsval) * tick_ns;
     bool fell = passed_ns < -LEAP_NS;
     bool differs = tick_ns && (a->flags & b->flags & PKT_TIMESTAMPS) &&

@@ -20,6 +20,17 @@ struct path_time {
     int64_t ns;
 };
 
+/* Differences of hostile times are kept within this (73 years), and times within this, so that
+ * sums of some do not overflow. */
+#define CLOCK_APART_MAX_NS ((int64_t)1 << 61)
+
+#define CLOCK_LIMIT_NS (((int64_t)1 << 62) - 1)
+
+static inline int64_t clock_within(int64_t ns, int64_t limit_ns)
+{
+    return ns > limit_ns ? limit_ns : ns < -limit_ns ? -limit_ns : ns;
+}
+
 /* How a point's clock reads on the path: path = point + offset + drift * (point - since). */
 struct clock_fit {
     int64_t offset_ns;
