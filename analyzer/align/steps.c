@@ -211,7 +211,7 @@ static bool settle_jump(struct search *search, unsigned i, unsigned j, bool *app
         struct suspect *suspect = &suspects[side];
         suspect->point = search->alignment->order[suspect->place];
         const struct clock_steps *known = &search->alignment->steps[suspect->point];
-        if (!witness_stretch(flows, suspect->point, known, jump.before[side], jump.after[side],
+        if (!witness_stretch(flows, suspect->point, known, jump.sure[side][0], jump.sure[side][1],
                              jump.place[side], &suspect->stretch))
             return false;
         suspect->testimony =

@@ -30,6 +30,7 @@ struct surveyor {
     struct corridor corridor;          /* scratch */
     uint32_t end[PIECES_MAX];          /* of the pieces */
     struct corridor piece[PIECES_MAX]; /* their corridors */
+    uint32_t sure[PIECES_MAX];         /* from here on, all fits the piece after, too */
     unsigned pieces;
     int64_t slope_ppb; /* common to all */
     bool out_of_memory, hopeless;
@@ -204,6 +205,23 @@ static void cut_at_least(const struct surveyor *surveyor, const struct sample *s
     jump->after[side] = samples[high].place[side];
 }
 
+/* Bounds of the samples that fit either piece, in either capture. */
+static void note_sure(const struct surveyor *surveyor, unsigned k, struct jump *jump)
+{
+    uint32_t first = surveyor->sure[k], last = surveyor->end[k];
+    first = first ? first - 1 : 0;
+    last = last < surveyor->count ? last : surveyor->count - 1;
+    for (unsigned side = 0; side < 2; side++) {
+        jump->sure[side][0] = jump->before[side];
+        jump->sure[side][1] = jump->after[side];
+        for (uint32_t i = first; i <= last; i++) {
+            uint64_t place = surveyor->samples[i].place[side];
+            jump->sure[side][0] = place < jump->sure[side][0] ? place : jump->sure[side][0];
+            jump->sure[side][1] = place > jump->sure[side][1] ? place : jump->sure[side][1];
+        }
+    }
+}
+
 static bool find_jump(struct surveyor *surveyor, unsigned k, struct jump *jump)
 {
     uint32_t begin = k ? surveyor->end[k - 1] : 0, end = surveyor->end[k + 1];
@@ -218,6 +236,7 @@ static bool find_jump(struct surveyor *surveyor, unsigned k, struct jump *jump)
     memcpy(turned, surveyor->samples + begin, (end - begin) * sizeof *turned);
     qsort(turned, end - begin, sizeof *turned, compare_far);
     cut_at_least(surveyor, turned, end - begin, k, 1, jump);
+    note_sure(surveyor, k, jump);
     free(turned);
     return true;
 }
@@ -243,6 +262,7 @@ static bool make_pieces(struct surveyor *surveyor)
         struct corridor *piece = &surveyor->piece[k];
         uint32_t first = k ? surveyor->end[k - 1] : 0, end = surveyor->end[k];
         uint32_t sure = k + 1 < surveyor->pieces ? reach_back(surveyor, k) : end;
+        surveyor->sure[k] = sure;
         if (!corridor_make(piece, surveyor->samples, first, sure) ||
             (!corridor_closed(piece) && !corridor_make(piece, surveyor->samples, first, end)))
             return false;

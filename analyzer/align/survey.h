@@ -12,6 +12,8 @@ struct jump {
     int64_t size_ns;
     uint64_t place[2];            /* of the first packet after it that both points saw */
     uint64_t before[2], after[2]; /* and bounds around that, a few packets wide */
+    uint64_t sure[2][2]; /* beyond these, packets contradict that it was: the last before it, the
+                            first after it */
 };
 
 struct survey {
