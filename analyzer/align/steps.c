@@ -5,6 +5,7 @@
  * which of the two was set. That one's times are set right, and the links surveyed anew. A step
  * that all points' clocks made at once, on one host, shows in no link, and in each capture alone.
  */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "align/links.h"
@@ -23,7 +24,10 @@ struct search {
     struct alignment *alignment;
     struct survey *surveys; /* count * count, by places on the path */
     bool *stale;            /* likewise */
-    unsigned alone;         /* steps found in one capture alone */
+    bool *given_up;         /* likewise: a step was tried, and its jump is still there */
+    struct jump tried;      /* the last one, of survey number `tried_in` */
+    unsigned tried_in;
+    unsigned alone; /* steps found in one capture alone */
 };
 
 static unsigned survey_index(const struct search *search, unsigned i, unsigned j)
@@ -182,15 +186,16 @@ static unsigned choose(const struct suspect suspects[2], bool *unsure)
 
 /* ---- one jump -------------------------------------------------------------------------------- */
 
-/* Where in the suspect's own capture its clock was set: where its times fall, or at the place that
- * was found if it was silent there for long enough, else in the longest silence. */
+/* Where in the suspect's own capture its clock was set: where its times fall; else it was silent
+ * for as long as the step, at the place that was found or where the silence is longest. */
 static struct clock_step step_of(const struct suspect *suspect, bool unsure)
 {
     const struct stretch *stretch = &suspect->stretch;
     const struct seam *seam = &stretch->given;
     if (fell(suspect))
         seam = &stretch->least;
-    else if (!seam->place || seam->passed_ns < suspect->step_ns - suspect->step_ns / 8)
+    else if (!seam->place || suspect->step_ns < 0 ||
+             seam->passed_ns < suspect->step_ns - suspect->step_ns / 8)
         seam = &stretch->most;
     return (struct clock_step){.place = seam->place,
                                .step_ns = suspect->step_ns,
@@ -199,11 +204,25 @@ static struct clock_step step_of(const struct suspect *suspect, bool unsure)
                                .unsure = unsure};
 }
 
+/* Is it the jump that the last step was to explain? Then the link is left as it is. */
+static bool tried_in_vain(struct search *search, unsigned index, const struct jump *jump)
+{
+    bool again =
+        search->tried_in == index && llabs(search->tried.size_ns - jump->size_ns) < STEP_LEAST_NS &&
+        search->tried.sure[0][0] <= jump->place[0] && jump->place[0] <= search->tried.sure[0][1];
+    search->tried = *jump;
+    search->tried_in = index;
+    search->given_up[index] |= again;
+    return again;
+}
+
 /* False when memory is out. */
 static bool settle_jump(struct search *search, unsigned i, unsigned j, bool *applied)
 {
     const struct survey *survey = &search->surveys[survey_index(search, i, j)];
     const struct jump jump = survey->jumps[0];
+    if (tried_in_vain(search, survey_index(search, i, j), &jump))
+        return true;
     const struct flows *flows = search->context->flows;
     struct suspect suspects[2] = {{.place = i, .step_ns = -jump.size_ns},
                                   {.place = j, .step_ns = jump.size_ns}};
@@ -223,6 +242,7 @@ static bool settle_jump(struct search *search, unsigned i, unsigned j, bool *app
     struct clock_step step = step_of(&suspects[side], unsure);
     *applied = suspects[side].stretch.seams &&
                apply(search, suspects[side].place, &step, jump.before[side], jump.after[side]);
+    search->given_up[survey_index(search, i, j)] |= !*applied;
     return true;
 }
 
@@ -256,8 +276,8 @@ static bool narrowest_link(const struct search *search, unsigned *near, unsigned
     for (unsigned i = 0; i < search->context->count; i++)
         for (unsigned j = i + 1; j < search->context->count; j++) {
             const struct survey *survey = &search->surveys[survey_index(search, i, j)];
-            if (survey->hopeless || survey->count == 0 ||
-                llabs(survey->jumps[0].size_ns) < STEP_LEAST_NS ||
+            if (survey->hopeless || search->given_up[survey_index(search, i, j)] ||
+                survey->count == 0 || llabs(survey->jumps[0].size_ns) < STEP_LEAST_NS ||
                 llabs(survey->jumps[0].size_ns) > CLOCK_APART_MAX_NS ||
                 (found && rank_of(survey) >= least_ns))
                 continue;
@@ -372,22 +392,30 @@ static bool find_one(struct search *search, bool *applied)
         return *applied;
     if (!survey_stale(search))
         return false;
-    if (narrowest_link(search, &near, &far) && !settle_jump(search, near, far, applied))
-        return false;
+    while (!*applied && narrowest_link(search, &near, &far))
+        if (!settle_jump(search, near, far, applied))
+            return false;
     return *applied || settle_alone(search, applied);
 }
 
 bool steps_find(struct context *context, struct alignment *alignment)
 {
     size_t links = (size_t)context->count * context->count + 1;
-    struct search search = {context, alignment, calloc(links, sizeof *search.surveys),
-                            malloc(links * sizeof *search.stale), 0};
-    bool ok = search.surveys && search.stale, applied = true;
+    struct search search = {context,
+                            alignment,
+                            calloc(links, sizeof *search.surveys),
+                            malloc(links * sizeof *search.stale),
+                            calloc(links, sizeof *search.given_up),
+                            {0},
+                            UINT_MAX,
+                            0};
+    bool ok = search.surveys && search.stale && search.given_up, applied = true;
     for (size_t i = 0; ok && i < links; i++)
         search.stale[i] = true;
     for (unsigned turn = 0; ok && applied && turn < TURNS_MAX; turn++)
         ok = find_one(&search, &applied);
     free(search.surveys);
     free(search.stale);
+    free(search.given_up);
     return ok;
 }

@@ -220,14 +220,26 @@ static bool leaps(const struct track_flow *view, const struct clock_steps *known
     return fell || differs;
 }
 
+/* Of a whole flow: a run that the clock was set in may not tell. */
+static int64_t usual_tick(const struct track_flow *view, const struct clock_steps *known,
+                          unsigned side)
+{
+    int64_t tick_ns = 0;
+    for (uint32_t part = 0; part < 4 && !tick_ns; part++) {
+        uint32_t from = (uint32_t)((uint64_t)view->pkt_count * part / 4);
+        struct run run = find_run(view, known, side, from, 1);
+        tick_ns = tick_of(view, known, &run);
+    }
+    return tick_ns;
+}
+
 /* The first leap of a flow from `from` on, from one packet of a side to its next. */
 static bool flow_leap(const struct track_flow *view, const struct clock_steps *known, uint64_t from,
                       struct leap *leap)
 {
     int64_t tick_ns[2], last[2] = {-1, -1};
     for (unsigned side = 0; side < 2; side++) {
-        struct run run = find_run(view, known, side, 0, 1);
-        tick_ns[side] = tick_of(view, known, &run);
+        tick_ns[side] = usual_tick(view, known, side);
     }
     for (uint32_t i = index_of(view, from); i < view->pkt_count; i++) {
         unsigned side = pkt_side(&view->pkts[i]);
