@@ -183,8 +183,8 @@ static int compare_far(const void *left, const void *right)
 }
 
 /* The cut at which the packets took the least time, in the order of the samples given. */
-static void cut_at_least(const struct surveyor *surveyor, const struct sample *samples,
-                         uint32_t count, unsigned k, unsigned side, struct jump *jump)
+static uint32_t cut_at_least(const struct surveyor *surveyor, const struct sample *samples,
+                             uint32_t count, unsigned k, unsigned side, struct jump *jump)
 {
     int64_t before_ns = base_of(surveyor, k), after_ns = base_of(surveyor, k + 1);
     int64_t sum = 0, least = INT64_MAX;
@@ -203,6 +203,17 @@ static void cut_at_least(const struct surveyor *surveyor, const struct sample *s
     jump->place[side] = samples[best].place[side];
     jump->before[side] = samples[low].place[side];
     jump->after[side] = samples[high].place[side];
+    return best;
+}
+
+/* How much too fast x passes over a cut: by as much as the near clock was set forward there. */
+static int64_t x_excess(const struct sample *before)
+{
+    const struct sample *after = before + 1;
+    int64_t near_ns = clock_within(after->ns[0] - before->ns[0], CLOCK_APART_MAX_NS);
+    int64_t far_ns = clock_within(after->ns[1] - before->ns[1], CLOCK_APART_MAX_NS);
+    int64_t passed_ns = near_ns < 0 || far_ns < near_ns ? far_ns : near_ns;
+    return after->x_ns - before->x_ns - (passed_ns > 0 ? passed_ns : 0);
 }
 
 /* Bounds of the samples that fit either piece, in either capture. */
@@ -231,8 +242,9 @@ static bool find_jump(struct surveyor *surveyor, unsigned k, struct jump *jump)
     struct sample *turned = malloc((end - begin) * sizeof *turned);
     if (!turned)
         return false;
-    jump->size_ns = base_of(surveyor, k + 1) - base_of(surveyor, k);
-    cut_at_least(surveyor, surveyor->samples + begin, end - begin, k, 0, jump);
+    uint32_t at = cut_at_least(surveyor, surveyor->samples + begin, end - begin, k, 0, jump);
+    jump->size_ns = base_of(surveyor, k + 1) - base_of(surveyor, k) +
+                    slope_ns(surveyor->slope_ppb, x_excess(&surveyor->samples[begin + at - 1]));
     memcpy(turned, surveyor->samples + begin, (end - begin) * sizeof *turned);
     qsort(turned, end - begin, sizeof *turned, compare_far);
     cut_at_least(surveyor, turned, end - begin, k, 1, jump);
