@@ -353,6 +353,8 @@ static int64_t copy_within_ns(const struct track *track, const struct pkt *pkt, 
 static bool is_copy(const struct pkt *a, const struct pkt *b, int64_t within_ns)
 {
     int64_t apart_ns = b->time.ns - a->time.ns;
+    if (apart_ns < 0)
+        apart_ns = -apart_ns; /* a clock set back */
     return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->flags == b->flags &&
            a->ip_id == b->ip_id && a->window == b->window && a->hash == b->hash &&
            a->tsval == b->tsval && a->tsecr == b->tsecr && apart_ns <= within_ns;
