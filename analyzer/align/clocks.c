@@ -8,7 +8,8 @@
 
 #include "align/links.h"
 
-#define ONE_SIDED_NS (50 * NS_PER_MS) /* a guess at a delay that nothing bounds */
+#define UNCERTAINTY_MOST_NS (CLOCK_APART_MAX_NS / 64) /* of all points together: no overflow */
+#define ONE_SIDED_NS        (50 * NS_PER_MS)          /* a guess at a delay that nothing bounds */
 
 /* far - near = base_ns + slope * x */
 struct line {
@@ -36,6 +37,9 @@ static void choose_constant(const struct corridor *corridor, struct line *line)
         bool zero_fits = low <= UNCERTAINTY_FLOOR_NS && high >= -UNCERTAINTY_FLOOR_NS;
         line->base_ns = zero_fits && !line->contradicts ? 0 : middle_of(low, high);
         line->uncertainty_ns = larger(llabs(high - line->base_ns), llabs(line->base_ns - low));
+    } else if (!corridor->ceiling_count && !corridor->floor_count) { /* no pair was to be trusted */
+        line->contradicts = true;
+        line->uncertainty_ns = ONE_SIDED_NS;
     } else { /* bounded from one side only: how far off it is on the other, nobody knows */
         bool below = corridor->floor_count != 0;
         int64_t known = below ? low : high;
@@ -169,6 +173,7 @@ static bool tie(struct context *context, struct alignment *alignment, unsigned n
         choose_constant(&corridor, &line);
         choose_drift(&corridor, &line);
         line.uncertainty_ns = larger(line.uncertainty_ns, UNCERTAINTY_FLOOR_NS);
+        line.uncertainty_ns = clock_within(line.uncertainty_ns, UNCERTAINTY_MOST_NS);
         *clock = fit_of_line(&line, link->samples[0].ns[0],
                              begin_of(context, &alignment->steps[far], far));
         clock->uncertainty_ns += alignment->clock[near].uncertainty_ns;
