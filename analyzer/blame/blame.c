@@ -22,6 +22,7 @@
 /* Bytes are outstanding: asked in this order. */
 static const case_rule rules_outstanding[] = {
     rule_window_closed,
+    rule_broken,
     rule_acks_beyond_sender,
     rule_not_sent_on,
     rule_beyond_receiver,
@@ -34,7 +35,7 @@ static const case_rule rules_outstanding[] = {
 
 /* Nothing is outstanding that a capture saw: when no rule knows a cause, it is no stall. */
 static const case_rule rules_silent[] = {
-    rule_window_shut,       rule_acks_on_path,      rule_acks_beyond_sender,
+    rule_window_shut,       rule_broken,            rule_acks_on_path, rule_acks_beyond_sender,
     rule_held_before_first, rule_lost_before_first, rule_sender_idle,
 };
 

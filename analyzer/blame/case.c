@@ -72,6 +72,16 @@ uint32_t first_copy(const struct stall_case *item)
     return COPY_NONE;
 }
 
+int64_t next_sending(const struct stall_case *item, int64_t after_ns)
+{
+    const struct hop *hop = item->timeline->sender;
+    for (uint32_t i = copies_from(hop, after_ns + 1);
+         i < hop->count && hop_time(hop, i) <= item->end_ns; i++)
+        if (covers(hop_pkt(hop, i), item->level))
+            return hop_time(hop, i);
+    return item->end_ns;
+}
+
 bool sent_again(const struct stall_case *item)
 {
     const struct hop *hop = item->timeline->sender;

@@ -26,9 +26,10 @@ struct stall_case {
 /* A rule looks at the case; when it knows the cause it fills in the finding and says true. */
 typedef bool (*case_rule)(struct stall_case *item);
 
-/* Rules, in the order in which they are asked; see cause_path.c and cause_ends.c. First those for
+/* Rules, in the order in which they are asked; see cause_path.c, cause_ends.c and others. First those for
  * data that is outstanding, then those for a sender that has nothing outstanding. */
 bool rule_window_closed(struct stall_case *item);
+bool rule_broken(struct stall_case *item);
 bool rule_not_sent_on(struct stall_case *item);
 bool rule_beyond_receiver(struct stall_case *item);
 bool rule_held(struct stall_case *item);
@@ -76,6 +77,9 @@ bool lost_mostly(const struct stall_case *item);
 
 /* The sender's first copy of the byte that is waited for, at its hop; COPY_NONE. */
 uint32_t first_copy(const struct stall_case *item);
+
+/* When the sender sent the byte at `level` again after a time; the case's end when it did not. */
+int64_t next_sending(const struct stall_case *item, int64_t after_ns);
 
 /* Did the sender's hop see old bytes, or the byte waited for, again during the case? */
 bool sent_again(const struct stall_case *item);

@@ -118,7 +118,7 @@ static struct passed copies_passed(const struct stall_case *item)
     int64_t from_ns = item->sent_ns < item->start_ns ? item->sent_ns : item->start_ns;
     for (uint32_t i = copies_from(hop, from_ns - NS_PER_MS);
          i < hop->count && hop_time(hop, i) < item->end_ns; i++)
-        if (covers(hop_pkt(hop, i), item->level)) {
+        if (covers(hop_pkt(hop, i), item->level) && !timeline_void(hop->view, hop_pkt(hop, i))) {
             passed.first = passed.count++ ? passed.first : i;
             passed.last = i;
         }

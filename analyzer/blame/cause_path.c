@@ -291,14 +291,6 @@ struct losses {
     int64_t waited_ns; /* from each until the sender sent it again, or to the end */
 };
 
-/* When the sender sent the byte again; the case's end when it did not. */
-static int64_t next_sending(const struct stall_case *item, int64_t after_ns)
-{
-    const struct hop *hop = item->timeline->sender;
-    uint32_t copy = next_copy(item, hop, copies_from(hop, after_ns + 1), item->end_ns);
-    return copy == COPY_NONE ? item->end_ns : hop_time(hop, copy);
-}
-
 static struct losses losses_behind(const struct stall_case *item, unsigned k)
 {
     const struct trail *trail = item->timeline->data;

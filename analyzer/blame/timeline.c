@@ -271,7 +271,8 @@ static bool collect_acks(const struct hop *hop, unsigned side, struct steps *ste
 {
     for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
         const struct pkt *pkt = &hop->view->pkts[i];
-        if (is_ack(pkt, side) && !add_step(steps, view_time(hop, i), pkt->ack, i))
+        if (is_ack(pkt, side) && !timeline_void(hop->view, pkt) &&
+            !add_step(steps, view_time(hop, i), pkt->ack, i))
             return false;
     }
     return true;
@@ -300,7 +301,8 @@ static bool add_missed(const struct trail *trail, unsigned side, struct steps *s
         for (uint32_t i = 0; i < hop->count; i++) {
             const struct pkt *pkt = hop_pkt(hop, i);
             bool data = is_data(pkt, side);
-            if (hop->copies[i].previous != COPY_NONE || (!data && !is_ack(pkt, side)))
+            if (hop->copies[i].previous != COPY_NONE || (!data && !is_ack(pkt, side)) ||
+                timeline_void(hop->view, pkt))
                 continue;
             struct step *step = ARRAY_PUSH(steps->items, steps->count, steps->capacity);
             if (!step)

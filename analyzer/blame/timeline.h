@@ -89,6 +89,14 @@ static inline int64_t announced_room(const struct track_flow *view, const struct
                                                                         : INT32_MAX;
 }
 
+/* A broken packet is thrown away and tells its receiver nothing; but where most sums look wrong,
+ * they were not complete yet when they were captured. */
+static inline bool timeline_void(const struct track_flow *view, const struct pkt *pkt)
+{
+    const struct stream *stream = &view->stream[pkt_side(pkt)];
+    return (pkt->flags & PKT_BAD_CHECKSUM) && stream->wrong * 2 <= stream->checked;
+}
+
 static inline int64_t view_time(const struct hop *hop, uint32_t pkt)
 {
     return clock_to_path(hop->clock, hop->view->pkts[pkt].time).ns;

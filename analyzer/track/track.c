@@ -303,9 +303,21 @@ static void set_offsets(struct track_flow *flow, unsigned side, const struct dec
         move_next(other, pkt->ack);
 }
 
+/* A snap length cuts the long packets: what is as short as one that was whole, was whole. */
+static void note_checksum(struct stream *sender, const struct decoded *packet)
+{
+    if (packet->checksum == CHECKSUM_UNKNOWN)
+        return;
+    sender->checked++;
+    sender->wrong += packet->checksum == CHECKSUM_WRONG;
+    if (packet->payload_bytes >= sender->checked_below_bytes)
+        sender->checked_below_bytes = packet->payload_bytes + 1;
+}
+
 static void note_options(struct track_flow *flow, unsigned side, const struct decoded *packet)
 {
     struct stream *sender = &flow->stream[side];
+    note_checksum(sender, packet);
     if (sender->packets++ == 0)
         flow->network[side] = packet->network;
     sender->payload_bytes += packet->payload_bytes;

@@ -68,6 +68,8 @@ struct stream {
     uint16_t mss;               /* announced in its SYN, 0: not seen */
     uint32_t payload_max_bytes; /* largest payload seen in one packet */
     uint64_t packets, payload_bytes;
+    uint64_t checked, wrong;      /* packets whose checksum was computed; was wrong */
+    uint32_t checked_below_bytes; /* of packets with a smaller payload it was: all were captured */
     int64_t next; /* highest offset seen, plus its length: for unwrapping */
 };
 

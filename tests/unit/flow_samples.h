@@ -4,7 +4,7 @@
  * what befell it on the way. Every point then gets the view it would have captured.
  *
  * Place 0 is nearest to the servers. A packet crosses one segment more than there are points,
- * counted from its sender from 1: `lost_in` and `held_in` name one, 0 is none.
+ * counted from its sender from 1: `lost_in`, `held_in` and `broken_in` name one, 0 is none.
  */
 #ifndef WHICHHOP_TESTS_FLOW_SAMPLES_H
 #define WHICHHOP_TESTS_FLOW_SAMPLES_H
@@ -35,6 +35,7 @@ struct path {
     int64_t delay_ns[PATH_POINTS + 1]; /* by segment of the path, either way */
     bool no_stamps, no_ids;
     bool datagrams;          /* UDP: no sequence numbers, every payload another */
+    unsigned cut;            /* set of places that capture headers only */
     bool routed;             /* every inner segment takes one off the TTL */
     bool reversed;           /* the client sits at the servers' side */
     bool blind[PATH_POINTS]; /* by place: nothing of the flow is captured there */
@@ -158,6 +159,7 @@ static inline int64_t path_send(struct path *path, const struct line *line)
             return INT64_MAX;
         time_ns += path->delay_ns[upwards ? segment - 1 : path->points + 1 - segment];
         time_ns += line->held_in == segment ? line->held_ns : 0;
+        pkt.flags |= line->broken_in == segment ? PKT_BAD_CHECKSUM : 0u;
         if (segment <= path->points)
             path_show(path, upwards ? segment - 1 : path->points - segment, line, &pkt, time_ns,
                       segment - 1);
@@ -179,7 +181,8 @@ static inline int shown_compare(const void *left, const void *right)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
-static inline void view_count(struct track_flow *view, const struct pkt *pkt, uint8_t ttl)
+static inline void view_count(struct track_flow *view, const struct pkt *pkt, uint8_t ttl,
+                              bool checked)
 {
     struct stream *stream = &view->stream[pkt_side(pkt)], *other = &view->stream[!pkt_side(pkt)];
     bool syn = pkt->flags & PKT_SYN;
@@ -190,6 +193,9 @@ static inline void view_count(struct track_flow *view, const struct pkt *pkt, ui
         stream->payload_max_bytes = pkt->len;
     stream->next = pkt_end(pkt) > stream->next ? pkt_end(pkt) : stream->next;
     stream->ttl_max = ttl > stream->ttl_max ? ttl : stream->ttl_max;
+    stream->checked += checked;
+    stream->wrong += checked && (pkt->flags & PKT_BAD_CHECKSUM);
+    stream->checked_below_bytes = checked ? UINT32_MAX : 0;
     stream->base_known |= syn;
     other->base_known |= syn && (pkt->flags & PKT_ACK);
     stream->mss = syn ? MSS : stream->mss;
@@ -216,7 +222,7 @@ static inline void path_finish(struct path *path)
             pkt->frame = i + 1;
             view->first = i ? view->first : pkt->time; /* the lines are in time */
             view->last = pkt->time;
-            view_count(view, pkt, shown->ttl);
+            view_count(view, pkt, shown->ttl, !(path->cut & 1u << place));
             for (unsigned s = 0; s < shown->sacks; s++) {
                 struct sack_block *block =
                     ARRAY_PUSH(view->sacks, view->sack_count, view->sack_capacity);

@@ -43,7 +43,7 @@ struct line {
     const char *payload;
     int64_t sack[LINE_SACKS][2]; /* up to the first empty block */
     /* Its way, see flow_samples.h. Segments are counted from its sender, from 1. */
-    unsigned lost_in, held_in;
+    unsigned lost_in, held_in, broken_in;
     int64_t held_ns;
     unsigned missed; /* set of places whose capture misses it */
 };
