@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "blame/case.h"
+#include "blame/cause_queue.h"
 #include "blame/datagrams.h"
 
 /* Twice the round trip of a flow that began before the captures, until one is measured: half of
@@ -35,8 +36,10 @@ static const case_rule rules_outstanding[] = {
 
 /* Nothing is outstanding that a capture saw: when no rule knows a cause, it is no stall. */
 static const case_rule rules_silent[] = {
-    rule_window_shut,       rule_broken,            rule_acks_on_path, rule_acks_beyond_sender,
-    rule_held_before_first, rule_lost_before_first, rule_sender_idle,
+    rule_window_shut,       rule_broken,
+    rule_acks_on_path,      rule_acks_beyond_sender,
+    rule_held_before_first, rule_lost_before_first,
+    rule_sender_idle,
 };
 
 /* What examining one direction needs. */
@@ -280,49 +283,120 @@ static bool same_case(const struct finding *a, const struct finding *b)
            a->place.span == b->place.span;
 }
 
-static void absorb(struct finding *into, struct finding *from)
+static void absorb(struct finding *into, const struct finding *from)
 {
     if (from->direction != into->direction)
         into->direction = WH_BOTH;
     into->end_ns = from->end_ns > into->end_ns ? from->end_ns : into->end_ns;
     into->resumed |= from->resumed;
     into->bytes_waiting += from->bytes_waiting;
+    into->silence_ns = later(into->silence_ns, from->silence_ns);
     into->confidence = from->confidence > into->confidence ? from->confidence : into->confidence;
 }
 
+/* Does a queue explain another stall of the flow: its overflow, or packets that came late through
+ * it? Not a silence longer than any in which the queue let something out. */
+static bool explains(const struct finding *queue, const struct finding *stall)
+{
+    int64_t from_ns = later(queue->start_ns, stall->start_ns);
+    int64_t to_ns = queue->end_ns < stall->end_ns ? queue->end_ns : stall->end_ns;
+    int64_t stall_ns = stall->end_ns - stall->start_ns;
+    bool same = queue->place.first == stall->place.first && queue->place.span == stall->place.span;
+    if (2 * (to_ns - from_ns) < stall_ns)
+        return false;
+    switch (stall->cause) {
+    case WH_CAUSE_LOSS:
+    case WH_CAUSE_ACK_LOSS:
+        return same;
+    case WH_CAUSE_FREEZE:
+        return same && 2 * queue->silence_ns < stall_ns;
+    case WH_CAUSE_UNKNOWN:
+        return stall->place.first <= queue->place.first &&
+               stall->place.first + stall->place.span >= queue->place.first + queue->place.span;
+    default:
+        return false;
+    }
+}
+
+/* Leaves out what a queue explains; `items` are sorted. Returns how many remain. */
+static uint32_t drop_explained(struct finding *items, uint32_t count)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool explained = false;
+        for (uint32_t q = 0; q < count && items[q].start_ns < items[i].end_ns && !explained; q++)
+            explained =
+                q != i && items[q].cause == WH_CAUSE_QUEUEING && explains(&items[q], &items[i]);
+        items[i].explained = explained;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (items[i].explained)
+            free(items[i].evidence);
+        else
+            items[kept++] = items[i];
+    return kept;
+}
+
+/* What becomes of a stall that begins before the last one kept has ended. */
+static uint32_t join(struct finding *items, uint32_t kept, struct finding *last,
+                     const struct finding *item)
+{
+    int64_t here_ns = item->end_ns - item->start_ns, last_ns = last->end_ns - last->start_ns;
+    int64_t common_ns = last->end_ns - item->start_ns;
+    bool longer = here_ns > last_ns;
+    if (same_case(last, item)) {
+        absorb(last, item);
+        free(item->evidence);
+    } else if (2 * common_ns < (longer ? last_ns : here_ns)) {
+        items[kept++] = *item;
+    } else if ((longer && item->cause != WH_CAUSE_UNKNOWN) || last->cause == WH_CAUSE_UNKNOWN) {
+        free(last->evidence);
+        *last = *item;
+    } else {
+        free(item->evidence);
+    }
+    return kept;
+}
+
 /* The stalls of a flow's two directions, from `first` on: overlapping ones of the same kind become
- * one; of others, where they overlap for half of the shorter one or more, the longer one stays. */
+ * one; of others, where they overlap for half of the shorter one or more, the longer one stays. A
+ * queue does not stop a flow: beside what it does not explain, it stays. */
 static void merge(struct findings *findings, uint32_t first)
 {
     uint32_t count = findings->count - first, kept = 0;
     struct finding *items = findings->items + first;
+    struct finding *last[2] = {NULL, NULL}; /* of queues, of others */
     if (count == 0)
         return;
     qsort(items, count, sizeof *items, compare_findings);
+    count = drop_explained(items, count);
     for (uint32_t i = 0; i < count; i++) {
-        struct finding *last = kept ? &items[kept - 1] : NULL;
-        if (!last || items[i].start_ns >= last->end_ns) {
-            items[kept++] = items[i];
-            continue;
-        }
-        int64_t here_ns = items[i].end_ns - items[i].start_ns;
-        int64_t last_ns = last->end_ns - last->start_ns;
-        int64_t common_ns = last->end_ns - items[i].start_ns;
-        bool longer = here_ns > last_ns;
-        if (same_case(last, &items[i])) {
-            absorb(last, &items[i]);
-            free(items[i].evidence);
-        } else if (2 * common_ns < (longer ? last_ns : here_ns)) {
-            items[kept++] = items[i];
-        } else if ((longer && items[i].cause != WH_CAUSE_UNKNOWN) ||
-                   last->cause == WH_CAUSE_UNKNOWN) {
-            free(last->evidence);
-            *last = items[i];
-        } else {
-            free(items[i].evidence);
-        }
+        struct finding item = items[i], **rival = &last[item.cause != WH_CAUSE_QUEUEING];
+        bool apart = !*rival || item.start_ns >= (*rival)->end_ns;
+        bool elsewhere = item.cause == WH_CAUSE_QUEUEING && *rival && !same_case(*rival, &item);
+        uint32_t before = kept;
+        if (apart || elsewhere)
+            items[kept++] = item;
+        else
+            kept = join(items, kept, *rival, &item);
+        if (kept > before)
+            *rival = &items[before];
     }
     findings->count = first + kept;
+}
+
+static bool find_all_queues(const struct inquiry *inquiry, const struct timeline timelines[2])
+{
+    for (unsigned side = 0; side < 2; side++) {
+        struct stall_case item = {.timeline = &timelines[side],
+                                  .other = &timelines[!side],
+                                  .flow = inquiry->flow,
+                                  .options = inquiry->options,
+                                  .arena = inquiry->arena};
+        if (item.timeline->sender && !find_queues(&item, inquiry->flow_index, inquiry->findings))
+            return false;
+    }
+    return true;
 }
 
 int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_index,
@@ -348,6 +422,8 @@ int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_ind
         if (blamer->timeline[side].sender &&
             examine_direction(&inquiry, &blamer->timeline[side], &blamer->timeline[!side], error))
             return WH_ERROR;
+    if (!find_all_queues(&inquiry, blamer->timeline))
+        return error_memory(error, "queues");
     merge(findings, first);
     return WH_OK;
 }

@@ -35,6 +35,8 @@ struct finding {
     enum wh_scope scope;
     double confidence;
     uint64_t bytes_waiting;
+    int64_t silence_ns; /* of queueing: the longest time in which nothing came out */
+    bool explained;     /* by a queue of the same flow: to be left out */
     struct vanished vanished;
     struct wh_evidence *evidence; /* malloc'ed; texts and frames in the arena, points as added */
     uint32_t evidence_count, evidence_capacity;

@@ -26,8 +26,8 @@ struct stall_case {
 /* A rule looks at the case; when it knows the cause it fills in the finding and says true. */
 typedef bool (*case_rule)(struct stall_case *item);
 
-/* Rules, in the order in which they are asked; see cause_path.c, cause_ends.c and others. First those for
- * data that is outstanding, then those for a sender that has nothing outstanding. */
+/* Rules, in the order in which they are asked; see cause_path.c, cause_ends.c and others. First
+ * those for data that is outstanding, then those for a sender that has nothing outstanding. */
 bool rule_window_closed(struct stall_case *item);
 bool rule_broken(struct stall_case *item);
 bool rule_not_sent_on(struct stall_case *item);

@@ -153,8 +153,7 @@ static bool conclude_broken(struct stall_case *item, const struct trail *trail,
         testify(item, NULL, 0, NULL, 0, "%u packets that were waited for came so", count);
     if (item->resumed && item->resume_pkt != COPY_NONE)
         testify(item, item->timeline->receiver, item->resume_pkt, NULL, 0,
-                "it went on at %.3f s, when one had come unbroken",
-                seconds_of(item, item->end_ns));
+                "it went on at %.3f s, when one had come unbroken", seconds_of(item, item->end_ns));
     return true;
 }
 
@@ -198,8 +197,8 @@ static bool acks_broken(struct stall_case *item, int64_t number)
         const struct hop *hop = &trail->hops[k];
         if (!hop->view)
             continue;
-        for (uint32_t i = copies_from(hop, from_ns);
-             i < hop->count && hop_time(hop, i) < right_ns; i++) {
+        for (uint32_t i = copies_from(hop, from_ns); i < hop->count && hop_time(hop, i) < right_ns;
+             i++) {
             const struct pkt *pkt = hop_pkt(hop, i);
             if (pkt->ack == ACK_NONE || pkt->ack < number || (pkt->flags & PKT_RST))
                 continue;

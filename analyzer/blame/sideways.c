@@ -165,12 +165,87 @@ static void ask_size(struct finding *finding, const struct flows *flows,
     add_evidence(finding, &passage, arena);
 }
 
+/* ---- does another flow show a queue? ----------------------------------------------------------
+ */
+
+#define CONFIDENCE_OTHERS_QUEUE 0.85
+
+static bool within(const struct place *inner, const struct place *outer)
+{
+    return outer->first <= inner->first && inner->first + inner->span <= outer->first + outer->span;
+}
+
+/* A flow with few packets cannot tell a queue from a freeze; one whose packets kept coming out of
+ * the same segment meanwhile, late as they were, can. */
+static void ask_queue(struct finding *finding, const struct findings *findings, struct arena *arena)
+{
+    if (finding->cause != WH_CAUSE_FREEZE && finding->cause != WH_CAUSE_UNKNOWN)
+        return;
+    for (uint32_t i = 0; i < findings->count; i++) {
+        const struct finding *queue = &findings->items[i];
+        int64_t from_ns = queue->start_ns > finding->start_ns ? queue->start_ns : finding->start_ns;
+        int64_t to_ns = queue->end_ns < finding->end_ns ? queue->end_ns : finding->end_ns;
+        if (queue->cause != WH_CAUSE_QUEUEING || queue->flow == finding->flow ||
+            !within(&queue->place, &finding->place) ||
+            2 * (to_ns - from_ns) < finding->end_ns - finding->start_ns ||
+            2 * queue->silence_ns > to_ns - from_ns)
+            continue;
+        struct wh_evidence *evidence =
+            ARRAY_PUSH(finding->evidence, finding->evidence_count, finding->evidence_capacity);
+        if (!evidence)
+            return;
+        *evidence = (struct wh_evidence){
+            .text = arena_printf(arena, "packets of another flow kept coming out there meanwhile, "
+                                        "late as well: a queue, no freeze"),
+            .frames = queue->evidence_count ? queue->evidence[0].frames : NULL,
+            .frame_count = queue->evidence_count ? queue->evidence[0].frame_count : 0};
+        finding->evidence_count -= evidence->text == NULL;
+        finding->cause = WH_CAUSE_QUEUEING;
+        finding->place = queue->place;
+        finding->silence_ns = INT64_MAX; /* it says nothing of others itself */
+        finding->confidence = CONFIDENCE_OTHERS_QUEUE;
+        return;
+    }
+}
+
+/* What turned out to be a queue's may touch a time in which that queue was seen at work. Findings
+ * of a flow lie side by side. */
+static void join_queues(struct findings *findings)
+{
+    uint32_t kept = 0, first = 0; /* first: of the flow, among those kept */
+    for (uint32_t i = 0; i < findings->count; i++) {
+        struct finding *item = &findings->items[i], *into = NULL;
+        if (kept == 0 || findings->items[kept - 1].flow != item->flow)
+            first = kept;
+        for (uint32_t k = first; k < kept && !into; k++) {
+            struct finding *one = &findings->items[k];
+            bool queues = one->cause == WH_CAUSE_QUEUEING && item->cause == WH_CAUSE_QUEUEING;
+            if (queues && same_place(one, item) && one->start_ns <= item->end_ns &&
+                item->start_ns <= one->end_ns)
+                into = one;
+        }
+        if (!into) {
+            findings->items[kept++] = *item;
+            continue;
+        }
+        into->direction = into->direction == item->direction ? into->direction : WH_BOTH;
+        into->start_ns = item->start_ns < into->start_ns ? item->start_ns : into->start_ns;
+        into->resumed = item->end_ns > into->end_ns ? item->resumed : into->resumed;
+        into->end_ns = item->end_ns > into->end_ns ? item->end_ns : into->end_ns;
+        free(item->evidence);
+    }
+    findings->count = kept;
+}
+
 void look_sideways(struct findings *findings, const struct flows *flows,
                    const struct alignment *alignment, struct arena *arena)
 {
     bool *stalled = calloc((size_t)flows->count + 1, sizeof *stalled);
     for (uint32_t i = 0; i < findings->count; i++)
         ask_size(&findings->items[i], flows, alignment, arena);
+    for (uint32_t i = 0; i < findings->count; i++)
+        ask_queue(&findings->items[i], findings, arena);
+    join_queues(findings);
     for (uint32_t i = 0; stalled && i < findings->count; i++)
         findings->items[i].scope = scope_of(findings, i, flows, alignment, stalled);
     free(stalled);

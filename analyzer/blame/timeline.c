@@ -85,10 +85,12 @@ uint32_t copies_from(const struct hop *hop, int64_t time_ns)
 
 /* ---- the sender's timestamp clock ------------------------------------------------------------ */
 
-/* Ticks a second that stacks use; a measured rate is rounded to the nearest of them. */
+/* Ticks a second that stacks use; a measured rate is rounded to the nearest of them. A queue at one
+ * end of a short flow shifts what is measured by some percent: so 1000 and 1024, or 500 and 512,
+ * would be confused, and no system of today counts to the latter. */
 static int64_t usual_tick_ns(double per_second)
 {
-    static const double rates[] = {1, 2, 10, 64, 100, 128, 200, 250, 300, 500, 512, 1000, 1024};
+    static const double rates[] = {1, 2, 10, 64, 100, 128, 200, 250, 300, 500, 1000};
     double best = 0, distance = 0.15;
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
         double off = per_second > rates[i] ? per_second / rates[i] - 1 : rates[i] / per_second - 1;

@@ -233,6 +233,20 @@ static const char *what_happened(const struct wh_result *result, const struct wh
             "only large packets %s vanished, again and again: %s stalled %s, for %.1f "
             "s in all",
             way, flows, often, seconds);
+    case WH_CAUSE_QUEUEING:
+        return arena_printf(arena,
+                            "packets %s kept coming out, but late: a queue stood there %s, for "
+                            "%.1f s in all (%s)",
+                            way, often, seconds, flows);
+    case WH_CAUSE_CORRUPTION:
+        return arena_printf(arena,
+                            "packets %s broke, as their checksums show: %s stalled %s, for %.1f s "
+                            "in all",
+                            way, flows, often, seconds);
+    case WH_CAUSE_NAT:
+        return arena_printf(arena,
+                            "the translation of addresses failed: %s stalled %s, for %.1f s in all",
+                            flows, often, seconds);
     case WH_CAUSE_ZERO_WINDOW:
         return arena_printf(arena, "the receiver's window was closed %s, for %.1f s in all (%s)",
                             often, seconds, flows);

@@ -70,7 +70,7 @@ struct stream {
     uint64_t packets, payload_bytes;
     uint64_t checked, wrong;      /* packets whose checksum was computed; was wrong */
     uint32_t checked_below_bytes; /* of packets with a smaller payload it was: all were captured */
-    int64_t next; /* highest offset seen, plus its length: for unwrapping */
+    int64_t next;                 /* highest offset seen, plus its length: for unwrapping */
 };
 
 /* A flow as one point saw it. endpoint[0] is the client: the SYN's sender; without a SYN, see
