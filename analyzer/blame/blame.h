@@ -35,7 +35,8 @@ struct finding {
     enum wh_scope scope;
     double confidence;
     uint64_t bytes_waiting;
-    int64_t silence_ns; /* of queueing: the longest time in which nothing came out */
+    int64_t entered_ns; /* of queueing: when the first packet that came out late had gone in */
+    int64_t silence_ns; /* and the longest time in which nothing came out */
     bool explained;     /* by a queue of the same flow: to be left out */
     struct vanished vanished;
     struct wh_evidence *evidence; /* malloc'ed; texts and frames in the arena, points as added */

@@ -92,6 +92,7 @@ static bool add_queue(struct row *row, struct findings *findings, uint32_t flow_
                              .start_ns = passages->items[found->first].out_ns,
                              .end_ns = passages->items[found->last].out_ns,
                              .resumed = found->ended,
+                             .entered_ns = passages->items[found->first].in_ns,
                              .silence_ns = found->silence_ns};
     item->finding = kept;
     int64_t sent = steps_level(&item->timeline->sent, kept->start_ns, 0);

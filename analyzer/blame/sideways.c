@@ -183,7 +183,8 @@ static void ask_queue(struct finding *finding, const struct findings *findings, 
         return;
     for (uint32_t i = 0; i < findings->count; i++) {
         const struct finding *queue = &findings->items[i];
-        int64_t from_ns = queue->start_ns > finding->start_ns ? queue->start_ns : finding->start_ns;
+        int64_t from_ns =
+            queue->entered_ns > finding->start_ns ? queue->entered_ns : finding->start_ns;
         int64_t to_ns = queue->end_ns < finding->end_ns ? queue->end_ns : finding->end_ns;
         if (queue->cause != WH_CAUSE_QUEUEING || queue->flow == finding->flow ||
             !within(&queue->place, &finding->place) ||
@@ -202,7 +203,8 @@ static void ask_queue(struct finding *finding, const struct findings *findings, 
         finding->evidence_count -= evidence->text == NULL;
         finding->cause = WH_CAUSE_QUEUEING;
         finding->place = queue->place;
-        finding->silence_ns = INT64_MAX; /* it says nothing of others itself */
+        finding->direction = queue->direction;
+        finding->silence_ns = INT64_MAX; /* by itself it tells nothing of others */
         finding->confidence = CONFIDENCE_OTHERS_QUEUE;
         return;
     }
