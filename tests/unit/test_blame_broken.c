@@ -19,9 +19,8 @@ static void test_breaks_between_captures(void **state)
 {
     struct blame_bench *bench = *state;
     break_twice(bench, 2);
-    const struct finding *finding =
-        EXPECT(bench, WH_CAUSE_CORRUPTION, 1, .direction = WH_TO_CLIENT, .start_ms = 4,
-               .end_ms = 915, .confidence = 0.97);
+    const struct finding *finding = EXPECT(bench, WH_CAUSE_CORRUPTION, 1, .direction = WH_TO_CLIENT,
+                                           .start_ms = 4, .end_ms = 915, .confidence = 0.97);
     assert_int_equal(finding->evidence[0].frame_count, 2);
     assert_int_equal(finding->evidence[0].frames[0].point, 0);
     assert_int_equal(finding->evidence[0].frames[1].point, 1);
