@@ -242,6 +242,15 @@ static void forget(struct wh_analysis *analysis)
     analysis->totals = NULL;
 }
 
+static bool find_nat(const struct wh_analysis *analysis, struct nat_signs *nat)
+{
+    struct nat_icmps icmps[WH_POINTS_MAX];
+    for (unsigned p = 0; p < analysis->capture_count; p++)
+        icmps[p] = (struct nat_icmps){analysis->captures[p].track.icmps,
+                                      analysis->captures[p].track.icmp_count};
+    return nat_find(&analysis->flows, &analysis->alignment, icmps, nat);
+}
+
 static int run_flows(struct wh_analysis *analysis, struct worker *worker, struct wh_error *error)
 {
     int status = WH_OK;
@@ -261,13 +270,16 @@ int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
     struct worker worker = {0};
     const char *names[WH_POINTS_MAX];
     bool gaps = false;
+    struct nat_signs nat = {0};
     for (unsigned p = 0; p < analysis->capture_count; p++)
         names[p] = analysis->captures[p].name;
     worker.options = (struct blame_options){.min_stall_ns = analysis->options.min_stall_ns,
                                             .epoch_ns = analysis->epoch.ns,
                                             .point_count = analysis->capture_count,
-                                            .names = names};
-    int status = run_flows(analysis, &worker, error);
+                                            .names = names,
+                                            .nat = &nat};
+    int status = find_nat(analysis, &nat) ? run_flows(analysis, &worker, error)
+                                          : error_memory(error, "signs of translation");
     if (!status)
         status = gaps_find(analysis, worker.misses, &gaps, error);
     if (!status && gaps) {
@@ -276,6 +288,7 @@ int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
     }
     followed_free(&worker.followed);
     blamer_free(&worker.blamer);
+    nat_free(&nat);
     free(worker.detected.items);
     for (unsigned p = 0; p < WH_POINTS_MAX; p++)
         free(worker.misses[p].times_ns);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "blame/case.h"
+#include "blame/cause_nat.h"
 #include "blame/cause_queue.h"
 #include "blame/datagrams.h"
 
@@ -22,6 +23,7 @@
 
 /* Bytes are outstanding: asked in this order. */
 static const case_rule rules_outstanding[] = {
+    rule_nat,
     rule_window_closed,
     rule_broken,
     rule_acks_beyond_sender,
@@ -49,6 +51,7 @@ struct inquiry {
     const struct blame_options *options;
     struct arena *arena;
     struct findings *findings;
+    const struct nat_signs *nat; /* of the flow */
 };
 
 static int64_t threshold_ns(const struct inquiry *inquiry, const struct timeline *timeline,
@@ -191,7 +194,7 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
         item->start_ns = later(later(first_sending(item), from_ns), item->watched_ns);
         if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns) &&
-            !recovered_at_once(item) && !gave_up(item))
+            !recovered_at_once(item) && (!gave_up(item) || nat_sign_in(item)))
             return judge(inquiry, item, rules_outstanding,
                          sizeof rules_outstanding / sizeof *rules_outstanding, error);
     }
@@ -206,11 +209,14 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
 }
 
 /* Where a flow or its capture ends: a reset, else the end of the captures at its two ends. */
-static int64_t end_of(const struct timeline *timeline, int64_t after_ns)
+static int64_t end_of(const struct timeline *timeline, const struct nat_signs *nat,
+                      int64_t after_ns)
 {
     int64_t sender_ns = timeline->sender->last.ns, receiver_ns = timeline->receiver->last.ns;
     int64_t end_ns = sender_ns < receiver_ns ? sender_ns : receiver_ns;
     const struct hop *ends[2] = {timeline->sender, timeline->receiver};
+    if (nat_one_sided(nat, after_ns))
+        return nat_end(timeline, nat, after_ns, end_ns);
     for (unsigned e = 0; e < 2; e++)
         for (uint32_t i = view_from(ends[e], after_ns); i < ends[e]->view->pkt_count; i++)
             if ((ends[e]->view->pkts[i].flags & PKT_RST) && view_time(ends[e], i) < end_ns)
@@ -237,6 +243,7 @@ static int examine_direction(const struct inquiry *inquiry, const struct timelin
                               .flow = inquiry->flow,
                               .options = inquiry->options,
                               .arena = inquiry->arena,
+                              .nat = inquiry->nat,
                               .progress_ns = NEVER,
                               .progress_pkt = COPY_NONE,
                               .watched_ns = watched_from(timeline)};
@@ -253,7 +260,7 @@ static int examine_direction(const struct inquiry *inquiry, const struct timelin
         item.resumed = step != NULL;
         item.resume_pkt = step ? step->pkt : COPY_NONE;
         int64_t after_ns = item.progress_ns == NEVER ? INT64_MIN : item.progress_ns;
-        item.end_ns = step ? step->time_ns : end_of(timeline, after_ns);
+        item.end_ns = step ? step->time_ns : end_of(timeline, inquiry->nat, after_ns);
         bool long_enough =
             after_ns == INT64_MIN || item.end_ns - after_ns > inquiry->options->min_stall_ns;
         if (long_enough && examine(inquiry, &item, error) < 0)
@@ -403,7 +410,7 @@ int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_ind
                const struct followed *followed, const struct blame_options *options,
                struct arena *arena, struct findings *findings, struct wh_error *error)
 {
-    struct inquiry inquiry = {flow, flow_index, options, arena, findings};
+    struct inquiry inquiry = {flow, flow_index, options, arena, findings, &blamer->nat};
     uint32_t first = findings->count;
     if (flow->protocol != IPPROTO_TCP) {
         for (unsigned side = 0; side < 2; side++) {
@@ -415,6 +422,10 @@ int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_ind
         merge(findings, first);
         return WH_OK;
     }
+    if (options->nat && options->nat->is_continuation[flow_index])
+        return WH_OK; /* judged with the flow that it belongs to */
+    if (!nat_signs_of_flow(followed, options->nat, flow_index, &blamer->nat))
+        return error_memory(error, "signs of translation");
     for (unsigned side = 0; side < 2; side++)
         if (!timeline_make(followed, side, &blamer->timeline[side]))
             return error_memory(error, "timelines");
@@ -432,4 +443,5 @@ void blamer_free(struct blamer *blamer)
 {
     timeline_free(&blamer->timeline[0]);
     timeline_free(&blamer->timeline[1]);
+    nat_free(&blamer->nat);
 }

@@ -5,14 +5,10 @@
 #ifndef WHICHHOP_BLAME_BLAME_H
 #define WHICHHOP_BLAME_BLAME_H
 
+#include "blame/nat.h"
+#include "blame/place.h"
 #include "blame/timeline.h"
 #include "follow/follow.h"
-
-/* A stretch of the path: `span` segments from segment number `first` on; segment i lies between
- * the places i - 1 and i, so that 0 is servers..P0. */
-struct place {
-    unsigned first, span;
-};
 
 /* What a stall waited for: copies that went in at one point and did not come to the next, or to
  * the receiver. */
@@ -52,12 +48,14 @@ struct blame_options {
     int64_t min_stall_ns;
     int64_t epoch_ns; /* evidence tells times since it */
     unsigned point_count;
-    const char *const *names; /* of the points, as numbered in struct hop */
+    const char *const *names;    /* of the points, as numbered in struct hop */
+    const struct nat_signs *nat; /* of all flows; NULL: none */
 };
 
 /* Scratch of one thread, kept from flow to flow; zero it first. */
 struct blamer {
     struct timeline timeline[2];
+    struct nat_signs nat; /* of the flow */
 };
 
 /* Appends the stalls of one followed flow, in time order. Evidence and texts

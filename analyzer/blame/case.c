@@ -181,26 +181,44 @@ static void add_frame(struct wh_frame *frames, uint32_t *count, const struct hop
                                            hop->view->pkts[pkt].frame};
 }
 
-void testify(struct stall_case *item, const struct hop *hop_a, uint32_t pkt_a,
-             const struct hop *hop_b, uint32_t pkt_b, const char *format, ...)
+static void add_evidence(struct stall_case *item, const struct wh_frame *frames, uint32_t count,
+                         const char *format, va_list arguments)
 {
     char text[400];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-
     struct finding *finding = item->finding;
     struct wh_evidence *evidence =
         ARRAY_PUSH(finding->evidence, finding->evidence_count, finding->evidence_capacity);
-    struct wh_frame *frames = arena_alloc(item->arena, 2, sizeof *frames);
+    struct wh_frame *copies = arena_alloc(item->arena, (size_t)count + 1, sizeof *copies);
     if (!evidence)
         return;
-    *evidence = (struct wh_evidence){.text = arena_strdup(item->arena, text), .frames = frames};
-    if (!frames || !evidence->text) {
+    *evidence = (struct wh_evidence){
+        .text = arena_strdup(item->arena, text), .frames = copies, .frame_count = count};
+    if (!copies || !evidence->text) {
         finding->evidence_count--; /* without memory for it, a stall goes without this sentence */
         return;
     }
-    add_frame(frames, &evidence->frame_count, hop_a, pkt_a);
-    add_frame(frames, &evidence->frame_count, hop_b, pkt_b);
+    for (uint32_t i = 0; i < count; i++)
+        copies[i] = frames[i];
+}
+
+void testify(struct stall_case *item, const struct hop *hop_a, uint32_t pkt_a,
+             const struct hop *hop_b, uint32_t pkt_b, const char *format, ...)
+{
+    struct wh_frame frames[2];
+    uint32_t count = 0;
+    va_list arguments;
+    add_frame(frames, &count, hop_a, pkt_a);
+    add_frame(frames, &count, hop_b, pkt_b);
+    va_start(arguments, format);
+    add_evidence(item, frames, count, format, arguments);
+    va_end(arguments);
+}
+
+void testify_frame(struct stall_case *item, const struct wh_frame *frame, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    add_evidence(item, frame, 1, format, arguments);
+    va_end(arguments);
 }

@@ -12,6 +12,7 @@ struct stall_case {
     const struct flow *flow;
     const struct blame_options *options;
     struct arena *arena;
+    const struct nat_signs *nat; /* of the flow; NULL: none */
     int64_t level;
     int64_t progress_ns; /* when the level was reached; NEVER before the first progress */
     int64_t sent_ns;     /* when the byte at `level` was first sent; NEVER */
@@ -29,6 +30,7 @@ typedef bool (*case_rule)(struct stall_case *item);
 /* Rules, in the order in which they are asked; see cause_path.c, cause_ends.c and others. First
  * those for data that is outstanding, then those for a sender that has nothing outstanding. */
 bool rule_window_closed(struct stall_case *item);
+bool rule_nat(struct stall_case *item);
 bool rule_broken(struct stall_case *item);
 bool rule_not_sent_on(struct stall_case *item);
 bool rule_beyond_receiver(struct stall_case *item);
@@ -97,6 +99,10 @@ void conclude(struct stall_case *item, enum wh_cause cause, struct place place, 
 __attribute__((format(printf, 6, 7))) void testify(struct stall_case *item, const struct hop *hop_a,
                                                    uint32_t pkt_a, const struct hop *hop_b,
                                                    uint32_t pkt_b, const char *format, ...);
+
+/* Adds a sentence with one frame. */
+__attribute__((format(printf, 3, 4))) void
+testify_frame(struct stall_case *item, const struct wh_frame *frame, const char *format, ...);
 
 /* Seconds since the epoch, for sentences. */
 double seconds_of(const struct stall_case *item, int64_t time_ns);

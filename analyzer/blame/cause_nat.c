@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The translator failed the flow: it let packets out under another name or under none of its own,
+ * refused them, or answered for the other end with a reset. What merely vanishes in it is loss.
+ */
+#include "blame/cause_nat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define CONFIDENCE_NAT    0.95
+#define RESETS_EXAMINED   64u
+#define ANSWERS_WITHIN_NS NS_PER_S          /* a reset answers what came just before */
+#define SIGN_BEFORE_NS    (100 * NS_PER_MS) /* the case's start is known so well */
+
+/* ---- resets of the translator's own ---------------------------------------------------------- */
+
+static bool names_differ(const struct hop *a, const struct hop *b)
+{
+    return memcmp(&a->view->endpoint[0], &b->view->endpoint[0], sizeof a->view->endpoint[0]) != 0 ||
+           memcmp(&a->view->endpoint[1], &b->view->endpoint[1], sizeof a->view->endpoint[1]) != 0;
+}
+
+/* The packet that a reset answers, which went into the segment and did not come out: it asks for
+ * the reset's number, or the reset acknowledges it (RFC 9293, 3.10.7.1). `asked` is the hop of the
+ * opposite direction at the same point. */
+static bool answers_what_vanished(const struct hop *asked, const struct pkt *reset, int64_t at_ns)
+{
+    for (uint32_t i = copies_from(asked, at_ns - ANSWERS_WITHIN_NS);
+         i < asked->count && hop_time(asked, i) <= at_ns; i++) {
+        const struct pkt *pkt = hop_pkt(asked, i);
+        bool fits =
+            pkt->ack == reset->seq || (reset->ack != ACK_NONE && reset->ack == pkt_end(pkt));
+        if (fits && asked->copies[i].fate == FATE_LOST)
+            return true;
+    }
+    return false;
+}
+
+static const struct hop *hop_at(const struct trail *trail, unsigned point)
+{
+    for (unsigned k = 0; k < trail->hop_count; k++)
+        if (trail->hops[k].point == point && trail->hops[k].view)
+            return &trail->hops[k];
+    return NULL;
+}
+
+/* The first reset in the name of `side` that begins between hop k - 1 and hop k. */
+static bool find_reset(const struct followed *followed, unsigned side, unsigned k,
+                       struct nat_sign *sign)
+{
+    const struct hop *before = &followed->trail[side].hops[k - 1], *hop = before + 1;
+    const struct hop *asked = hop->view ? hop_at(&followed->trail[!side], hop->point) : NULL;
+    unsigned looked = 0;
+    if (!asked || !before->view || !names_differ(before, hop))
+        return false;
+    for (uint32_t i = 0; i < hop->count && looked < RESETS_EXAMINED; i++) {
+        const struct pkt *pkt = hop_pkt(hop, i);
+        int64_t at_ns = hop_time(hop, i);
+        if (!(pkt->flags & PKT_RST) || hop->copies[i].previous != COPY_NONE)
+            continue;
+        looked++;
+        if (at_ns < before->first.ns || at_ns > before->last.ns ||
+            !answers_what_vanished(asked, pkt, at_ns))
+            continue;
+        *sign = (struct nat_sign){.kind = NAT_RESET,
+                                  .side = side,
+                                  .time_ns = at_ns,
+                                  .place = place_between(before, hop),
+                                  .frame = {(uint16_t)hop->point, pkt->file, pkt->frame}};
+        return true;
+    }
+    return false;
+}
+
+bool nat_signs_of_flow(const struct followed *followed, const struct nat_signs *all, uint32_t flow,
+                       struct nat_signs *signs)
+{
+    uint32_t first = 0, count = all ? nat_signs_of(all, flow, &first) : 0;
+    signs->count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct nat_sign *kept = ARRAY_PUSH(signs->items, signs->count, signs->capacity);
+        if (!kept)
+            return false;
+        *kept = all->items[first + i];
+    }
+    for (unsigned side = 0; side < 2; side++)
+        for (unsigned k = 1; k < followed->trail[side].hop_count; k++) {
+            struct nat_sign sign, *kept;
+            if (!find_reset(followed, side, k, &sign))
+                continue;
+            sign.flow = flow;
+            kept = ARRAY_PUSH(signs->items, signs->count, signs->capacity);
+            if (!kept)
+                return false;
+            *kept = sign;
+        }
+    if (signs->count)
+        qsort(signs->items, signs->count, sizeof *signs->items, nat_compare);
+    return true;
+}
+
+/* ---- when the flow ends ---------------------------------------------------------------------- */
+
+static const struct nat_sign *reset_in_name_of(const struct nat_signs *signs, unsigned side)
+{
+    for (uint32_t i = 0; i < signs->count; i++)
+        if (signs->items[i].kind == NAT_RESET && signs->items[i].side == side)
+            return &signs->items[i];
+    return NULL;
+}
+
+/* A reset of the translator's ends the flow for the one it went to. The other end waits on, until
+ * it hears of it. */
+int64_t nat_end(const struct timeline *timeline, const struct nat_signs *signs, int64_t after_ns,
+                int64_t captures_ns)
+{
+    const struct nat_sign *told[2] = {reset_in_name_of(signs, 1), reset_in_name_of(signs, 0)};
+    if (told[0] && told[1]) /* both were told, each in the other's name */
+        return told[0]->time_ns > told[1]->time_ns ? told[0]->time_ns : told[1]->time_ns;
+    unsigned waits = told[0] ? 1 : 0;
+    const struct hop *hop = waits == timeline->side ? timeline->sender : timeline->receiver;
+    for (uint32_t i = view_from(hop, after_ns); i < hop->view->pkt_count; i++)
+        if ((hop->view->pkts[i].flags & PKT_RST) && view_time(hop, i) < captures_ns)
+            return view_time(hop, i);
+    return captures_ns;
+}
+
+bool nat_one_sided(const struct nat_signs *signs, int64_t after_ns)
+{
+    for (uint32_t i = 0; i < signs->count; i++)
+        if (signs->items[i].kind == NAT_RESET && signs->items[i].time_ns >= after_ns)
+            return true;
+    return false;
+}
+
+/* ---- the rule -------------------------------------------------------------------------------- */
+
+const struct nat_sign *nat_sign_in(const struct stall_case *item)
+{
+    for (uint32_t i = 0; item->nat && i < item->nat->count; i++) {
+        const struct nat_sign *sign = &item->nat->items[i];
+        if (sign->time_ns >= item->start_ns - SIGN_BEFORE_NS &&
+            sign->time_ns - item->start_ns <= case_duration(item) / 2)
+            return sign;
+    }
+    return NULL;
+}
+
+static void tell_sign(struct stall_case *item, const struct nat_sign *sign)
+{
+    static const char *const whose[2] = {"the client", "the server"};
+    const char *point = item->options->names[sign->frame.point];
+    const char *sender = whose[sign->side];
+    double at_s = seconds_of(item, sign->time_ns);
+    switch (sign->kind) {
+    case NAT_UNTRANSLATED:
+        testify_frame(item, &sign->frame,
+                      "at %.3f s a packet of %s passed %s untranslated, with the addresses that it "
+                      "has on the other side of the translation",
+                      at_s, sender, point);
+        break;
+    case NAT_REMAPPED:
+        testify_frame(item, &sign->frame,
+                      "from %.3f s on what %s sent passed %s under another address or port, with "
+                      "the same numbers going on: the mapping had changed",
+                      at_s, sender, point);
+        break;
+    case NAT_REFUSED:
+        testify_frame(item, &sign->frame,
+                      "at %.3f s an ICMP error came back past %s for a packet of %s; it was made "
+                      "in between, as no point farther on saw it",
+                      at_s, point, sender);
+        break;
+    case NAT_RESET:
+        testify_frame(item, &sign->frame,
+                      "at %.3f s a reset in the name of %s passed %s that %s had not sent: it was "
+                      "made in between, for a packet that went in there and never came out",
+                      at_s, sender, point, sender);
+        break;
+    }
+}
+
+/* Data is outstanding, and the translator shows at the beginning of the wait that it failed. */
+bool rule_nat(struct stall_case *item)
+{
+    const struct nat_sign *sign = nat_sign_in(item);
+    unsigned told = 0;
+    if (!sign)
+        return false;
+    conclude(item, WH_CAUSE_NAT, sign->place, sign->side == item->timeline->side, CONFIDENCE_NAT);
+    for (unsigned kind = NAT_UNTRANSLATED; kind <= NAT_RESET; kind++)
+        for (uint32_t i = 0; i < item->nat->count; i++) {
+            const struct nat_sign *one = &item->nat->items[i];
+            if (one->kind != kind || one->time_ns < sign->time_ns || one->time_ns > item->end_ns)
+                continue;
+            tell_sign(item, one);
+            told |= 1u << kind;
+            break;
+        }
+    if (told == 1u << NAT_RESET && !item->resumed)
+        testify(item, NULL, 0, NULL, 0, "the other end was not told, and waited until %.3f s",
+                seconds_of(item, item->end_ns));
+    return true;
+}
