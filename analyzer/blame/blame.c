@@ -215,7 +215,7 @@ static int64_t end_of(const struct timeline *timeline, const struct nat_signs *n
     int64_t sender_ns = timeline->sender->last.ns, receiver_ns = timeline->receiver->last.ns;
     int64_t end_ns = sender_ns < receiver_ns ? sender_ns : receiver_ns;
     const struct hop *ends[2] = {timeline->sender, timeline->receiver};
-    if (nat_one_sided(nat, after_ns))
+    if (nat_one_sided(nat))
         return nat_end(timeline, nat, after_ns, end_ns);
     for (unsigned e = 0; e < 2; e++)
         for (uint32_t i = view_from(ends[e], after_ns); i < ends[e]->view->pkt_count; i++)

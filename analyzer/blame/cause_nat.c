@@ -68,6 +68,7 @@ static bool find_reset(const struct followed *followed, unsigned side, unsigned 
         *sign = (struct nat_sign){.kind = NAT_RESET,
                                   .side = side,
                                   .time_ns = at_ns,
+                                  .last_ns = NEVER,
                                   .place = place_between(before, hop),
                                   .frame = {(uint16_t)hop->point, pkt->file, pkt->frame}};
         return true;
@@ -128,24 +129,26 @@ int64_t nat_end(const struct timeline *timeline, const struct nat_signs *signs, 
     return captures_ns;
 }
 
-bool nat_one_sided(const struct nat_signs *signs, int64_t after_ns)
+bool nat_one_sided(const struct nat_signs *signs)
 {
-    for (uint32_t i = 0; i < signs->count; i++)
-        if (signs->items[i].kind == NAT_RESET && signs->items[i].time_ns >= after_ns)
-            return true;
-    return false;
+    return reset_in_name_of(signs, 0) || reset_in_name_of(signs, 1);
 }
 
 /* ---- the rule -------------------------------------------------------------------------------- */
 
+/* ICMP errors come at a bounded rate (RFC 1812, 4.3.2.8), the others at the first occasion. */
+static bool explains(const struct nat_sign *sign, const struct stall_case *item)
+{
+    int64_t since_ns = sign->time_ns - item->start_ns;
+    return sign->last_ns >= item->start_ns - SIGN_BEFORE_NS && sign->time_ns <= item->end_ns &&
+           (sign->kind == NAT_REFUSED || since_ns <= case_duration(item) / 2);
+}
+
 const struct nat_sign *nat_sign_in(const struct stall_case *item)
 {
-    for (uint32_t i = 0; item->nat && i < item->nat->count; i++) {
-        const struct nat_sign *sign = &item->nat->items[i];
-        if (sign->time_ns >= item->start_ns - SIGN_BEFORE_NS &&
-            sign->time_ns - item->start_ns <= case_duration(item) / 2)
-            return sign;
-    }
+    for (uint32_t i = 0; item->nat && i < item->nat->count; i++)
+        if (explains(&item->nat->items[i], item))
+            return &item->nat->items[i];
     return NULL;
 }
 
@@ -194,7 +197,7 @@ bool rule_nat(struct stall_case *item)
     for (unsigned kind = NAT_UNTRANSLATED; kind <= NAT_RESET; kind++)
         for (uint32_t i = 0; i < item->nat->count; i++) {
             const struct nat_sign *one = &item->nat->items[i];
-            if (one->kind != kind || one->time_ns < sign->time_ns || one->time_ns > item->end_ns)
+            if (one->kind != kind || !explains(one, item))
                 continue;
             tell_sign(item, one);
             told |= 1u << kind;

@@ -10,9 +10,9 @@
 bool nat_signs_of_flow(const struct followed *followed, const struct nat_signs *all, uint32_t flow,
                        struct nat_signs *signs);
 
-/* Did the translator reset one end of the flow after a time? Then nat_end says when the flow ended
- * for the other one: with a reset that it saw, at the latest with the captures. */
-bool nat_one_sided(const struct nat_signs *signs, int64_t after_ns);
+/* Did the translator reset one end of the flow? Then nat_end says when the flow ended for the other
+ * one: with a reset that it saw after a time, at the latest with the captures. */
+bool nat_one_sided(const struct nat_signs *signs);
 int64_t nat_end(const struct timeline *timeline, const struct nat_signs *signs, int64_t after_ns,
                 int64_t captures_ns);
 

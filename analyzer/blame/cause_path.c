@@ -319,7 +319,7 @@ static uint32_t least_lost(const struct stall_case *item, const struct losses *l
         if (hop->copies[i].fate == FATE_LOST && len && len < least)
             least = len;
     }
-    return least;
+    return least == UINT32_MAX ? 0 : least;
 }
 
 /* All that the flow lost in the same segment during the case. */

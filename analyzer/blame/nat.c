@@ -226,6 +226,7 @@ static bool consider(struct search *search, const struct entry *entry, uint32_t 
                                        .kind = untranslated ? NAT_UNTRANSLATED : NAT_REMAPPED,
                                        .side = side,
                                        .time_ns = clock_to_path(clock, first->time).ns,
+                                       .last_ns = clock_to_path(clock, other->last).ns,
                                        .place = find_translation(search, flow, point),
                                        .frame = {(uint16_t)point, first->file, first->frame}});
 }
@@ -368,6 +369,7 @@ static bool find_refusals(struct search *search, const struct nat_icmps *icmps)
                                   .kind = NAT_REFUSED,
                                   .side = refusal->side,
                                   .time_ns = clock_to_path(clock, icmp->time).ns,
+                                  .last_ns = clock_to_path(clock, icmp->time).ns,
                                   .place = place,
                                   .frame = {(uint16_t)refusal->point, icmp->file, icmp->frame}});
     }

@@ -23,6 +23,7 @@ struct nat_sign {
     enum nat_kind kind;
     unsigned side;   /* whose packet it is; which one was refused; in whose name the reset came */
     int64_t time_ns; /* the path's */
+    int64_t last_ns; /* until when it goes on: other names are used, or an end is gone for good */
     struct place place;
     struct wh_frame frame;
 };
