@@ -73,8 +73,8 @@ static void join_findings(struct findings *findings, uint32_t first, uint32_t mi
     uint32_t kept = first, sure;
     for (uint32_t i = first; i < middle; i++) {
         struct finding *finding = &findings->items[i];
-        if (finding->start_ns >= cover->from_ns && finding->end_ns <= cover->to_ns &&
-            finding->resumed)
+        bool ended = finding->resumed || finding->end_ns < cover->to_ns; /* there: by a reset */
+        if (finding->start_ns >= cover->from_ns && finding->end_ns <= cover->to_ns && ended)
             findings->items[kept++] = *finding;
         else
             free(finding->evidence);

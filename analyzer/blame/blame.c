@@ -67,7 +67,7 @@ static bool ask(struct stall_case *item, const case_rule *rules, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (rules[i](item))
-            return true;
+            return nat_lost_it(item) ? rule_nat(item) : true;
     return false;
 }
 
@@ -162,6 +162,16 @@ static bool gave_up(const struct stall_case *item)
     return !item->resumed && case_duration(item) > SENDS_AGAIN_NS && !sent_again(item);
 }
 
+/* Nothing but the end of what it sends is outstanding, and the other end is gone: a translator had
+ * reset it. That was the flow's end. */
+static bool closes_in_vain(const struct stall_case *item)
+{
+    const struct nat_sign *reset = nat_reset(item->nat);
+    uint32_t fresh = first_copy(item);
+    return reset && reset->time_ns < item->start_ns && fresh != COPY_NONE &&
+           hop_pkt(item->timeline->sender, fresh)->len == 0;
+}
+
 /* When what is waited for was first sent. Its first copy may have been lost before it came to any
  * capture: the segment before it does not end what the sender had to say (no PSH, RFC 9293,
  * 3.9.1.2), and by the IP IDs another packet followed it. */
@@ -194,7 +204,8 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
         item->start_ns = later(later(first_sending(item), from_ns), item->watched_ns);
         if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns) &&
-            !recovered_at_once(item) && (!gave_up(item) || nat_sign_in(item)))
+            !recovered_at_once(item) && (!gave_up(item) || nat_sign_in(item)) &&
+            !closes_in_vain(item))
             return judge(inquiry, item, rules_outstanding,
                          sizeof rules_outstanding / sizeof *rules_outstanding, error);
     }
@@ -215,8 +226,8 @@ static int64_t end_of(const struct timeline *timeline, const struct nat_signs *n
     int64_t sender_ns = timeline->sender->last.ns, receiver_ns = timeline->receiver->last.ns;
     int64_t end_ns = sender_ns < receiver_ns ? sender_ns : receiver_ns;
     const struct hop *ends[2] = {timeline->sender, timeline->receiver};
-    if (nat_one_sided(nat))
-        return nat_end(timeline, nat, after_ns, end_ns);
+    if (nat_reset(nat))
+        return nat_end(timeline, after_ns, end_ns);
     for (unsigned e = 0; e < 2; e++)
         for (uint32_t i = view_from(ends[e], after_ns); i < ends[e]->view->pkt_count; i++)
             if ((ends[e]->view->pkts[i].flags & PKT_RST) && view_time(ends[e], i) < end_ns)

@@ -55,7 +55,7 @@ struct blame_options {
 /* Scratch of one thread, kept from flow to flow; zero it first. */
 struct blamer {
     struct timeline timeline[2];
-    struct nat_signs nat; /* of the flow */
+    struct nat_signs nat; /* of the flow judged last */
 };
 
 /* Appends the stalls of one followed flow, in time order. Evidence and texts

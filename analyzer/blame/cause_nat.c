@@ -76,27 +76,35 @@ static bool find_reset(const struct followed *followed, unsigned side, unsigned 
     return false;
 }
 
+static bool add_sign(struct nat_signs *signs, const struct nat_sign *sign)
+{
+    for (uint32_t i = 0; i < signs->count; i++)
+        if (signs->items[i].kind == sign->kind && signs->items[i].time_ns == sign->time_ns &&
+            signs->items[i].frame.point == sign->frame.point)
+            return true;
+    struct nat_sign *kept = ARRAY_PUSH(signs->items, signs->count, signs->capacity);
+    if (kept)
+        *kept = *sign;
+    return kept != NULL;
+}
+
 bool nat_signs_of_flow(const struct followed *followed, const struct nat_signs *all, uint32_t flow,
                        struct nat_signs *signs)
 {
     uint32_t first = 0, count = all ? nat_signs_of(all, flow, &first) : 0;
-    signs->count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct nat_sign *kept = ARRAY_PUSH(signs->items, signs->count, signs->capacity);
-        if (!kept)
+    if (signs->count && signs->items[0].flow != flow)
+        signs->count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!add_sign(signs, &all->items[first + i]))
             return false;
-        *kept = all->items[first + i];
-    }
     for (unsigned side = 0; side < 2; side++)
         for (unsigned k = 1; k < followed->trail[side].hop_count; k++) {
-            struct nat_sign sign, *kept;
+            struct nat_sign sign;
             if (!find_reset(followed, side, k, &sign))
                 continue;
             sign.flow = flow;
-            kept = ARRAY_PUSH(signs->items, signs->count, signs->capacity);
-            if (!kept)
+            if (!add_sign(signs, &sign))
                 return false;
-            *kept = sign;
         }
     if (signs->count)
         qsort(signs->items, signs->count, sizeof *signs->items, nat_compare);
@@ -105,33 +113,23 @@ bool nat_signs_of_flow(const struct followed *followed, const struct nat_signs *
 
 /* ---- when the flow ends ---------------------------------------------------------------------- */
 
-static const struct nat_sign *reset_in_name_of(const struct nat_signs *signs, unsigned side)
+const struct nat_sign *nat_reset(const struct nat_signs *signs)
 {
     for (uint32_t i = 0; i < signs->count; i++)
-        if (signs->items[i].kind == NAT_RESET && signs->items[i].side == side)
+        if (signs->items[i].kind == NAT_RESET)
             return &signs->items[i];
     return NULL;
 }
 
 /* A reset of the translator's ends the flow for the one it went to. The other end waits on, until
  * it hears of it. */
-int64_t nat_end(const struct timeline *timeline, const struct nat_signs *signs, int64_t after_ns,
-                int64_t captures_ns)
+int64_t nat_end(const struct timeline *timeline, int64_t after_ns, int64_t captures_ns)
 {
-    const struct nat_sign *told[2] = {reset_in_name_of(signs, 1), reset_in_name_of(signs, 0)};
-    if (told[0] && told[1]) /* both were told, each in the other's name */
-        return told[0]->time_ns > told[1]->time_ns ? told[0]->time_ns : told[1]->time_ns;
-    unsigned waits = told[0] ? 1 : 0;
-    const struct hop *hop = waits == timeline->side ? timeline->sender : timeline->receiver;
+    const struct hop *hop = timeline->sender;
     for (uint32_t i = view_from(hop, after_ns); i < hop->view->pkt_count; i++)
         if ((hop->view->pkts[i].flags & PKT_RST) && view_time(hop, i) < captures_ns)
             return view_time(hop, i);
     return captures_ns;
-}
-
-bool nat_one_sided(const struct nat_signs *signs)
-{
-    return reset_in_name_of(signs, 0) || reset_in_name_of(signs, 1);
 }
 
 /* ---- the rule -------------------------------------------------------------------------------- */
@@ -140,7 +138,8 @@ bool nat_one_sided(const struct nat_signs *signs)
 static bool explains(const struct nat_sign *sign, const struct stall_case *item)
 {
     int64_t since_ns = sign->time_ns - item->start_ns;
-    return sign->last_ns >= item->start_ns - SIGN_BEFORE_NS && sign->time_ns <= item->end_ns &&
+    int64_t from_ns = item->sent_ns < item->start_ns ? item->sent_ns : item->start_ns;
+    return sign->last_ns >= from_ns - SIGN_BEFORE_NS && sign->time_ns <= item->end_ns &&
            (sign->kind == NAT_REFUSED || since_ns <= case_duration(item) / 2);
 }
 
@@ -186,6 +185,20 @@ static void tell_sign(struct stall_case *item, const struct nat_sign *sign)
     }
 }
 
+/* Something was lost where the translator shows that it failed: forgets what was said of it. */
+bool nat_lost_it(struct stall_case *item)
+{
+    struct finding *finding = item->finding;
+    const struct nat_sign *sign = nat_sign_in(item);
+    if (!sign || (finding->cause != WH_CAUSE_LOSS && finding->cause != WH_CAUSE_ACK_LOSS) ||
+        finding->place.first > sign->place.first ||
+        finding->place.first + finding->place.span < sign->place.first + sign->place.span)
+        return false;
+    finding->evidence_count = 0;
+    finding->vanished = (struct vanished){0};
+    return true;
+}
+
 /* Data is outstanding, and the translator shows at the beginning of the wait that it failed. */
 bool rule_nat(struct stall_case *item)
 {
@@ -203,8 +216,8 @@ bool rule_nat(struct stall_case *item)
             told |= 1u << kind;
             break;
         }
-    if (told == 1u << NAT_RESET && !item->resumed)
-        testify(item, NULL, 0, NULL, 0, "the other end was not told, and waited until %.3f s",
-                seconds_of(item, item->end_ns));
+    if (told == 1u << NAT_RESET && sign->side == item->timeline->side && !item->resumed)
+        testify(item, NULL, 0, NULL, 0, "%s itself was not told, and waited until %.3f s",
+                sign->side ? "the server" : "the client", seconds_of(item, item->end_ns));
     return true;
 }

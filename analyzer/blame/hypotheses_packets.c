@@ -51,13 +51,30 @@ static bool whole_packets(const struct facts *facts)
     return true;
 }
 
+/* The longest stall by corruption, if each ended when the same bytes came whole; NULL. */
+static const struct wh_stall *came_whole(const struct facts *facts)
+{
+    for (uint32_t i = 0; i < facts->result->stall_count; i++)
+        if (facts->result->stalls[i].cause == WH_CAUSE_CORRUPTION &&
+            !facts->result->stalls[i].resumed)
+            return NULL;
+    return facts->longest[WH_CAUSE_CORRUPTION];
+}
+
 void suspect_checksum_offload(struct facts *facts, struct answer *answer)
 {
     const struct checksum_facts *checksum = &facts->checksum;
     uint32_t count;
     const struct wh_stall *stall = unanswered(facts, &count);
     unsigned long long wrong = checksum->at_receiver, sent_wrong = checksum->at_sender;
-    if (checksum->first && !sent_wrong && facts->result->point_count > 1) {
+    const struct wh_stall *whole_again = came_whole(facts);
+    if (whole_again) {
+        answer_stall(
+            answer, WH_EXCLUDED, whole_again,
+            "%u stall%s for broken packets ended when the same bytes came whole: sums that "
+            "a device leaves unfinished are wrong each time",
+            facts->by_cause[WH_CAUSE_CORRUPTION], plural(facts->by_cause[WH_CAUSE_CORRUPTION]));
+    } else if (checksum->first && !sent_wrong && facts->result->point_count > 1) {
         answer_event(
             answer, WH_SUPPORTED, checksum->first,
             "%llu data packet%s reached the last capture before the receiver with a wrong "

@@ -202,6 +202,16 @@ static bool is_untranslated(const struct flow *flow, unsigned point_count, unsig
     return false;
 }
 
+static bool sent_between(const struct track_flow *view, unsigned side, struct point_time from,
+                         struct point_time to)
+{
+    for (uint32_t i = 0; i < view->pkt_count; i++)
+        if (pkt_side(&view->pkts[i]) == side && !(view->pkts[i].flags & PKT_RST) &&
+            view->pkts[i].time.ns >= from.ns && view->pkts[i].time.ns <= to.ns)
+            return true;
+    return false;
+}
+
 static bool consider(struct search *search, const struct entry *entry, uint32_t other_index,
                      unsigned other_side)
 {
@@ -218,8 +228,8 @@ static bool consider(struct search *search, const struct entry *entry, uint32_t 
     const struct pkt *first = first_of(other, other_side);
     bool untranslated = is_untranslated(flow, search->flows->point_count, point, side,
                                         &other->endpoint[other_side]);
-    if (!untranslated && last_of(view, side)->time.ns > first->time.ns)
-        return true; /* it still has its old name as well */
+    if (!untranslated && sent_between(view, side, first->time, other->last))
+        return true; /* it has its old name as well */
     search->signs->is_continuation[other_index] = true;
     return add_sign(search,
                     &(struct nat_sign){.flow = entry->flow,
