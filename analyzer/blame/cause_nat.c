@@ -134,13 +134,12 @@ int64_t nat_end(const struct timeline *timeline, int64_t after_ns, int64_t captu
 
 /* ---- the rule -------------------------------------------------------------------------------- */
 
-/* ICMP errors come at a bounded rate (RFC 1812, 4.3.2.8), the others at the first occasion. */
+/* Anywhere within the wait: refusals come at a bounded rate (RFC 1812, 4.3.2.8), the others with
+ * the next packet that is sent. */
 static bool explains(const struct nat_sign *sign, const struct stall_case *item)
 {
-    int64_t since_ns = sign->time_ns - item->start_ns;
     int64_t from_ns = item->sent_ns < item->start_ns ? item->sent_ns : item->start_ns;
-    return sign->last_ns >= from_ns - SIGN_BEFORE_NS && sign->time_ns <= item->end_ns &&
-           (sign->kind == NAT_REFUSED || since_ns <= case_duration(item) / 2);
+    return sign->last_ns >= from_ns - SIGN_BEFORE_NS && sign->time_ns <= item->end_ns;
 }
 
 const struct nat_sign *nat_sign_in(const struct stall_case *item)
@@ -199,7 +198,7 @@ bool nat_lost_it(struct stall_case *item)
     return true;
 }
 
-/* Data is outstanding, and the translator shows at the beginning of the wait that it failed. */
+/* Data is outstanding, and the translator shows meanwhile that it failed. */
 bool rule_nat(struct stall_case *item)
 {
     const struct nat_sign *sign = nat_sign_in(item);

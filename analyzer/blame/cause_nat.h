@@ -17,7 +17,7 @@ bool nat_signs_of_flow(const struct followed *followed, const struct nat_signs *
 const struct nat_sign *nat_reset(const struct nat_signs *signs);
 int64_t nat_end(const struct timeline *timeline, int64_t after_ns, int64_t captures_ns);
 
-/* The sign at the beginning of a case, of which it may be the reason; NULL. */
+/* The first sign within a case, of which it is the reason; NULL. */
 const struct nat_sign *nat_sign_in(const struct stall_case *item);
 
 /* Was the case put down to loss where such a sign is? Then rule_nat shall judge it anew. */
