@@ -11,6 +11,7 @@
 
 #define PASSAGES_LEAST 3u             /* above the threshold: fewer may be chance */
 #define FREEZES_KEPT   8u             /* that a packet may have waited through */
+#define MARGIN_PART    7              /* 1/7 above the threshold: clearly more */
 #define DRIFT_PPM_MAX  500            /* of any clock that a host runs by */
 #define EMPTY_NS       (2 * NS_PER_S) /* nothing inside: nobody knows whether the queue stood */
 
@@ -83,13 +84,15 @@ static int64_t frozen_ns(const struct freezes *freezes, const struct passage *pa
     return sum_ns;
 }
 
-static void extend(struct queue_time *found, const struct passages *passages, uint32_t at)
+static void extend(struct queue_time *found, uint32_t at, int64_t queued_ns)
 {
     if (found->count++ == 0)
-        found->first = found->worst = at;
+        found->first = at;
     found->last = at;
-    if (delay_of(&passages->items[at]) > delay_of(&passages->items[found->worst]))
+    if (queued_ns > found->worst_ns) {
         found->worst = at;
+        found->worst_ns = queued_ns;
+    }
 }
 
 static int64_t longest_silence(const struct passages *passages, const struct queue_time *found)
@@ -111,14 +114,19 @@ static bool is_over(const struct passages *passages, const struct queue_time *fo
     return found->count && (below || passage->in_ns - last->out_ns > EMPTY_NS);
 }
 
-/* Completes it; false when it is too short to count. */
-static bool is_whole(const struct passages *passages, struct queue_time *found, int64_t least_ns)
+/* Completes it; false when it is too short to count, or came so little above the threshold that it
+ * may be the path's usual buffer. */
+static bool is_whole(const struct passages *passages, struct queue_time *found,
+                     int64_t threshold_ns, int64_t least_ns)
 {
+    if (found->count < PASSAGES_LEAST)
+        return false;
     const struct passage *first = &passages->items[found->first];
     const struct passage *last = &passages->items[found->last];
     found->ended = found->last + 1 < passages->count;
     found->silence_ns = longest_silence(passages, found);
-    return found->count >= PASSAGES_LEAST && last->out_ns - first->out_ns > least_ns;
+    return last->out_ns - first->out_ns > least_ns &&
+           found->worst_ns > threshold_ns + threshold_ns / MARGIN_PART;
 }
 
 bool queue_next(const struct passages *passages, int64_t base_ns, int64_t threshold_ns,
@@ -127,20 +135,20 @@ bool queue_next(const struct passages *passages, int64_t base_ns, int64_t thresh
     struct freezes freezes = {.count = 0};
     *found = (struct queue_time){0};
     for (uint32_t i = *at; i < passages->count; i++) {
-        const struct passage *passage = &passages->items[i], *before = passage - 1;
-        int64_t jump_ns = i ? delay_of(passage) - delay_of(before) : 0;
+        const struct passage *passage = &passages->items[i];
+        int64_t jump_ns = i ? delay_of(passage) - delay_of(&passages->items[i - 1]) : 0;
         if (jump_ns > threshold_ns / 4 * 3) /* more, from one packet to the next, is no queue's */
             note_freeze(&freezes, passage->out_ns - jump_ns, passage->out_ns);
         if (is_over(passages, found, passage, least_ns)) {
             *at = i;
-            if (is_whole(passages, found, least_ns))
+            if (is_whole(passages, found, threshold_ns, least_ns))
                 return true;
             *found = (struct queue_time){0};
         }
-        if (delay_of(passage) - frozen_ns(&freezes, passage) - base_ns > threshold_ns) {
-            extend(found, passages, i);
-        }
+        int64_t queued_ns = delay_of(passage) - frozen_ns(&freezes, passage) - base_ns;
+        if (queued_ns > threshold_ns)
+            extend(found, i, queued_ns);
     }
     *at = passages->count;
-    return is_whole(passages, found, least_ns);
+    return is_whole(passages, found, threshold_ns, least_ns);
 }

@@ -24,6 +24,7 @@ struct passages {
 struct queue_time {
     uint32_t first, last, worst; /* passages */
     uint32_t count;              /* above the threshold */
+    int64_t worst_ns;            /* how much longer that one took, freezes taken off */
     int64_t silence_ns;          /* the longest time in which nothing came out */
     bool ended;                  /* a later passage was below again */
 };
@@ -36,8 +37,9 @@ int64_t queue_base(const struct passages *passages);
 void queue_level(struct passages *passages);
 
 /* The next time, from passage `*at` on, in which passages took more than `threshold_ns` longer than
- * `base_ns`, for `least_ns` or more; `*at` then is the passage after it. What a packet waited while
- * nothing left does not count: that is a freeze. False when there is none. */
+ * `base_ns`, for `least_ns` or more, and one of them clearly more; `*at` then is the passage after
+ * it. What a packet waited while nothing left does not count: that is a freeze. False when there is
+ * none. */
 bool queue_next(const struct passages *passages, int64_t base_ns, int64_t threshold_ns,
                 int64_t least_ns, uint32_t *at, struct queue_time *found);
 
