@@ -21,6 +21,7 @@
 #define CONFIDENCE_AGE    0.93
 #define CONFIDENCE_ANSWER 0.85
 #define RTT_UNKNOWN_NS    (250 * NS_PER_MS)
+#define UNSURE_MOST_NS    NS_PER_S /* of two clocks: no delay can be told by them */
 
 /* One row of passages, and how to speak of it. */
 struct row {
@@ -150,15 +151,15 @@ static bool queues_between(struct stall_case *item, struct findings *findings, u
                           .with_data = true,
                           .confidence = CONFIDENCE_SEEN};
         char how[200];
-        if (!hop->view || !hop[1].view)
+        int64_t unsure_ns = hop->clock->uncertainty_ns / 2 + hop[1].clock->uncertainty_ns / 2;
+        if (!hop->view || !hop[1].view || unsure_ns > UNSURE_MOST_NS)
             continue;
         snprintf(how, sizeof how, "packets were slow from %s to %s", name_of(item, hop),
                  name_of(item, hop + 1));
         row.how = how;
         /* what the clocks are uncertain by is no delay */
         if (!collect_between(hop, passages) ||
-            !judge_row(&row, findings, flow_index, passages,
-                       2 * (hop->clock->uncertainty_ns + hop[1].clock->uncertainty_ns)))
+            !judge_row(&row, findings, flow_index, passages, 4 * unsure_ns))
             return false;
     }
     return true;

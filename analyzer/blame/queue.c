@@ -79,7 +79,8 @@ static int64_t frozen_ns(const struct freezes *freezes, const struct passage *pa
         const struct span *span = &freezes->items[i];
         int64_t from_ns = span->from_ns > passage->in_ns ? span->from_ns : passage->in_ns;
         int64_t to_ns = span->to_ns < passage->out_ns ? span->to_ns : passage->out_ns;
-        sum_ns += to_ns > from_ns ? to_ns - from_ns : 0;
+        if (to_ns > from_ns && sum_ns < delay_of(passage))
+            sum_ns += to_ns - from_ns;
     }
     return sum_ns;
 }
