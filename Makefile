@@ -7,7 +7,7 @@
 # make score    scores whichhop over captures with truth: SETS="FOLDER ..." (default: all in the tree)
 # make install  PREFIX=/usr/local
 
-STAGES := base read decode track match align follow detect blame report plot
+STAGES := base read decode track match align join follow detect blame report plot
 
 PACKAGES_BUILD := gcc make libc6-dev libpcap-dev libtrace3-dev libplot-dev zlib1g-dev libpng-dev liblzma-dev \
 	libbz2-dev libjson-c-dev libxxhash-dev

@@ -10,6 +10,7 @@
 #include "blame/blame.h"
 #include "detect/detect.h"
 #include "follow/follow.h"
+#include "join/join.h"
 #include "match/match.h"
 #include "read/read.h"
 #include "track/track.h"
@@ -103,6 +104,11 @@ void warn_copies(struct wh_analysis *analysis);
 
 /* per_flow.c: follow, detect and blame, flow by flow. */
 int per_flow_run(struct wh_analysis *analysis, struct wh_error *error);
+
+/* joined.c: result.joints and wh_flow.joined; `ids` by flow, `place` by point. False when memory is
+ * out. */
+bool joined_make(struct wh_analysis *analysis, const uint32_t *ids, const unsigned *place,
+                 struct wh_flow *flows);
 
 /* result.c: what people and scripts get to see. */
 int result_make(struct wh_analysis *analysis, struct wh_error *error);

@@ -7,6 +7,7 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "blame/across.h"
 #include "blame/hypotheses.h"
 #include "blame/verdict.h"
 
@@ -381,7 +382,9 @@ static bool make_stalls(struct wh_analysis *analysis, const struct renumbering *
     for (uint32_t i = 0; i < count; i++) {
         const struct finding *finding = &analysis->findings.items[i];
         renumber_evidence(finding, numbers);
-        stalls[i] = (struct wh_stall){.flow = numbers->id[finding->flow],
+        stalls[i] = (struct wh_stall){.id = i,
+                                      .caused_by = finding->caused_by,
+                                      .flow = numbers->id[finding->flow],
                                       .start_ns = finding->start_ns - analysis->epoch.ns,
                                       .end_ns = finding->end_ns - analysis->epoch.ns,
                                       .resumed = finding->resumed,
@@ -397,7 +400,10 @@ static bool make_stalls(struct wh_analysis *analysis, const struct renumbering *
     }
     if (count)
         qsort(stalls, count, sizeof *stalls, compare_stalls);
+    for (uint32_t i = 0; i < count; i++)
+        ids[stalls[i].id] = i + 1;
     for (uint32_t i = 0; i < count; i++) {
+        stalls[i].caused_by = stalls[i].caused_by ? ids[stalls[i].caused_by - 1] : 0;
         stalls[i].id = i + 1;
         flows[stalls[i].flow - 1].stall_count++;
     }
@@ -440,7 +446,7 @@ static void warn_of_path(struct wh_analysis *analysis)
 {
     uint32_t common = 0;
     for (uint32_t i = 0; i < analysis->flows.count; i++)
-        common += analysis->flows.items[i].kind != MATCH_SINGLE;
+        common += analysis->flows.items[i].kind != MATCH_SINGLE || analysis->flows.items[i].joined;
     if (analysis->capture_count > 1 && common == 0)
         analysis_warn(analysis, "the points have no flow in common: each was analysed alone. Were "
                                 "the captures made at the same time, and on one path?");
@@ -492,11 +498,13 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
     bool ok = false;
     for (unsigned place = 0; place < analysis->capture_count; place++)
         numbers.place[analysis->alignment.order[place]] = place;
+    look_across(&analysis->findings, &analysis->flows, &analysis->alignment);
     look_sideways(&analysis->findings, &analysis->flows, &analysis->alignment, &analysis->arena);
     if (!number_flows(analysis, &numbers) || !make_path(analysis, &segments))
         goto cleanup;
     flows = make_flows(analysis, &numbers);
-    if (!flows || !make_stalls(analysis, &numbers, flows) ||
+    if (!flows || !joined_make(analysis, numbers.id, numbers.place, flows) ||
+        !make_stalls(analysis, &numbers, flows) ||
         !choose_reported(analysis, flows, result->flow_count))
         goto cleanup;
     make_events(analysis, &numbers);

@@ -361,6 +361,33 @@ static int match(struct wh_analysis *analysis, struct wh_error *error)
     return WH_OK;
 }
 
+/* The steps of clocks that were found are out of all times by now: they are kept as they were. */
+static int align_again(struct wh_analysis *analysis, struct wh_error *error)
+{
+    struct clock_steps steps[WH_POINTS_MAX];
+    memcpy(steps, analysis->alignment.steps, sizeof steps);
+    if (align(analysis, error))
+        return WH_ERROR;
+    memcpy(analysis->alignment.steps, steps, sizeof steps);
+    return WH_OK;
+}
+
+/* Joints tie points that nothing else ties: with order and clocks then known, more may be found. */
+static int join(struct wh_analysis *analysis, struct wh_error *error)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        uint32_t known = analysis->flows.joint_count;
+        if (join_flows(&analysis->flows, &analysis->alignment, error))
+            return WH_ERROR;
+        if (analysis->flows.joint_count == known)
+            break;
+        if (align_again(analysis, error))
+            return WH_ERROR;
+    }
+    join_settle(&analysis->flows, &analysis->alignment);
+    return WH_OK;
+}
+
 int wh_run(struct wh_analysis *analysis, struct wh_error *error)
 {
     if (analysis->done || analysis->capture_count == 0)
@@ -369,6 +396,7 @@ int wh_run(struct wh_analysis *analysis, struct wh_error *error)
     if (read_points(analysis, error)     /* read, decode, track */
         || match(analysis, error)        /* one flow over all points */
         || align(analysis, error)        /* the path's order, one clock */
+        || join(analysis, error)         /* two connections that a proxy made one */
         || per_flow_run(analysis, error) /* follow, detect, blame */
         || result_make(analysis, error)) /* the verdict, and what is shown of it all */
         return WH_ERROR;

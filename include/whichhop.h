@@ -192,7 +192,7 @@ struct wh_flow_at {
 struct wh_flow {
     uint32_t id;                 /* from 1 */
     const char *protocol;        /* "tcp", "udp" */
-    uint32_t joined;             /* 0: none */
+    uint32_t joined;             /* with another flow of this number, by a proxy; 0: none */
     const struct wh_flow_at *at; /* one for each point, in the path's order */
     const char *match; /* how it was matched: "isn+timestamps", ...; "single" at one point */
     double confidence;
@@ -205,6 +205,18 @@ struct wh_flow {
     uint64_t events[WH_EVENT_KINDS];
     const uint32_t *stalls; /* ids */
     uint32_t stall_count;
+};
+
+/* Two connections that a proxy made one: its legs. */
+struct wh_joint {
+    uint32_t number;                /* as in wh_flow.joined, from 1 */
+    uint32_t flows[2];              /* ids, the smaller first */
+    uint32_t server_leg;            /* which of them is the proxy's to the server */
+    uint32_t segment, segment_span; /* where the proxy is */
+    bool by_content;                /* else by bytes and times alone */
+    uint64_t alike_bytes;           /* by_content */
+    double confidence;
+    const char *text; /* a sentence without its full stop */
 };
 
 /* 40 bytes. `length` bytes of the flow's stream from `seq`, where 0 is the SYN. What `value`
@@ -284,7 +296,8 @@ struct wh_result {
     const struct wh_segment *segments; /* point_count + 1: servers..P0, P0..P1, ..., Pn..clients */
     uint32_t segment_count;
     const struct wh_flow *flows; /* by id */
-    uint32_t flow_count;
+    uint32_t flow_count, joint_count;
+    const struct wh_joint *joints; /* by number */
     const struct wh_event *events; /* by time, point, frame */
     uint64_t event_count;
     uint64_t events_dropped;       /* beyond the list's limit; the counts hold all */

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "align/joints.h"
 #include "align/links.h"
 
 #define UNCERTAINTY_MOST_NS (CLOCK_APART_MAX_NS / 64) /* of all points together: no overflow */
@@ -183,6 +184,28 @@ static bool tie(struct context *context, struct alignment *alignment, unsigned n
     return true;
 }
 
+/* Ties the far point to a nearer one by what a proxy passed on between the two, where no packet was
+ * seen at both; false where nothing was. */
+static bool tie_by_joints(const struct context *context, struct alignment *alignment, unsigned near,
+                          unsigned far)
+{
+    int64_t least_ns[2], base_ns = alignment->clock[near].offset_ns;
+    joints_lags(context->flows, near, far, least_ns);
+    bool below = least_ns[1] != INT64_MAX, above = least_ns[0] != INT64_MAX;
+    if (!below && !above)
+        return false;
+    int64_t low = below ? -least_ns[1] : 0, high = above ? least_ns[0] : 0;
+    bool zero_fits = low <= UNCERTAINTY_FLOOR_NS && high >= -UNCERTAINTY_FLOOR_NS;
+    int64_t offset_ns = zero_fits ? 0 : below && above ? middle_of(low, high) : below ? low : high;
+    int64_t off_ns = larger(llabs(high - offset_ns), llabs(offset_ns - low));
+    alignment->contradicts[far] = below && above && low > high + 2 * UNCERTAINTY_FLOOR_NS;
+    alignment->clock[far] = (struct clock_fit){.offset_ns = base_ns + offset_ns};
+    alignment->clock[far].uncertainty_ns =
+        alignment->clock[near].uncertainty_ns +
+        larger(below && above ? off_ns : larger(off_ns, ONE_SIDED_NS), UNCERTAINTY_FLOOR_NS);
+    return true;
+}
+
 bool clocks_fit(struct context *context, const struct align_options *options,
                 struct alignment *alignment)
 {
@@ -195,8 +218,11 @@ bool clocks_fit(struct context *context, const struct align_options *options,
                                                        .uncertainty_ns = UNCERTAINTY_FLOOR_NS};
         for (unsigned j = i; j-- > 0;) {
             unsigned near = alignment->order[j];
-            if (link_of(context, near, far)->sample_count == 0)
+            if (link_of(context, near, far)->sample_count == 0) {
+                if (!alignment->tied[far])
+                    alignment->tied[far] = tie_by_joints(context, alignment, near, far);
                 continue;
+            }
             if (!tie(context, alignment, near, far, fixed))
                 return false;
             alignment->tied[far] = true;

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "align/joints.h"
 #include "align/witness.h"
 
 #define SAMPLES_WANTED 200000u /* of packets, for each pair of points */
@@ -37,6 +38,7 @@ static bool collect_link(struct context *context, unsigned a, unsigned b)
         }
         link->flow_end[i] = link->pairs.count;
     }
+    link->flows += joints_between(flows, a, b);
     return true;
 }
 

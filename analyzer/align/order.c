@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "align/joints.h"
 #include "align/links.h"
 
 /* ---- votes ----------------------------------------------------------------------------------- */
@@ -99,6 +100,7 @@ static bool count_votes(struct context *context, unsigned a, unsigned b)
                 flow_weight(flow, context->count, flow->at[a], context->syn_seen) *
                 vote_of(context, link, i, a, b, scratch);
     }
+    link->nearer_server += joints_vote(context->flows, a, b);
     free(scratch);
     return true;
 }
@@ -177,6 +179,7 @@ static bool mark_reversed(struct context *context, const struct alignment *align
         context->flows->items[f].reversed = votes < 0;
     }
     free(scratch);
+    joints_mark_reversed(context->flows, alignment);
     return true;
 }
 

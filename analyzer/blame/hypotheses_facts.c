@@ -74,6 +74,8 @@ static void sum_stalls(struct facts *facts)
     for (uint32_t i = 0; i < facts->result->stall_count; i++) {
         const struct wh_stall *stall = &facts->result->stalls[i];
         enum wh_cause cause = stall->cause;
+        if (stall->caused_by) /* it began elsewhere */
+            continue;
         facts->first[cause] = facts->by_cause[cause]++ ? facts->first[cause] : stall;
         if (!facts->longest[cause] || duration(stall) > duration(facts->longest[cause]))
             facts->longest[cause] = stall;

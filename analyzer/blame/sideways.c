@@ -56,7 +56,7 @@ static enum wh_scope scope_of(const struct findings *findings, uint32_t at,
         if (stalled[other->flow] || !same_place(finding, other) || !together(finding, other))
             continue;
         stalled[other->flow] = true;
-        others++;
+        others += !other->caused_by;
     }
     if (others == 0)
         return WH_ONE_FLOW;

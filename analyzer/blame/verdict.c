@@ -44,9 +44,10 @@ static int64_t covered_ns(struct interval *intervals, uint32_t count)
 
 /* ---- ranking --------------------------------------------------------------------------------- */
 
+/* What began on the other leg of a proxy's connection counts there. */
 static bool belongs(const struct wh_ranking *row, const struct wh_stall *stall)
 {
-    return row->segment == stall->segment && row->segment_span == stall->segment_span &&
+    return !stall->caused_by && row->segment == stall->segment && row->segment_span == stall->segment_span &&
            row->cause == stall->cause;
 }
 
@@ -92,7 +93,7 @@ static uint32_t make_rows(const struct wh_result *result, struct wh_ranking *row
     int64_t sum_ns = 0;
     for (uint32_t i = 0; i < result->stall_count; i++) {
         const struct wh_stall *stall = &result->stalls[i];
-        bool known = false;
+        bool known = stall->caused_by != 0;
         for (uint32_t r = 0; r < count && !known; r++)
             known = belongs(&rows[r], stall);
         if (known)
@@ -116,7 +117,7 @@ static void time_segments(const struct wh_result *result, struct wh_segment *seg
         uint32_t count = 0;
         for (uint32_t i = 0; i < result->stall_count; i++) {
             const struct wh_stall *stall = &result->stalls[i];
-            if (stall->segment == s && stall->segment_span == 1)
+            if (stall->segment == s && stall->segment_span == 1 && !stall->caused_by)
                 intervals[count++] = (struct interval){stall->start_ns, stall->end_ns};
         }
         segments[s].stall_time_ns = covered_ns(intervals, count);
@@ -159,6 +160,10 @@ static const char *where(const struct wh_result *result, const struct wh_ranking
                             points[result->point_count - 1].name);
     const char *a = from_servers ? "the servers" : points[row->segment - 1].name;
     const char *b = to_clients ? "the clients" : points[end - 1].name;
+    for (uint32_t j = 0; j < result->joint_count; j++)
+        if (result->joints[j].segment == row->segment &&
+            result->joints[j].segment_span == row->segment_span)
+            return arena_printf(arena, "Between %s and %s, where the proxy is,", a, b);
     bool nat = !from_servers && !to_clients && translates(result, row->segment - 1, end - 1);
     return arena_printf(arena, "Between %s and %s,%s", a, b, nat ? " where the NAT is," : "");
 }

@@ -462,6 +462,7 @@ int match_points(struct track *tracks, unsigned count, struct arena *arena, stru
 void match_free(struct flows *flows)
 {
     free(flows->items);
+    free(flows->joints);
     *flows = (struct flows){0};
 }
 

@@ -23,8 +23,20 @@ struct flow {
     uint8_t protocol;
     uint8_t kind; /* enum match_kind, the weakest of its links */
     bool timestamps;
-    bool ambiguous; /* another flow fits as well: left apart */
-    bool reversed;  /* set by align: its client sits at the path's servers' side */
+    bool ambiguous;  /* another flow fits as well: left apart */
+    bool reversed;   /* set by align: its client sits at the path's servers' side */
+    uint32_t joined; /* set by join: a joint's number, from 1; 0: no leg of any */
+    double confidence;
+};
+
+/* Two connections that a proxy made one. Set by join. */
+struct joint {
+    uint32_t server_leg, client_leg;     /* indexes of flows: proxy to server, client to proxy */
+    bool by_content;                     /* else by volume and timing */
+    unsigned server_point, client_point; /* that saw the legs nearest to the proxy */
+    int64_t lag_ns[2];    /* by sender, 0 client: the least time between those points, in their own
+                             clocks; INT64_MAX: not known */
+    uint64_t alike_bytes; /* by_content: between the first and the last bytes alike */
     double confidence;
 };
 
@@ -32,6 +44,8 @@ struct flows {
     struct flow *items;
     uint32_t count, capacity;
     unsigned point_count;
+    struct joint *joints;
+    uint32_t joint_count, joint_capacity;
 };
 
 /* Matches the flows of `count` points. Afterwards every flow's points agree on which end is the

@@ -204,6 +204,13 @@ void facts_point_packets(struct buffer *buffer, const struct wh_point *point)
         buffer_add(buffer, *between == ',' ? "." : "Every packet was followed.");
 }
 
+void facts_joint(struct buffer *buffer, const struct wh_joint *joint)
+{
+    const char *text = words_or(joint->text, "");
+    buffer_printf(buffer, "%s%s, %s sure.", *text == 'f' ? "F" : "", *text == 'f' ? text + 1 : text,
+                  number_percent(joint->confidence).text);
+}
+
 void facts_point_missed(struct buffer *buffer, const struct wh_point *point)
 {
     const struct wh_gap *gap = point->capture_gaps;

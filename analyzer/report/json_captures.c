@@ -251,6 +251,21 @@ static struct json_object *flow_object(struct json *json, const struct wh_result
     return object;
 }
 
+static struct json_object *joint_object(struct json *json, const struct wh_joint *joint)
+{
+    struct json_object *object = json_object_new_object();
+    if (!object)
+        return NULL;
+    json_put_count(json, object, "number", joint->number);
+    json_put(json, object, "flows", ids_array(json, joint->flows, 2));
+    json_put_count(json, object, "server_leg", joint->server_leg);
+    json_put_string(json, object, "by", joint->by_content ? "content" : "volume");
+    json_put_count(json, object, "bytes_alike", joint->alike_bytes);
+    json_put_decimal(json, object, "confidence", joint->confidence);
+    json_put_string(json, object, "text", joint->text);
+    return object;
+}
+
 static struct json_object *events_object(struct json *json, const struct wh_result *result)
 {
     struct json_object *object = json_object_new_object(), *counts = json_object_new_object();
@@ -279,6 +294,10 @@ void json_flows(struct json *json, const struct wh_result *result)
         json_list_item(json, flow_object(json, result, &result->flows[i]), first);
         first = false;
     }
+    json_list_end(json);
+    json_list_begin(json, "joined");
+    for (uint32_t i = 0; i < result->joint_count; i++)
+        json_list_item(json, joint_object(json, &result->joints[i]), i == 0);
     json_list_end(json);
     struct json_object *count = json_object_new_uint64(result->flow_count);
     json_field(json, "flow_count", count);

@@ -131,6 +131,27 @@ static bool point_lines(struct markdown *page, const struct wh_point *point)
     return true;
 }
 
+static void joint_lines(struct markdown *page)
+{
+    const struct wh_result *result = page->result;
+    uint32_t left_out = 0;
+    buffer_add(&page->out, result->joint_count ? "\n" : "");
+    for (uint32_t i = 0; i < result->joint_count; i++) {
+        size_t mark = page->out.length;
+        struct buffer line = {0};
+        facts_joint(&line, &result->joints[i]);
+        buffer_add(&page->out, "- ");
+        markdown_prose(&page->out, line.failed ? "" : line.bytes, 300);
+        buffer_add(&page->out, "\n");
+        page->out.failed = page->out.failed || line.failed;
+        buffer_free(&line);
+        left_out += i >= JOINTS_SHOWN || !markdown_keep(page, mark);
+        if (i >= JOINTS_SHOWN)
+            page->out.length = mark;
+    }
+    markdown_more(page, left_out, "joined pairs");
+}
+
 void markdown_points(struct markdown *page)
 {
     const struct wh_result *result = page->result;
@@ -154,6 +175,7 @@ void markdown_points(struct markdown *page)
         page->out.failed = page->out.failed || kinds.failed;
         buffer_free(&kinds);
     }
+    joint_lines(page);
     page->limit = page->out.length + MARKDOWN_POINTS_SHARE / 2;
     left_out = 0;
     buffer_add(&page->out, "\n<details><summary>Point by point</summary>\n\n");

@@ -93,6 +93,8 @@ void facts_flow_names(struct buffer *buffer, const struct wh_result *result,
 void facts_stall_summary(struct buffer *buffer, const struct wh_result *result);
 /* "isn+timestamps 12, single 2": how many flows were matched how, most first. */
 void facts_match_kinds(struct buffer *buffer, const struct wh_result *result);
+/* "Flow 3 and flow 4 are the two legs ... (content of 180 KB alike), 99 % sure." */
+void facts_joint(struct buffer *buffer, const struct wh_joint *joint);
 /* One sentence on a point's flows: matched, ambiguous, seen here alone. */
 void facts_point_flows(struct buffer *buffer, const struct wh_result *result,
                        const struct wh_point *point);
@@ -161,9 +163,12 @@ const char *page_segment(struct buffer *name, const struct wh_result *result, ui
 /* Evidence as lines at the end of `out`. */
 void page_evidence(struct buffer *out, const struct wh_result *result,
                    const struct wh_evidence *evidence, uint32_t count);
+#define JOINTS_SHOWN 10u
+
 /* The sections, in text_stalls.c, text_captures.c, text_findings.c. */
 void text_stalls(struct page *page);
 void text_stalled_flows(struct page *page);
+void text_joints(struct page *page);
 void text_segments(struct page *page);
 void text_points(struct page *page);
 void text_matching(struct page *page);

@@ -202,8 +202,8 @@ char *report_text_run(const struct wh_result *result, const char *run, bool colo
     static const struct style COLOURS = {"\033[1m", "\033[1;32m", "\033[1;31m", "\033[2m",
                                          "\033[0m"};
     static void (*const SECTIONS[])(struct page *) = {
-        say_verdict,   text_warnings, say_ranking,   text_stalls,     text_stalled_flows,
-        text_segments, text_points,   text_matching, text_hypotheses,
+        say_verdict, text_warnings, say_ranking, text_stalls,   text_stalled_flows,
+        text_joints, text_segments, text_points, text_matching, text_hypotheses,
     };
     struct page page = {.result = result, .style = colours ? COLOURS : PLAIN};
     for (size_t i = 0; i < sizeof SECTIONS / sizeof *SECTIONS; i++)

@@ -129,3 +129,21 @@ void text_matching(struct page *page)
                       number_count(ambiguous).text, words_plural(ambiguous, "was", "were"));
     page_say(page, &line, 2);
 }
+
+void text_joints(struct page *page)
+{
+    const struct wh_result *result = page->result;
+    if (result->joint_count)
+        page_heading(page, "Joined by a proxy");
+    for (uint32_t i = 0; i < result->joint_count && i < JOINTS_SHOWN; i++) {
+        struct buffer line = {0};
+        facts_joint(&line, &result->joints[i]);
+        page_say(page, &line, 2);
+    }
+    if (result->joint_count > JOINTS_SHOWN) {
+        struct buffer more = {0};
+        buffer_printf(&more, "and %s more, in report.json",
+                      number_count(result->joint_count - JOINTS_SHOWN).text);
+        page_say(page, &more, 2);
+    }
+}

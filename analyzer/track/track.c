@@ -29,6 +29,8 @@ void track_init(struct track *track)
 void track_free(struct track *track)
 {
     for (uint32_t i = 0; i < track->flow_count; i++) {
+        content_free(&track->flows[i].stream[0].content);
+        content_free(&track->flows[i].stream[1].content);
         free(track->flows[i].pkts);
         free(track->flows[i].sacks);
     }
@@ -461,6 +463,10 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
     if (seen_before(track, flow)) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
+    } else if (tcp && len > 0 &&
+               !content_add(&flow->stream[side].content, flow->pkt_count - 1, packet->payload,
+                            packet->payload_captured_bytes, len)) {
+        return error_memory(error, "content");
     }
     return WH_OK;
 }

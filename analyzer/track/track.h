@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "decode/decode.h"
+#include "track/content.h"
 #include "whichhop.h"
 
 #define ACK_NONE INT64_MIN
@@ -71,6 +72,7 @@ struct stream {
     uint64_t checked, wrong;      /* packets whose checksum was computed; was wrong */
     uint32_t checked_below_bytes; /* of packets with a smaller payload it was: all were captured */
     int64_t next;                 /* highest offset seen, plus its length: for unwrapping */
+    struct content content;       /* TCP only */
 };
 
 /* A flow as one point saw it. endpoint[0] is the client: the SYN's sender; without a SYN, see

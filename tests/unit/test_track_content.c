@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Unit tests of stage 3, track: the windows of content that are kept of a stream. */
+#include "track/content.h"
+
+#include "packet_samples.h"
+
+#define BYTES 40000u
+
+static uint8_t *random_bytes(uint32_t count, uint64_t seed)
+{
+    struct dice dice = {seed};
+    uint8_t *bytes = malloc(count);
+    assert_non_null(bytes);
+    for (uint32_t i = 0; i < count; i++)
+        bytes[i] = (uint8_t)roll(&dice, 256);
+    return bytes;
+}
+
+/* The stream cut into segments, of each at most `captured` bytes. */
+static void fill(struct content *content, const uint8_t *bytes, uint32_t count, uint32_t segment,
+                 uint32_t captured)
+{
+    uint32_t pkt = 0;
+    for (uint32_t at = 0; at < count; at += segment) {
+        uint32_t len = count - at < segment ? count - at : segment;
+        assert_true(content_add(content, pkt++, bytes + at, len < captured ? len : captured, len));
+    }
+}
+
+static unsigned shared(const struct content *a, const struct content *b)
+{
+    unsigned count = 0;
+    for (uint32_t i = 0; i < a->count; i++)
+        for (uint32_t j = 0; j < b->count; j++)
+            count += a->marks[i].hash == b->marks[j].hash;
+    return count;
+}
+
+static void windows_do_not_depend_on_segments(void **state)
+{
+    (void)state;
+    uint8_t *bytes = random_bytes(BYTES, 7), *others = random_bytes(BYTES, 8);
+    struct content a = {0}, b = {0}, c = {0};
+    fill(&a, bytes, BYTES, 1448, 1448);
+    fill(&b, bytes + 37, BYTES - 37, 911, 911);
+    fill(&c, others, BYTES, 1448, 1448);
+    assert_true(a.anchors >= 100 && a.count <= CONTENT_MARKS_MAX);
+    assert_true(shared(&a, &b) >= 90);
+    assert_int_equal(shared(&a, &c), 0);
+    assert_false(a.cut);
+    for (uint32_t i = 0; i < a.count; i++) /* each is where it says */
+        for (uint32_t j = 0; j < b.count; j++)
+            if (a.marks[i].hash == b.marks[j].hash)
+                assert_int_equal(a.marks[i].pkt * 1448 + a.marks[i].within,
+                                 b.marks[j].pkt * 911 + b.marks[j].within + 37);
+    content_free(&a);
+    content_free(&b);
+    content_free(&c);
+    free(bytes);
+    free(others);
+}
+
+/* Cut short, what is left are the beginnings of packets. */
+static void beginnings_of_cut_packets_are_kept(void **state)
+{
+    (void)state;
+    uint32_t count = 1448 * 2000;
+    uint8_t *bytes = random_bytes(count, 9);
+    struct content a = {0}, b = {0};
+    fill(&a, bytes, count, 1448, 30);
+    fill(&b, bytes, count, 2896, 30);
+    assert_true(a.cut);
+    assert_true(a.starts >= CONTENT_STARTS_MAX / 4 && a.starts <= CONTENT_STARTS_MAX);
+    assert_true(shared(&a, &b) >= 40);
+    uint32_t last = 0; /* they are spread over the whole stream */
+    for (uint32_t i = 0; i < a.count; i++)
+        last = a.marks[i].pkt > last ? a.marks[i].pkt : last;
+    assert_true(last > 1500);
+    content_free(&a);
+    content_free(&b);
+    free(bytes);
+}
+
+static void repetition_is_kept_once(void **state)
+{
+    (void)state;
+    uint8_t *bytes = calloc(BYTES, 1);
+    struct content content = {0};
+    fill(&content, bytes, BYTES, 1000, 1000);
+    assert_true(content.count <= 2);
+    assert_true(content_add(&content, 99, NULL, 0, 1000)); /* headers only */
+    content_free(&content);
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(windows_do_not_depend_on_segments),
+        cmocka_unit_test(beginnings_of_cut_packets_are_kept),
+        cmocka_unit_test(repetition_is_kept_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
