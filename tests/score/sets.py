@@ -69,14 +69,14 @@ class Set:
         names = sorted(glob.glob(pattern, root_dir=self.folder))
         return [f"{point}={name}" for name in names] or [word]
 
-    def in_clock_of(self, point, unix_s):
-        """What the clock of a point shows at a true time."""
+    def in_clock_of(self, point, unix_s, set_right=False):
+        """What the clock of a point shows at a true time; as if nobody had set it meanwhile."""
         wrong = list((self.truth.get("clock") or {}).get(point, ()))
         begin = self.truth.get("start_unix_s", unix_s)
         offset, drift_ppm, steps, from_s = wrong + [0, 0, (), begin][len(wrong):]
         since = unix_s - from_s
         return unix_s + offset + drift_ppm * 1e-6 * since + \
-            sum(step for at, step in steps if at <= unix_s)
+            sum(step for at, step in steps if at <= unix_s and not set_right)
 
 
 class Report:

@@ -7,8 +7,9 @@ INNERMOST = -1
 
 
 def interval(item, report, stall):
-    """A true stall as the clock that the report counts in shows it."""
-    return tuple(item.in_clock_of(report.order[0], float(stall[edge])) if report.order
+    """A true stall as the report counts time: in the first point's clock, from its first step on
+    as if it had not been set, so that no time is counted twice or left out."""
+    return tuple(item.in_clock_of(report.order[0], float(stall[edge]), True) if report.order
                  else float(stall[edge]) for edge in ("start_unix_s", "end_unix_s"))
 
 
