@@ -40,8 +40,8 @@ static struct coverage find_coverage(const struct wh_analysis *analysis, const s
     for (unsigned p = 0; p < analysis->capture_count; p++) {
         if (!flow->at[p] || spans[p].left_out)
             continue;
-        int64_t from_ns = clock_to_path(&clock[p], spans[p].first).ns;
-        int64_t to_ns = clock_to_path(&clock[p], spans[p].last).ns;
+        int64_t from_ns = clock_to_path(&clock[p], spans[p].first).ns - spans[p].quiet_before_ns;
+        int64_t to_ns = clock_to_path(&clock[p], spans[p].last).ns + spans[p].quiet_after_ns;
         cover.from_ns = from_ns > cover.from_ns ? from_ns : cover.from_ns;
         cover.to_ns = to_ns < cover.to_ns ? to_ns : cover.to_ns;
         cover.lacking[p] = from_ns > cover.first_ns + COVERAGE_SLACK_NS ||

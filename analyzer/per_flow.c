@@ -8,6 +8,7 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "follow/running.h"
 #include "per_flow.h"
 
 #define EVENTS_MAX 8000000u /* in the list; counts hold all */
@@ -255,6 +256,7 @@ static int run_flows(struct wh_analysis *analysis, struct worker *worker, struct
 {
     int status = WH_OK;
     analysis_spans(analysis, worker->spans);
+    follow_running(&analysis->flows, &analysis->alignment, worker->spans, analysis->capture_count);
     if (!prepare(analysis))
         return error_memory(error, "flows");
     for (uint32_t i = 0; i < analysis->flows.count && !status; i++)

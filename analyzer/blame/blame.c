@@ -115,7 +115,7 @@ static int64_t watched_from(const struct timeline *timeline)
 {
     int64_t from_ns = INT64_MIN;
     for (unsigned k = 0; k < timeline->data->hop_count; k++)
-        from_ns = later(from_ns, timeline->data->hops[k].first.ns);
+        from_ns = later(from_ns, timeline->data->hops[k].since.ns);
     return from_ns;
 }
 
@@ -223,7 +223,7 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
 static int64_t end_of(const struct timeline *timeline, const struct nat_signs *nat,
                       int64_t after_ns)
 {
-    int64_t sender_ns = timeline->sender->last.ns, receiver_ns = timeline->receiver->last.ns;
+    int64_t sender_ns = timeline->sender->until.ns, receiver_ns = timeline->receiver->until.ns;
     int64_t end_ns = sender_ns < receiver_ns ? sender_ns : receiver_ns;
     const struct hop *ends[2] = {timeline->sender, timeline->receiver};
     if (nat_reset(nat))

@@ -458,7 +458,7 @@ bool rule_unknown(struct stall_case *item)
         uint32_t copy = COPY_NONE;
         if (hop->view)
             copy = next_copy(item, hop, copies_from(hop, search_from(item)), item->end_ns);
-        narrow = copy == COPY_NONE && k > 0 && hop->last.ns >= item->end_ns;
+        narrow = copy == COPY_NONE && k > 0 && hop->until.ns >= item->end_ns;
         if (copy == COPY_NONE || hop_time(hop, copy) - item->start_ns > case_duration(item) / 2)
             break;
         first = k + 1 < trail->hop_count ? place_between(hop, hop + 1) : last;

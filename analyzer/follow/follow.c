@@ -48,6 +48,8 @@ static bool add_hop(struct followed *followed, unsigned side, const struct flow 
                         .span = &spans[point]};
     hop->first = clock_to_path(hop->clock, spans[point].first);
     hop->last = clock_to_path(hop->clock, spans[point].last);
+    hop->since.ns = hop->first.ns - spans[point].quiet_before_ns;
+    hop->until.ns = hop->last.ns + spans[point].quiet_after_ns;
     return !hop->view || fill_copies(&followed->arena, hop, side);
 }
 

@@ -44,6 +44,7 @@ struct hop {
     uint32_t count;
     int64_t base_delay_ns;        /* the least delay to the next hop; 0 when none is known */
     struct path_time first, last; /* of the point's whole capture */
+    struct path_time since, until; /* the same, and the time in which it was silent but running */
     const struct capture_span *span;
 };
 
@@ -96,6 +97,9 @@ struct capture_span {
      * many in a row chance makes likely. 0: it missed none. */
     double miss_rate;
     unsigned miss_run;
+    /* Before `first` and after `last`: the capture was running and had nothing to see, see
+     * running.h. */
+    int64_t quiet_before_ns, quiet_after_ns;
 };
 
 #define SPAN_NEVER_NS (INT64_MAX / 4) /* `first` of a capture without a packet; `last` is less */
