@@ -14,42 +14,40 @@
 /* Captures are not started and ended at one instant. */
 #define COVERAGE_SLACK_NS (500 * NS_PER_MS)
 
-/* When all captures that saw the flow were running, and which of them ran for its whole life. */
+/* When the captures that saw the flow were running, in the path's clock. */
 struct coverage {
-    int64_t from_ns, to_ns;    /* all of them */
+    int64_t from_ns[WH_POINTS_MAX], to_ns[WH_POINTS_MAX];
+    uint64_t saw;              /* a bit for each point that saw the flow */
     int64_t first_ns, last_ns; /* the flow's first and last packet */
-    bool lacking[WH_POINTS_MAX];
-    bool differs; /* some lack a part of it, and some do not */
+    bool differs;              /* some lack a part of it */
+};
+
+/* A time in which some captures were running, all through. */
+struct window {
+    uint64_t points;
+    int64_t from_ns, to_ns;
 };
 
 static struct coverage find_coverage(const struct wh_analysis *analysis, const struct flow *flow,
                                      const struct capture_span *spans)
 {
-    struct coverage cover = {INT64_MIN, INT64_MAX, INT64_MAX, INT64_MIN, {false}, false};
-    const struct clock_fit *clock = analysis->alignment.clock;
-    unsigned lacking = 0, seen = 0;
+    struct coverage cover = {.first_ns = INT64_MAX, .last_ns = INT64_MIN};
     for (unsigned p = 0; p < analysis->capture_count; p++) {
-        const struct track_flow *view = flow->at[p];
-        if (!view || spans[p].left_out)
-            continue;
-        int64_t first_ns = clock_to_path(&clock[p], view->first).ns;
-        int64_t last_ns = clock_to_path(&clock[p], view->last).ns;
-        cover.first_ns = first_ns < cover.first_ns ? first_ns : cover.first_ns;
-        cover.last_ns = last_ns > cover.last_ns ? last_ns : cover.last_ns;
-    }
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        const struct clock_fit *clock = &analysis->alignment.clock[p];
         if (!flow->at[p] || spans[p].left_out)
             continue;
-        int64_t from_ns = clock_to_path(&clock[p], spans[p].first).ns - spans[p].quiet_before_ns;
-        int64_t to_ns = clock_to_path(&clock[p], spans[p].last).ns + spans[p].quiet_after_ns;
-        cover.from_ns = from_ns > cover.from_ns ? from_ns : cover.from_ns;
-        cover.to_ns = to_ns < cover.to_ns ? to_ns : cover.to_ns;
-        cover.lacking[p] = from_ns > cover.first_ns + COVERAGE_SLACK_NS ||
-                           to_ns < cover.last_ns - COVERAGE_SLACK_NS;
-        lacking += cover.lacking[p];
-        seen++;
+        int64_t first_ns = clock_to_path(clock, flow->at[p]->first).ns;
+        int64_t last_ns = clock_to_path(clock, flow->at[p]->last).ns;
+        cover.first_ns = first_ns < cover.first_ns ? first_ns : cover.first_ns;
+        cover.last_ns = last_ns > cover.last_ns ? last_ns : cover.last_ns;
+        cover.from_ns[p] = clock_to_path(clock, spans[p].first).ns - spans[p].quiet_before_ns;
+        cover.to_ns[p] = clock_to_path(clock, spans[p].last).ns + spans[p].quiet_after_ns;
+        cover.saw |= UINT64_C(1) << p;
     }
-    cover.differs = lacking > 0 && lacking < seen;
+    for (unsigned p = 0; p < analysis->capture_count; p++)
+        if (cover.saw >> p & 1)
+            cover.differs |= cover.from_ns[p] > cover.first_ns + COVERAGE_SLACK_NS ||
+                             cover.to_ns[p] < cover.last_ns - COVERAGE_SLACK_NS;
     return cover;
 }
 
@@ -65,29 +63,124 @@ static int judge_with(struct wh_analysis *analysis, struct worker *worker,
                       &analysis->arena, &analysis->findings, error);
 }
 
-/* Keeps, of the findings from `first` to `middle`, those within the time that all captures saw, and
- * of those from `middle` on what none of the kept ones overlaps. */
-static void join_findings(struct findings *findings, uint32_t first, uint32_t middle,
-                          const struct coverage *cover)
+/* The time around `at_ns` in which the same captures were running as then. */
+static struct window window_at(const struct coverage *cover, int64_t at_ns)
 {
-    uint32_t kept = first, sure;
-    for (uint32_t i = first; i < middle; i++) {
-        struct finding *finding = &findings->items[i];
-        bool ended = finding->resumed || finding->end_ns < cover->to_ns; /* there: by a reset */
-        if (finding->start_ns >= cover->from_ns && finding->end_ns <= cover->to_ns && ended)
-            findings->items[kept++] = *finding;
-        else
-            free(finding->evidence);
+    struct window window = {0, INT64_MIN, INT64_MAX};
+    for (unsigned p = 0; p < WH_POINTS_MAX; p++) {
+        if (!(cover->saw >> p & 1) || at_ns < cover->from_ns[p] || at_ns > cover->to_ns[p])
+            continue;
+        window.points |= UINT64_C(1) << p;
+        window.from_ns = cover->from_ns[p] > window.from_ns ? cover->from_ns[p] : window.from_ns;
+        window.to_ns = cover->to_ns[p] < window.to_ns ? cover->to_ns[p] : window.to_ns;
     }
-    sure = kept;
+    return window;
+}
+
+/* All sets of captures that were running together, most of them first, at most `2 * points`. The
+ * last is the one that ran longest, by which a stall is judged that none of the others has whole. */
+static unsigned list_windows(const struct coverage *cover, struct window *windows)
+{
+    unsigned count = 0;
+    for (unsigned edge = 0; edge < 2 * WH_POINTS_MAX; edge++) {
+        unsigned p = edge / 2;
+        if (!(cover->saw >> p & 1))
+            continue;
+        struct window window = window_at(cover, edge % 2 ? cover->to_ns[p] : cover->from_ns[p]);
+        bool known = window.points == cover->saw; /* judged already */
+        for (unsigned i = 0; i < count && !known; i++)
+            known = windows[i].points == window.points;
+        unsigned at = count;
+        for (; !known && at > 0 && __builtin_popcountll(windows[at - 1].points) <
+                                       __builtin_popcountll(window.points);
+             at--)
+            windows[at] = windows[at - 1];
+        if (!known) {
+            windows[at] = window;
+            count++;
+        }
+    }
+    return count;
+}
+
+static bool is_whole(const struct finding *finding, const struct window *window)
+{
+    bool ended = finding->resumed || finding->end_ns < window->to_ns; /* there: by a reset */
+    return ended && finding->start_ns >= window->from_ns && finding->end_ns <= window->to_ns;
+}
+
+static bool overlap(const struct finding *a, const struct finding *b)
+{
+    return a->start_ns < b->end_ns && b->start_ns < a->end_ns;
+}
+
+static bool lies_within(const struct place *part, const struct place *whole)
+{
+    return part->first >= whole->first && part->first + part->span <= whole->first + whole->span;
+}
+
+static void swap_findings(struct finding *a, struct finding *b)
+{
+    struct finding c = *a;
+    *a = *b;
+    *b = c;
+}
+
+/* One stall: `part`, as more captures saw a part of it, and `all` of it, as fewer did. They must not
+ * contradict each other: then the place is that of the part, if it saw a good part of the stall.
+ * What it was is what the one says that knows. */
+static void unite(struct finding *part, struct finding *all)
+{
+    int64_t part_ns = part->end_ns - part->start_ns, all_ns = all->end_ns - all->start_ns;
+    bool agree = part->cause == all->cause || part->cause == WH_CAUSE_UNKNOWN ||
+                 all->cause == WH_CAUSE_UNKNOWN || 2 * part_ns >= all_ns;
+    struct place place = agree && lies_within(&part->place, &all->place) ? part->place : all->place;
+    int64_t start_ns = part->start_ns < all->start_ns ? part->start_ns : all->start_ns;
+    int64_t end_ns = part->end_ns > all->end_ns ? part->end_ns : all->end_ns;
+    uint64_t bytes = part->start_ns < all->start_ns ? part->bytes_waiting : all->bytes_waiting;
+    bool resumed = all->end_ns >= part->end_ns ? all->resumed : part->resumed;
+    if (part->cause == WH_CAUSE_UNKNOWN || (!agree && all->cause != WH_CAUSE_UNKNOWN))
+        swap_findings(part, all);
+    part->place = place;
+    part->start_ns = start_ns;
+    part->end_ns = end_ns;
+    part->bytes_waiting = bytes;
+    part->resumed = resumed;
+}
+
+/* Findings from `first` to `middle` were made with more captures than those from `middle` on, whose
+ * captures ran in `window`. What a larger set saw whole stands, and where this one was running, too,
+ * a stall that the larger saw in part must show here as well. `clipped`: seen in part only. */
+static void join_findings(struct findings *findings, uint32_t first, uint32_t middle,
+                          const struct window *window)
+{
+    uint32_t kept = first;
+    for (uint32_t i = first; i < middle; i++) {
+        struct finding *part = &findings->items[i];
+        bool confirmed = !part->clipped;
+        for (uint32_t k = middle; k < findings->count && part->clipped; k++) {
+            struct finding *all = &findings->items[k];
+            if (!overlap(part, all) || all->united)
+                continue;
+            bool whole = is_whole(all, window);
+            unite(part, all);
+            all->united = confirmed = true;
+            part->clipped = !whole;
+            break;
+        }
+        if (confirmed || part->start_ns < window->from_ns || part->end_ns > window->to_ns)
+            findings->items[kept++] = *part;
+        else
+            free(part->evidence);
+    }
+    uint32_t sure = kept;
     for (uint32_t i = middle; i < findings->count; i++) {
         struct finding *finding = &findings->items[i];
-        bool overlaps = false;
-        for (uint32_t k = first; k < sure && !overlaps; k++)
-            overlaps = finding->start_ns < findings->items[k].end_ns &&
-                       findings->items[k].start_ns < finding->end_ns;
-        bool whole = finding->start_ns >= cover->from_ns && finding->end_ns <= cover->to_ns;
-        if (overlaps || whole)
+        bool told = finding->united;
+        for (uint32_t k = first; k < sure && !told; k++)
+            told = overlap(finding, &findings->items[k]);
+        finding->clipped = !is_whole(finding, window);
+        if (told)
             free(finding->evidence);
         else
             findings->items[kept++] = *finding;
@@ -95,20 +188,30 @@ static void join_findings(struct findings *findings, uint32_t first, uint32_t mi
     findings->count = kept;
 }
 
-/* Where a capture lacks a part of the flow's life, that part is judged without its point. */
-static int judge_rest(struct wh_analysis *analysis, struct worker *worker,
-                      const struct capture_span *spans, const struct coverage *cover,
-                      uint32_t index, uint32_t first, struct wh_error *error)
+/* Where captures lack a part of the flow's life, that part is judged by the others. */
+static int judge_windows(struct wh_analysis *analysis, struct worker *worker,
+                         const struct capture_span *spans, const struct coverage *cover,
+                         uint32_t index, uint32_t first, struct wh_error *error)
 {
-    struct capture_span some[WH_POINTS_MAX];
-    uint32_t middle = analysis->findings.count;
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
-        some[p] = spans[p];
-        some[p].left_out |= cover->lacking[p];
+    struct window windows[2 * WH_POINTS_MAX], all = {cover->saw, INT64_MIN, INT64_MAX};
+    unsigned count = list_windows(cover, windows);
+    for (unsigned p = 0; p < WH_POINTS_MAX; p++)
+        if (cover->saw >> p & 1) {
+            all.from_ns = cover->from_ns[p] > all.from_ns ? cover->from_ns[p] : all.from_ns;
+            all.to_ns = cover->to_ns[p] < all.to_ns ? cover->to_ns[p] : all.to_ns;
+        }
+    for (uint32_t i = first; i < analysis->findings.count; i++)
+        analysis->findings.items[i].clipped = !is_whole(&analysis->findings.items[i], &all);
+    for (unsigned w = 0; w < count; w++) {
+        struct capture_span some[WH_POINTS_MAX];
+        uint32_t middle = analysis->findings.count;
+        memcpy(some, spans, sizeof some);
+        for (unsigned p = 0; p < analysis->capture_count; p++)
+            some[p].left_out |= (cover->saw >> p & 1) && !(windows[w].points >> p & 1);
+        if (judge_with(analysis, worker, some, index, error))
+            return WH_ERROR;
+        join_findings(&analysis->findings, first, middle, &windows[w]);
     }
-    if (judge_with(analysis, worker, some, index, error))
-        return WH_ERROR;
-    join_findings(&analysis->findings, first, middle, cover);
     return WH_OK;
 }
 
@@ -258,7 +361,7 @@ int judge_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t ind
     if (!analysis->totals[index].rtt_ns)
         analysis->totals[index].rtt_ns = timeline_srtt(&worker->blamer.timeline[0], NEVER);
     struct coverage cover = find_coverage(analysis, flow, spans);
-    if (cover.differs && judge_rest(analysis, worker, spans, &cover, index, first, error))
+    if (cover.differs && judge_windows(analysis, worker, spans, &cover, index, first, error))
         return WH_ERROR;
     if (judge_gaps(analysis, worker, spans, &left, index, first, error))
         return WH_ERROR;

@@ -25,6 +25,8 @@ struct finding {
     uint32_t flow;
     int64_t start_ns, end_ns;
     bool resumed;
+    bool clipped; /* seen in part only: the captures asked do not cover it */
+    bool united;  /* told by another finding: to be left out */
     struct place place;
     enum wh_cause cause;
     enum wh_direction direction;
