@@ -103,10 +103,11 @@ static unsigned list_windows(const struct coverage *cover, struct window *window
     return count;
 }
 
+/* A stall that begins with the window was under way before. */
 static bool is_whole(const struct finding *finding, const struct window *window)
 {
     bool ended = finding->resumed || finding->end_ns < window->to_ns; /* there: by a reset */
-    return ended && finding->start_ns >= window->from_ns && finding->end_ns <= window->to_ns;
+    return ended && finding->start_ns > window->from_ns && finding->end_ns <= window->to_ns;
 }
 
 static bool overlap(const struct finding *a, const struct finding *b)

@@ -89,7 +89,8 @@ bool sent_again(const struct stall_case *item)
     int64_t high = steps_level(&item->timeline->sent, item->start_ns, INT64_MIN);
     for (; i < hop->count && hop_time(hop, i) <= item->end_ns; i++)
         if (pkt_span(hop_pkt(hop, i)) && hop_time(hop, i) > item->start_ns &&
-            hop_pkt(hop, i)->seq < high)
+            (hop_pkt(hop, i)->seq < high ||
+             (covers(hop_pkt(hop, i), item->level) && hop_time(hop, i) > item->sent_ns)))
             return true;
     return false;
 }

@@ -446,6 +446,15 @@ bool rule_acks_on_path(struct stall_case *item)
 
 /* ---- none of these --------------------------------------------------------------------------- */
 
+/* Was the point watching for a good while after the byte should have come there? */
+static bool watched_on(const struct stall_case *item, const struct hop *hop, int64_t due_ns)
+{
+    int64_t least_ns = case_duration(item) / 4;
+    if (least_ns < item->options->min_stall_ns)
+        least_ns = item->options->min_stall_ns;
+    return hop->until.ns >= item->end_ns || hop->until.ns - due_ns >= least_ns;
+}
+
 /* The segment behind the last point that saw the byte, when a later one, watching, did not; else
  * everything from there to the receiver. */
 bool rule_unknown(struct stall_case *item)
@@ -453,14 +462,16 @@ bool rule_unknown(struct stall_case *item)
     const struct trail *trail = item->timeline->data;
     struct place last = place_after(item, trail), first = place_before(item, trail);
     bool narrow = false;
+    int64_t due_ns = item->start_ns; /* at the next point */
     for (unsigned k = 0; k < trail->hop_count && !narrow; k++) {
         const struct hop *hop = &trail->hops[k];
         uint32_t copy = COPY_NONE;
         if (hop->view)
             copy = next_copy(item, hop, copies_from(hop, search_from(item)), item->end_ns);
-        narrow = copy == COPY_NONE && k > 0 && hop->until.ns >= item->end_ns;
+        narrow = copy == COPY_NONE && k > 0 && watched_on(item, hop, due_ns);
         if (copy == COPY_NONE || hop_time(hop, copy) - item->start_ns > case_duration(item) / 2)
             break;
+        due_ns = hop_time(hop, copy) + hop->base_delay_ns;
         first = k + 1 < trail->hop_count ? place_between(hop, hop + 1) : last;
     }
     if (narrow)

@@ -88,13 +88,14 @@ static uint32_t find_copy(const struct hop *hop, uint32_t *open, struct search *
     return COPY_NONE;
 }
 
-/* Marks the copy as missed by the next capture, or that part of it. */
-static bool mark_missed(struct hop *hop, uint32_t index, int64_t start, int64_t end,
+/* Marks the copy as missed by the next capture, or that part of it; as unseen where `over`: it may
+ * have come when that capture had ended. */
+static bool mark_missed(struct hop *hop, uint32_t index, int64_t start, int64_t end, bool over,
                         struct pieces *pieces)
 {
     struct copy *copy = &hop->copies[index];
     if (copy->fate == FATE_LOST) {
-        copy->fate = FATE_MISSED;
+        copy->fate = over ? FATE_UNSEEN : FATE_MISSED;
         return true;
     }
     struct piece *piece = ARRAY_PUSH(pieces->items, pieces->count, pieces->capacity);
@@ -132,7 +133,8 @@ static bool settle_hole(struct seen_bytes *seen, const struct trail *trail, int6
         struct hop *hop = &trail->hops[search.hop];
         int64_t until = pkt_end(hop_pkt(hop, search.copy));
         until = until < end ? until : end;
-        if (!mark_missed(hop, search.copy, search.at, until, &pieces[search.hop]))
+        bool over = by_ns > trail->hops[trail->hop_count - 1].last.ns;
+        if (!mark_missed(hop, search.copy, search.at, until, over, &pieces[search.hop]))
             return false;
         search.at = until;
     }
