@@ -364,6 +364,7 @@ int judge_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t ind
     struct coverage cover = find_coverage(analysis, flow, spans);
     if (cover.differs && judge_windows(analysis, worker, spans, &cover, index, first, error))
         return WH_ERROR;
+    left |= cover.differs;
     if (judge_gaps(analysis, worker, spans, &left, index, first, error))
         return WH_ERROR;
     return left ? narrow_findings(analysis, worker, index, first, error) : WH_OK;

@@ -43,9 +43,30 @@ static bool places_tell(enum wh_cause cause)
     return cause == WH_CAUSE_FREEZE || cause == WH_CAUSE_LOSS || cause == WH_CAUSE_ACK_LOSS;
 }
 
+/* The sender's pause and the receiver's closed window lie at the end itself: beyond the last point
+ * that ever saw the flow, also where its capture was over by then. */
+static void move_to_end(const struct followed *followed, struct finding *finding)
+{
+    const struct trail *trail = &followed->trail[0];
+    if (trail->hop_count == 0 || finding->direction == WH_BOTH)
+        return;
+    const struct hop *client = &trail->hops[0], *server = &trail->hops[trail->hop_count - 1];
+    bool from_server = finding->direction == WH_TO_CLIENT;
+    bool at_client = from_server == (finding->cause == WH_CAUSE_ZERO_WINDOW);
+    unsigned place = at_client ? client->place : server->place;
+    unsigned other = at_client ? server->place : client->place;
+    unsigned span = at_client ? trail->before : trail->after;
+    bool up = place != other ? place > other : finding->place.first > place;
+    struct place end = {up ? place + 1 : place + 1 - span, span};
+    if (inside(&end, &finding->place))
+        finding->place = end;
+}
+
 void narrow_finding(const struct followed *followed, struct finding *finding)
 {
     struct place found = {0, 0};
+    if (finding->cause == WH_CAUSE_ZERO_WINDOW || finding->cause == WH_CAUSE_SENDER_IDLE)
+        move_to_end(followed, finding);
     if (finding->place.span < 2 || !places_tell(finding->cause))
         return;
     for (unsigned side = 0; side < 2; side++) {

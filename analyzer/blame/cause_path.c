@@ -401,6 +401,21 @@ static uint32_t ack_copy(const struct stall_case *item, const struct hop *hop)
     return COPY_NONE;
 }
 
+/* A flow that both ends have closed has nothing left that anybody waits for. */
+static bool closed_by_both(const struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->sender;
+    bool fin[2] = {false, false};
+    for (uint32_t i = hop->view->pkt_count; i-- > 0 && !(fin[0] && fin[1]);) {
+        if (view_time(hop, i) > item->end_ns)
+            continue;
+        if (hop->view->pkts[i].len)
+            break;
+        fin[pkt_side(&hop->view->pkts[i])] |= (hop->view->pkts[i].flags & PKT_FIN) != 0;
+    }
+    return fin[0] && fin[1];
+}
+
 bool rule_acks_on_path(struct stall_case *item)
 {
     const struct trail *trail = item->timeline->acks;
@@ -422,7 +437,7 @@ bool rule_acks_on_path(struct stall_case *item)
         return false;
     /* a sender that has nothing more to send waits only while it sends the same again in vain */
     bool told = steps_reach(&item->timeline->acked, item->level) != NEVER;
-    if (!item->resumed && (told || !sent_again(item)))
+    if (!item->resumed && (told || !sent_again(item) || closed_by_both(item)))
         return false;
     const struct hop *hop = &trail->hops[worst], *next = hop + 1;
     struct place place = place_between(hop, next);

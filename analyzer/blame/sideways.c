@@ -2,6 +2,7 @@
 /* Do other flows stand still at the same time in the same segment, and does size decide? */
 #include <stdlib.h>
 
+#include "blame/unfinished.h"
 #include "blame/verdict.h"
 
 /* At least half of the shorter one lies within the other. */
@@ -248,6 +249,7 @@ void look_sideways(struct findings *findings, const struct flows *flows,
     for (uint32_t i = 0; i < findings->count; i++)
         ask_queue(&findings->items[i], findings, arena);
     join_queues(findings);
+    ask_unfinished(findings, flows, alignment, arena);
     for (uint32_t i = 0; stalled && i < findings->count; i++)
         findings->items[i].scope = scope_of(findings, i, flows, alignment, stalled);
     free(stalled);
