@@ -245,6 +245,37 @@ static bool is_remnant(const struct timeline *timeline, const struct step *step,
            announced_room(timeline->receiver->view, pkt) < timeline->mss;
 }
 
+/* The lowest byte that was sent before the first acknowledgement seen, if that one covers it: the
+ * captures began in the middle of something. -1: it does not. */
+static int64_t sent_before_first(const struct timeline *timeline)
+{
+    const struct step *first = &timeline->progress.items[0];
+    const struct hop *hop = timeline->sender;
+    int64_t lowest = -1;
+    for (uint32_t i = 0; i < hop->count && hop_time(hop, i) < first->time_ns; i++) {
+        const struct pkt *pkt = hop_pkt(hop, i);
+        if (pkt_span(pkt) && pkt->seq < first->level && (lowest < 0 || pkt->seq < lowest))
+            lowest = pkt->seq;
+    }
+    return timeline->by_arrival ? -1 : lowest;
+}
+
+/* The wait for the first acknowledgement of a flow that began before the captures. Here a cause must
+ * be proved: nobody saw what went before. */
+static int examine_begin(const struct inquiry *inquiry, struct stall_case *item,
+                         struct wh_error *error)
+{
+    const struct timeline *timeline = item->timeline;
+    int64_t threshold = threshold_ns(inquiry, timeline, NEVER);
+    threshold = later(threshold, UNKNOWN_RTT_NS);
+    item->sent_ns = steps_above(&timeline->sent, item->level);
+    item->start_ns = later(item->sent_ns, item->watched_ns);
+    if (item->sent_ns == NEVER || case_duration(item) <= threshold || recovered_at_once(item))
+        return 0;
+    return judge(inquiry, item, rules_outstanding,
+                 sizeof rules_outstanding / sizeof *rules_outstanding - 1, error);
+}
+
 static int examine_direction(const struct inquiry *inquiry, const struct timeline *timeline,
                              const struct timeline *other, struct wh_error *error)
 {
@@ -260,6 +291,12 @@ static int examine_direction(const struct inquiry *inquiry, const struct timelin
                               .watched_ns = watched_from(timeline)};
     uint32_t next = 0;
     if (!timeline->sender->view->stream[timeline->side].base_known && progress->count) {
+        item.level = sent_before_first(timeline);
+        item.end_ns = progress->items[0].time_ns;
+        item.resumed = true;
+        item.resume_pkt = progress->items[0].pkt;
+        if (item.level >= 0 && examine_begin(inquiry, &item, error) < 0)
+            return WH_ERROR;
         item.level = progress->items[0].level; /* begun before the capture: no start is known */
         item.progress_ns = progress->items[0].time_ns;
         next = 1;
