@@ -22,6 +22,8 @@ struct coverage {
     bool differs;              /* some lack a part of it */
 };
 
+#define WINDOWS_MAX (2 * WH_POINTS_MAX + 1)
+
 /* A time in which some captures were running, all through. */
 struct window {
     uint64_t points;
@@ -77,17 +79,31 @@ static struct window window_at(const struct coverage *cover, int64_t at_ns)
     return window;
 }
 
-/* All sets of captures that were running together, most of them first, at most `2 * points`. The
- * last is the one that ran longest, by which a stall is judged that none of the others has whole. */
+/* When all captures that saw the flow were running; from after to: never. */
+static struct window window_of_all(const struct coverage *cover)
+{
+    struct window window = {cover->saw, INT64_MIN, INT64_MAX};
+    for (unsigned p = 0; p < WH_POINTS_MAX; p++)
+        if (cover->saw >> p & 1) {
+            window.from_ns =
+                cover->from_ns[p] > window.from_ns ? cover->from_ns[p] : window.from_ns;
+            window.to_ns = cover->to_ns[p] < window.to_ns ? cover->to_ns[p] : window.to_ns;
+        }
+    return window;
+}
+
+/* The sets of captures that were running together, those with most of them first: all (also where
+ * they never were), then smaller ones. `windows` has room for WINDOWS_MAX. */
 static unsigned list_windows(const struct coverage *cover, struct window *windows)
 {
-    unsigned count = 0;
+    unsigned count = 1;
+    windows[0] = window_of_all(cover);
     for (unsigned edge = 0; edge < 2 * WH_POINTS_MAX; edge++) {
         unsigned p = edge / 2;
         if (!(cover->saw >> p & 1))
             continue;
         struct window window = window_at(cover, edge % 2 ? cover->to_ns[p] : cover->from_ns[p]);
-        bool known = window.points == cover->saw; /* judged already */
+        bool known = false;
         for (unsigned i = 0; i < count && !known; i++)
             known = windows[i].points == window.points;
         unsigned at = count;
@@ -149,12 +165,21 @@ static void unite(struct finding *part, struct finding *all)
     part->resumed = resumed;
 }
 
-/* Findings from `first` to `middle` were made with more captures than those from `middle` on, whose
- * captures ran in `window`. What a larger set saw whole stands, and where this one was running, too,
- * a stall that the larger saw in part must show here as well. `clipped`: seen in part only. */
-static void join_findings(struct findings *findings, uint32_t first, uint32_t middle,
-                          const struct window *window)
+static bool was_judged(const struct finding *finding, const struct window *windows, unsigned count)
 {
+    for (unsigned w = 0; w < count; w++)
+        if (is_whole(finding, &windows[w]))
+            return true;
+    return false;
+}
+
+/* Findings from `first` to `middle` were made with more captures, in the windows before `at`, than
+ * those from `middle` on. What a larger set saw whole stands, and so does its silence; what it saw in
+ * part must show here as well, where this one was running. `clipped`: seen in part only. */
+static void join_findings(struct findings *findings, uint32_t first, uint32_t middle,
+                          const struct window *windows, unsigned at)
+{
+    const struct window *window = &windows[at];
     uint32_t kept = first;
     for (uint32_t i = first; i < middle; i++) {
         struct finding *part = &findings->items[i];
@@ -177,7 +202,7 @@ static void join_findings(struct findings *findings, uint32_t first, uint32_t mi
     uint32_t sure = kept;
     for (uint32_t i = middle; i < findings->count; i++) {
         struct finding *finding = &findings->items[i];
-        bool told = finding->united;
+        bool told = finding->united || was_judged(finding, windows, at);
         for (uint32_t k = first; k < sure && !told; k++)
             told = overlap(finding, &findings->items[k]);
         finding->clipped = !is_whole(finding, window);
@@ -194,16 +219,11 @@ static int judge_windows(struct wh_analysis *analysis, struct worker *worker,
                          const struct capture_span *spans, const struct coverage *cover,
                          uint32_t index, uint32_t first, struct wh_error *error)
 {
-    struct window windows[2 * WH_POINTS_MAX], all = {cover->saw, INT64_MIN, INT64_MAX};
+    struct window windows[WINDOWS_MAX];
     unsigned count = list_windows(cover, windows);
-    for (unsigned p = 0; p < WH_POINTS_MAX; p++)
-        if (cover->saw >> p & 1) {
-            all.from_ns = cover->from_ns[p] > all.from_ns ? cover->from_ns[p] : all.from_ns;
-            all.to_ns = cover->to_ns[p] < all.to_ns ? cover->to_ns[p] : all.to_ns;
-        }
     for (uint32_t i = first; i < analysis->findings.count; i++)
-        analysis->findings.items[i].clipped = !is_whole(&analysis->findings.items[i], &all);
-    for (unsigned w = 0; w < count; w++) {
+        analysis->findings.items[i].clipped = !is_whole(&analysis->findings.items[i], &windows[0]);
+    for (unsigned w = 1; w < count; w++) {
         struct capture_span some[WH_POINTS_MAX];
         uint32_t middle = analysis->findings.count;
         memcpy(some, spans, sizeof some);
@@ -211,7 +231,7 @@ static int judge_windows(struct wh_analysis *analysis, struct worker *worker,
             some[p].left_out |= (cover->saw >> p & 1) && !(windows[w].points >> p & 1);
         if (judge_with(analysis, worker, some, index, error))
             return WH_ERROR;
-        join_findings(&analysis->findings, first, middle, &windows[w]);
+        join_findings(&analysis->findings, first, middle, windows, w);
     }
     return WH_OK;
 }
