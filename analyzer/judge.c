@@ -107,8 +107,8 @@ static unsigned list_windows(const struct coverage *cover, struct window *window
         for (unsigned i = 0; i < count && !known; i++)
             known = windows[i].points == window.points;
         unsigned at = count;
-        for (; !known && at > 0 && __builtin_popcountll(windows[at - 1].points) <
-                                       __builtin_popcountll(window.points);
+        for (; !known && at > 0 &&
+               __builtin_popcountll(windows[at - 1].points) < __builtin_popcountll(window.points);
              at--)
             windows[at] = windows[at - 1];
         if (!known) {
@@ -143,9 +143,9 @@ static void swap_findings(struct finding *a, struct finding *b)
     *b = c;
 }
 
-/* One stall: `part`, as more captures saw a part of it, and `all` of it, as fewer did. They must not
- * contradict each other: then the place is that of the part, if it saw a good part of the stall.
- * What it was is what the one says that knows. */
+/* One stall: `part`, as more captures saw a part of it, and `all` of it, as fewer did. They must
+ * not contradict each other: then the place is that of the part, if it saw a good part of the
+ * stall. What it was is what the one says that knows. */
 static void unite(struct finding *part, struct finding *all)
 {
     int64_t part_ns = part->end_ns - part->start_ns, all_ns = all->end_ns - all->start_ns;
@@ -174,8 +174,8 @@ static bool was_judged(const struct finding *finding, const struct window *windo
 }
 
 /* Findings from `first` to `middle` were made with more captures, in the windows before `at`, than
- * those from `middle` on. What a larger set saw whole stands, and so does its silence; what it saw in
- * part must show here as well, where this one was running. `clipped`: seen in part only. */
+ * those from `middle` on. What a larger set saw whole stands, and so does its silence; what it saw
+ * in part must show here as well, where this one was running. `clipped`: seen in part only. */
 static void join_findings(struct findings *findings, uint32_t first, uint32_t middle,
                           const struct window *windows, unsigned at)
 {

@@ -260,8 +260,8 @@ static int64_t sent_before_first(const struct timeline *timeline)
     return timeline->by_arrival ? -1 : lowest;
 }
 
-/* The wait for the first acknowledgement of a flow that began before the captures. Here a cause must
- * be proved: nobody saw what went before. */
+/* The wait for the first acknowledgement of a flow that began before the captures. Here a cause
+ * must be proved: nobody saw what went before. */
 static int examine_begin(const struct inquiry *inquiry, struct stall_case *item,
                          struct wh_error *error)
 {

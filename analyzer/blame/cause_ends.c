@@ -43,6 +43,8 @@ bool rule_not_sent_on(struct stall_case *item)
     const struct hop *hop = item->timeline->sender;
     int64_t from_ns = (item->sent_ns < item->start_ns ? item->sent_ns : item->start_ns) - NS_PER_MS;
     uint32_t above = COPY_NONE, copy = COPY_NONE;
+    if (item->sent_ns < hop->since.ns)
+        return false; /* it had passed before this capture began, as others farther on show */
     for (uint32_t i = copies_from(hop, from_ns);
          i < hop->count && hop_time(hop, i) <= item->end_ns && copy == COPY_NONE; i++) {
         const struct pkt *pkt = hop_pkt(hop, i);

@@ -240,6 +240,33 @@ static void join_queues(struct findings *findings)
     findings->count = kept;
 }
 
+/* ---- does another flow show the place more closely? ------------------------------------------ */
+
+#define CONFIDENCE_OTHERS_PLACE 0.9 /* of what it was */
+
+/* A freeze stops all flows: where one stall can be placed only widely, since a capture was over or
+ * had not begun, those of other flows at the same time tell where within. */
+static void ask_place(struct finding *finding, const struct findings *findings)
+{
+    const struct place *found = NULL;
+    if (finding->cause != WH_CAUSE_FREEZE || finding->place.span < 2)
+        return;
+    for (uint32_t i = 0; i < findings->count; i++) {
+        const struct finding *other = &findings->items[i];
+        if (other->flow == finding->flow || other->cause != WH_CAUSE_FREEZE ||
+            other->place.span >= finding->place.span || !within(&other->place, &finding->place) ||
+            !together(finding, other))
+            continue;
+        if (found && (found->first != other->place.first || found->span != other->place.span))
+            return;
+        found = &other->place;
+    }
+    if (!found)
+        return;
+    finding->place = *found;
+    finding->confidence *= CONFIDENCE_OTHERS_PLACE;
+}
+
 void look_sideways(struct findings *findings, const struct flows *flows,
                    const struct alignment *alignment, struct arena *arena)
 {
@@ -250,6 +277,8 @@ void look_sideways(struct findings *findings, const struct flows *flows,
         ask_queue(&findings->items[i], findings, arena);
     join_queues(findings);
     ask_unfinished(findings, flows, alignment, arena);
+    for (uint32_t i = 0; i < findings->count; i++)
+        ask_place(&findings->items[i], findings);
     for (uint32_t i = 0; stalled && i < findings->count; i++)
         findings->items[i].scope = scope_of(findings, i, flows, alignment, stalled);
     free(stalled);

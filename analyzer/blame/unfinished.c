@@ -90,8 +90,7 @@ static void ask_one(struct finding *finding, const struct findings *findings,
     /* what was under way when it began has come out by then */
     int64_t to_ns = finding->end_ns;
     int64_t from_ns = to_ns - (to_ns - finding->start_ns) / 2;
-    struct count entered =
-        count_packets(flows, alignment, in, out, down, finding->start_ns, to_ns);
+    struct count entered = count_packets(flows, alignment, in, out, down, finding->start_ns, to_ns);
     struct count passed = count_packets(flows, alignment, out, in, down, from_ns, to_ns);
     struct count back_in =
         count_packets(flows, alignment, out, in, !down, finding->start_ns, to_ns);
@@ -105,9 +104,10 @@ static void ask_one(struct finding *finding, const struct findings *findings,
         finding->confidence = back_in.packets ? CONFIDENCE_SILENT : CONFIDENCE_ONE_WAY;
         finding->direction = back_in.packets ? WH_BOTH : finding->direction;
         finding->vanished.copies = 0;
-        add_sentence(finding, &entered, arena,
-                     "until the captures ended packets went in there, and none of any flow came out "
-                     "either way");
+        add_sentence(
+            finding, &entered, arena,
+            "until the captures ended packets went in there, and none of any flow came out "
+            "either way");
     } else if (!known && passed.packets) {
         finding->cause = WH_CAUSE_LOSS;
         finding->confidence = CONFIDENCE_PASSED;

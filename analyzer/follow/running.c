@@ -128,11 +128,13 @@ void follow_running(const struct flows *flows, const struct alignment *alignment
         const struct clock_fit *clock = &alignment->clock[p];
         if (spans[p].left_out)
             continue;
-        struct outlook before = {.clock = clock, .edge_ns = clock_to_path(clock, spans[p].first).ns};
+        struct outlook before = {.clock = clock,
+                                 .edge_ns = clock_to_path(clock, spans[p].first).ns};
         struct outlook after = {
             .clock = clock, .edge_ns = clock_to_path(clock, spans[p].last).ns, .after = true};
         spans[p].quiet_before_ns =
             quiet_ns(flows, alignment, spans, point_count, p, &before, first_ns);
-        spans[p].quiet_after_ns = quiet_ns(flows, alignment, spans, point_count, p, &after, last_ns);
+        spans[p].quiet_after_ns =
+            quiet_ns(flows, alignment, spans, point_count, p, &after, last_ns);
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How long did a capture run? Longer than from its first packet to its last, where it was silent. */
+/* How long did a capture run? Longer than from its first packet to its last, where it was silent.
+ */
 #ifndef WHICHHOP_FOLLOW_RUNNING_H
 #define WHICHHOP_FOLLOW_RUNNING_H
 
