@@ -82,7 +82,7 @@ static void ask_one(struct finding *finding, const struct findings *findings,
     bool inner = first > 0 && first + span <= flows->point_count;
     bool open = finding->cause == WH_CAUSE_UNKNOWN || finding->cause == WH_CAUSE_LOSS ||
                 finding->cause == WH_CAUSE_ACK_LOSS;
-    if (finding->resumed || !inner || !open || finding->direction == WH_BOTH)
+    if (finding->resumed || !inner || !open)
         return;
     unsigned low = alignment->order[first - 1], high = alignment->order[first + span - 1];
     bool down = (finding->direction == WH_TO_CLIENT) != flows->items[finding->flow].reversed;
