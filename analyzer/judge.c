@@ -22,7 +22,8 @@ struct coverage {
     bool differs;              /* some lack a part of it */
 };
 
-#define WINDOWS_MAX (2 * WH_POINTS_MAX + 1)
+#define WINDOWS_MAX     (2 * WH_POINTS_MAX + 1)
+#define SEEN_LEAST_PART 4 /* of a stall, that captures which saw less of it have no say in */
 
 /* A time in which some captures were running, all through. */
 struct window {
@@ -143,20 +144,33 @@ static void swap_findings(struct finding *a, struct finding *b)
     *b = c;
 }
 
-/* One stall: `part`, as more captures saw a part of it, and `all` of it, as fewer did. They must
- * not contradict each other: then the place is that of the part, if it saw a good part of the
- * stall. What it was is what the one says that knows. */
+/* What was seen of a stall by captures that ran in the window. */
+static void mark_clipped(struct finding *finding, const struct window *window)
+{
+    int64_t from_ns = finding->start_ns > window->from_ns ? finding->start_ns : window->from_ns;
+    int64_t to_ns = finding->end_ns < window->to_ns ? finding->end_ns : window->to_ns;
+    finding->clipped = !is_whole(finding, window);
+    finding->seen_ns = to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+/* One stall: `part`, as more captures saw a part of it, and `all` of it, as fewer did. Where they
+ * saw a good part, the place is theirs. What it was is what the one says that knows; if both do and
+ * differ, the ones that saw more. */
 static void unite(struct finding *part, struct finding *all)
 {
-    int64_t part_ns = part->end_ns - part->start_ns, all_ns = all->end_ns - all->start_ns;
-    bool agree = part->cause == all->cause || part->cause == WH_CAUSE_UNKNOWN ||
-                 all->cause == WH_CAUSE_UNKNOWN || 2 * part_ns >= all_ns;
-    struct place place = agree && lies_within(&part->place, &all->place) ? part->place : all->place;
+    int64_t all_ns = all->end_ns - all->start_ns;
+    bool differ = part->cause != all->cause && part->cause != WH_CAUSE_UNKNOWN &&
+                  all->cause != WH_CAUSE_UNKNOWN;
+    if (part->seen_ns < all_ns / SEEN_LEAST_PART || (differ && 2 * part->seen_ns < all_ns)) {
+        swap_findings(part, all);
+        return;
+    }
+    struct place place = lies_within(&part->place, &all->place) ? part->place : all->place;
     int64_t start_ns = part->start_ns < all->start_ns ? part->start_ns : all->start_ns;
     int64_t end_ns = part->end_ns > all->end_ns ? part->end_ns : all->end_ns;
     uint64_t bytes = part->start_ns < all->start_ns ? part->bytes_waiting : all->bytes_waiting;
     bool resumed = all->end_ns >= part->end_ns ? all->resumed : part->resumed;
-    if (part->cause == WH_CAUSE_UNKNOWN || (!agree && all->cause != WH_CAUSE_UNKNOWN))
+    if (part->cause == WH_CAUSE_UNKNOWN)
         swap_findings(part, all);
     part->place = place;
     part->start_ns = start_ns;
@@ -188,10 +202,10 @@ static void join_findings(struct findings *findings, uint32_t first, uint32_t mi
             struct finding *all = &findings->items[k];
             if (!overlap(part, all) || all->united)
                 continue;
-            bool whole = is_whole(all, window);
             unite(part, all);
             all->united = confirmed = true;
-            part->clipped = !whole;
+            part->united = false;
+            mark_clipped(part, window);
             break;
         }
         if (confirmed || part->start_ns < window->from_ns || part->end_ns > window->to_ns)
@@ -205,7 +219,7 @@ static void join_findings(struct findings *findings, uint32_t first, uint32_t mi
         bool told = finding->united || was_judged(finding, windows, at);
         for (uint32_t k = first; k < sure && !told; k++)
             told = overlap(finding, &findings->items[k]);
-        finding->clipped = !is_whole(finding, window);
+        mark_clipped(finding, window);
         if (told)
             free(finding->evidence);
         else
@@ -222,7 +236,7 @@ static int judge_windows(struct wh_analysis *analysis, struct worker *worker,
     struct window windows[WINDOWS_MAX];
     unsigned count = list_windows(cover, windows);
     for (uint32_t i = first; i < analysis->findings.count; i++)
-        analysis->findings.items[i].clipped = !is_whole(&analysis->findings.items[i], &windows[0]);
+        mark_clipped(&analysis->findings.items[i], &windows[0]);
     for (unsigned w = 1; w < count; w++) {
         struct capture_span some[WH_POINTS_MAX];
         uint32_t middle = analysis->findings.count;

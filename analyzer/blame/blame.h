@@ -25,8 +25,9 @@ struct finding {
     uint32_t flow;
     int64_t start_ns, end_ns;
     bool resumed;
-    bool clipped; /* seen in part only: the captures asked do not cover it */
-    bool united;  /* told by another finding: to be left out */
+    bool clipped;    /* seen in part only: the captures asked do not cover it */
+    bool united;     /* told by another finding: to be left out */
+    int64_t seen_ns; /* of a clipped one: for how long those captures were running in it */
     struct place place;
     enum wh_cause cause;
     enum wh_direction direction;
