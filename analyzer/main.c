@@ -20,6 +20,7 @@ enum exit_status { EXIT_NO_STALL = 0, EXIT_STALLED = 1, EXIT_NOT_ANALYSED = 2 };
 
 #define PROGRESS_AFTER_S 1.0
 #define PROGRESS_EVERY_S 0.2
+#define POINT_NAME_SIZE  256
 
 struct format_name {
     const char *name;
@@ -267,11 +268,8 @@ static int add_input(struct wh_analysis *analysis, const char *point, const char
     glob_t found;
     int added = WH_OK;
     snprintf(pattern, sizeof pattern, "%s%s", file, folder ? "/*" : "");
-    if (glob(pattern, 0, NULL, &found) != 0) {
-        snprintf(error->text, sizeof error->text, "%s: no file there: nothing to read for %s", file,
-                 point);
-        return WH_ERROR;
-    }
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return wh_add_capture(analysis, point, file, error); /* said when it is to be read */
     for (size_t i = 0; i < found.gl_pathc && added == WH_OK; i++)
         if (stat(found.gl_pathv[i], &status) == 0 && !S_ISDIR(status.st_mode))
             added = wh_add_capture(analysis, point, found.gl_pathv[i], error);
@@ -279,16 +277,32 @@ static int add_input(struct wh_analysis *analysis, const char *point, const char
     return added;
 }
 
+/* The first `length` bytes of `text` as a point's name; one that is too long is refused, not cut:
+ * two cut ones could be alike. */
+static int take_name(const char *text, size_t length, char name[POINT_NAME_SIZE],
+                     struct wh_error *error)
+{
+    if (length >= POINT_NAME_SIZE) {
+        snprintf(error->text, sizeof error->text,
+                 "the point's name \"%.40s...\" has %zu bytes; give one of at most %d", text,
+                 length, POINT_NAME_SIZE - 1);
+        return WH_ERROR;
+    }
+    memcpy(name, text, length);
+    name[length] = '\0';
+    return WH_OK;
+}
+
 static int add_inputs(struct wh_analysis *analysis, char **inputs, struct wh_error *error)
 {
     for (; *inputs; inputs++) {
-        char name[256];
+        char name[POINT_NAME_SIZE];
         const char *equals = strchr(*inputs, '=');
         const char *file = equals ? equals + 1 : *inputs;
-        if (equals)
-            snprintf(name, sizeof name, "%.*s", (int)(equals - *inputs), *inputs);
-        else
+        if (!equals)
             name_from_file(file, name, sizeof name);
+        else if (take_name(*inputs, (size_t)(equals - *inputs), name, error))
+            return WH_ERROR;
         if (*file == '\0') {
             snprintf(error->text, sizeof error->text, "\"%s\" names no file", *inputs);
             return WH_ERROR;
@@ -303,7 +317,7 @@ static int set_clocks(struct wh_analysis *analysis, const struct request *reques
                       struct wh_error *error)
 {
     for (unsigned i = 0; i < request->clock_count; i++) {
-        char name[256];
+        char name[POINT_NAME_SIZE];
         int64_t offset_ns;
         const char *equals = strrchr(request->clocks[i], '='), *end;
         if (!equals || !parse_seconds(equals + 1, &offset_ns, &end) || *end) {
@@ -312,8 +326,8 @@ static int set_clocks(struct wh_analysis *analysis, const struct request *reques
                      request->clocks[i]);
             return WH_ERROR;
         }
-        snprintf(name, sizeof name, "%.*s", (int)(equals - request->clocks[i]), request->clocks[i]);
-        if (wh_set_clock(analysis, name, offset_ns, error))
+        if (take_name(request->clocks[i], (size_t)(equals - request->clocks[i]), name, error) ||
+            wh_set_clock(analysis, name, offset_ns, error))
             return WH_ERROR;
     }
     return WH_OK;
@@ -368,22 +382,35 @@ static char *command_line(int count, char **words)
     return text;
 }
 
-static int print_text(const struct wh_analysis *analysis)
+/* Colours are for terminals that have them; no-color.org: unless NO_COLOR says something. */
+static bool wants_colours(void)
 {
-    bool colours = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-    char *text = wh_text_report(analysis, colours);
+    const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return isatty(STDOUT_FILENO) && !(refused && *refused) &&
+           !(terminal && strcmp(terminal, "dumb") == 0);
+}
+
+/* Prints and frees `text`; NULL stands for memory that was out. Where the reader of a pipe has left
+ * (| head), it ends as other tools do: by the signal, without a word. */
+static int print_text(char *text)
+{
     if (!text)
         return complain("out of memory for %s", "the report");
     bool written = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+    int number = errno;
     free(text);
-    return written ? WH_OK : complain("standard output: %s", strerror(errno));
+    if (!written && number == EPIPE) {
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
+    return written ? WH_OK : complain("standard output: %s", strerror(number));
 }
 
 static int output(const struct wh_analysis *analysis, const struct request *request,
                   const char *command, struct wh_error *error)
 {
     if (!request->folder)
-        return print_text(analysis);
+        return print_text(wh_text_report(analysis, wants_colours()));
     unsigned formats = request->formats ? request->formats : WH_FORMAT_ALL;
     const unsigned unwritten = WH_FORMAT_HTML | WH_FORMAT_EVIDENCE;
     if (request->formats && !(request->formats & ~unwritten))
@@ -445,7 +472,7 @@ int main(int argc, char **argv)
 {
     struct request request = {0};
     int code;
-    signal(SIGPIPE, SIG_IGN);                 /* a closed pipe is a write error like any other */
+    signal(SIGPIPE, SIG_IGN);                 /* no half-written folder is left by a closed pipe */
     char *command = command_line(argc, argv); /* before getopt moves the words */
     while ((code = getopt_long(argc, argv, "o:qhV", long_options, NULL)) != -1) {
         if (code == 'h' || code == 'V') {

@@ -26,7 +26,8 @@ struct staged {
 
 struct report_folder {
     char *path;
-    bool made; /* by us, so that a failure takes it away again */
+    bool made;   /* by us, so that a failure takes it away again */
+    size_t kept; /* so many bytes of `path` name a folder that was there before */
     bool committed;
     struct staged *files;
     uint32_t file_count, file_capacity;
@@ -47,7 +48,7 @@ static const char *advice(int error)
     case EROFS:
         return "; choose a folder you may write to with -o";
     case ENOENT:
-        return "; make the folder that is to hold it first (mkdir -p), or choose another with -o";
+        return "; choose another folder with -o";
     case ENOTDIR:
     case EEXIST:
     case EISDIR:
@@ -69,14 +70,50 @@ static int make_folder(const char *path, bool *made)
 {
     struct stat status;
     *made = mkdir(path, 0777) == 0;
-    if (*made)
+    int number = *made ? 0 : errno;
+    if (*made || (stat(path, &status) == 0 && S_ISDIR(status.st_mode)))
         return 0;
-    int number = errno;
-    if (number != EEXIST)
-        return number;
-    if (stat(path, &status) != 0)
-        return errno;
-    return S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+    return number == EEXIST ? ENOTDIR : number;
+}
+
+/* Makes the folder and those above it that are missing; an errno, 0 when it is there. On failure
+ * `path` then names the last one that is. */
+static int make_path(struct report_folder *folder)
+{
+    char *path = folder->path;
+    for (size_t length = 1, there = 0;; length++) {
+        char next = path[length];
+        bool made;
+        if (next && next != '/')
+            continue;
+        path[length] = '\0';
+        int number = make_folder(path, &made);
+        if (number) {
+            path[there] = '\0';
+            return number;
+        }
+        there = length;
+        folder->made = folder->made || made;
+        if (!folder->made)
+            folder->kept = length;
+        if (!next)
+            return 0;
+        path[length] = next;
+    }
+}
+
+/* Takes away those of them that we made and that are empty, the innermost first. */
+static void remove_path(struct report_folder *folder)
+{
+    char *path = folder->path;
+    size_t length = strlen(path);
+    while (length > folder->kept && rmdir(path) == 0) {
+        while (length > folder->kept && path[length - 1] != '/')
+            length--;
+        while (length > 1 && path[length - 1] == '/')
+            length--;
+        path[length] = '\0';
+    }
 }
 
 struct report_folder *report_folder_open(const char *path, struct wh_error *error)
@@ -97,10 +134,9 @@ struct report_folder *report_folder_open(const char *path, struct wh_error *erro
     while (length > 1 && copy[length - 1] == '/')
         copy[--length] = '\0';
     folder->path = copy;
-    int number = make_folder(copy, &folder->made);
+    int number = make_path(folder);
     if (number) {
         fail(error, path, "the report's folder cannot be made", number);
-        folder->committed = true; /* nothing to take back */
         report_folder_close(folder);
         return NULL;
     }
@@ -253,7 +289,7 @@ static void take_back(struct report_folder *folder)
     for (uint32_t i = folder->made_count; i > 0; i--)
         rmdir(folder->made_inside[i - 1]); /* stays when it is not empty */
     if (folder->made)
-        rmdir(folder->path);
+        remove_path(folder);
 }
 
 void report_folder_close(struct report_folder *folder)

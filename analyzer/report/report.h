@@ -42,7 +42,7 @@ int report_csv(const struct wh_result *result, const char *run, FILE *out);
 /* Files that are written under temporary names beside their places and moved there together. */
 struct report_folder;
 
-/* Makes `path` if it is missing (its parent must exist). The caller ends it with
+/* Makes `path`, and the folders above it, where they are missing. The caller ends it with
  * report_folder_close. NULL on failure. */
 struct report_folder *report_folder_open(const char *path, struct wh_error *error);
 
