@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "align/answers.h"
 #include "align/joints.h"
 #include "align/links.h"
 
@@ -106,15 +107,6 @@ static void choose_drift(const struct corridor *corridor, struct line *line)
     line->contradicts = width < -2 * UNCERTAINTY_FLOOR_NS;
 }
 
-/* Reads the near point's times on the path: then the far one is fitted to the path itself. */
-static void to_path(struct sample *samples, uint32_t count, const struct clock_fit *near)
-{
-    for (uint32_t i = 0; i < count; i++)
-        samples[i].ns[0] = clock_within(
-            clock_to_path(near, (struct point_time){samples[i].ns[0]}).ns, CLOCK_LIMIT_NS);
-    samples_set_x(samples, count);
-}
-
 /* The line as the far point's own clock has it, counted from `since`: with x = path - path_0 and
  * far = path + base + slope * x, path = far - base - slope / (1 + slope) * (far - path_0 - base).
  */
@@ -155,33 +147,188 @@ static bool out_of_bounds(const struct corridor *corridor, int64_t offset_ns)
            (corridor->floor_count && -offset_ns < low - UNCERTAINTY_FLOOR_NS);
 }
 
-/* Ties the far point to a nearer one, whose clock is settled. */
-static bool tie(struct context *context, struct alignment *alignment, unsigned near, unsigned far,
-                bool fixed)
+/* ---- what ties a point ----------------------------------------------------------------------- */
+
+/* Points by place on the path; `settled`: their clock is known, or taken as it is. */
+struct tying {
+    struct context *context;
+    struct alignment *alignment;
+    bool settled[WH_POINTS_MAX];
+    struct samples samples; /* of what is looked at */
+    struct corridor corridor;
+};
+
+static int compare_by_time(const void *left, const void *right)
 {
-    struct link *link = link_of(context, near, far);
-    struct clock_fit *clock = &alignment->clock[far];
-    struct corridor corridor = {0};
-    struct line line = {0};
-    to_path(link->samples, link->sample_count, &alignment->clock[near]);
-    if (!corridor_make(&corridor, link->samples, 0, link->sample_count)) {
-        corridor_free(&corridor);
-        return false;
+    const struct sample *a = left, *b = right;
+    return a->ns[0] != b->ns[0] ? (a->ns[0] < b->ns[0] ? -1 : 1)
+                                : (a->ns[1] > b->ns[1]) - (a->ns[1] < b->ns[1]);
+}
+
+/* Reads the known point's times on the path: then the other one is fitted to the path itself. */
+static void to_path(struct sample *samples, uint32_t count, const struct clock_fit *known)
+{
+    for (uint32_t i = 0; i < count; i++)
+        samples[i].ns[0] = clock_within(
+            clock_to_path(known, (struct point_time){samples[i].ns[0]}).ns, CLOCK_LIMIT_NS);
+}
+
+/* Adds the packets that two points have in common, as from the known one to the other. */
+static bool add_pairs(struct tying *tying, unsigned known, unsigned other)
+{
+    struct alignment *alignment = tying->alignment;
+    unsigned point = alignment->order[known];
+    const struct link *link = link_of(tying->context, point, alignment->order[other]);
+    uint32_t first = tying->samples.count;
+    for (uint32_t i = 0; i < link->sample_count; i++) {
+        struct sample *sample =
+            ARRAY_PUSH(tying->samples.items, tying->samples.count, tying->samples.capacity);
+        if (!sample)
+            return false;
+        *sample = link->samples[i];
+        if (known > other)
+            *sample = (struct sample){.place = {sample->place[1], sample->place[0]},
+                                      .ns = {sample->ns[1], sample->ns[0]},
+                                      .outwards = !sample->outwards,
+                                      .strange = sample->strange};
     }
-    if (fixed) {
-        alignment->contradicts[far] = out_of_bounds(&corridor, clock->offset_ns);
-    } else {
-        choose_constant(&corridor, &line);
-        choose_drift(&corridor, &line);
-        line.uncertainty_ns = larger(line.uncertainty_ns, UNCERTAINTY_FLOOR_NS);
-        line.uncertainty_ns = clock_within(line.uncertainty_ns, UNCERTAINTY_MOST_NS);
-        *clock = fit_of_line(&line, link->samples[0].ns[0],
-                             begin_of(context, &alignment->steps[far], far));
-        clock->uncertainty_ns += alignment->clock[near].uncertainty_ns;
-        alignment->contradicts[far] = line.contradicts;
-    }
-    corridor_free(&corridor);
+    to_path(tying->samples.items + first, tying->samples.count - first, &alignment->clock[point]);
     return true;
+}
+
+/* Adds what acknowledgements at the one say of data at the other. */
+static bool add_answers(struct tying *tying, unsigned known, unsigned other)
+{
+    struct alignment *alignment = tying->alignment;
+    unsigned point[2] = {alignment->order[known], alignment->order[other]};
+    uint32_t first = tying->samples.count;
+    for (uint32_t f = 0; f < tying->context->flows->count; f++) {
+        const struct flow *flow = &tying->context->flows->items[f];
+        if (flow->at[point[0]] && flow->at[point[1]] &&
+            !answers_collect(flow->at[point[0]], flow->at[point[1]], &tying->samples))
+            return false;
+    }
+    for (uint32_t i = first; i < tying->samples.count; i++)
+        for (unsigned end = 0; end < 2; end++) {
+            struct sample *sample = &tying->samples.items[i];
+            sample->ns[end] = step_straight_ns(&alignment->steps[point[end]], sample->place[end],
+                                               sample->ns[end]);
+        }
+    to_path(tying->samples.items + first, tying->samples.count - first,
+            &alignment->clock[point[0]]);
+    return true;
+}
+
+static bool make_corridor(struct tying *tying, bool in_order)
+{
+    struct samples *samples = &tying->samples;
+    if (!in_order && samples->count)
+        qsort(samples->items, samples->count, sizeof *samples->items, compare_by_time);
+    samples_set_x(samples->items, samples->count);
+    return corridor_make(&tying->corridor, samples->items, 0, samples->count);
+}
+
+/* The corridor between two places. */
+static bool corridor_to(struct tying *tying, unsigned known, unsigned other)
+{
+    tying->samples.count = 0;
+    return add_pairs(tying, known, other) && make_corridor(tying, known < other);
+}
+
+static uint32_t samples_between(const struct tying *tying, unsigned a, unsigned b)
+{
+    const unsigned *order = tying->alignment->order;
+    return link_of(tying->context, order[a], order[b])->sample_count;
+}
+
+/* Do packets of both directions bound the clocks of two places? */
+static bool link_closed(const struct tying *tying, unsigned a, unsigned b)
+{
+    const unsigned *order = tying->alignment->order;
+    const struct link *link = link_of(tying->context, order[a], order[b]);
+    bool ways[2] = {false, false};
+    for (uint32_t i = 0; i < link->sample_count && !(ways[0] && ways[1]); i++)
+        if (!link->samples[i].strange)
+            ways[link->samples[i].outwards] = true;
+    return ways[0] && ways[1];
+}
+
+/* The place of the nearest point with a settled clock that has packets of both directions in common
+ * with this one; or, with `any`, just packets. Those before it on the path are asked first. */
+static bool nearest(const struct tying *tying, unsigned place, bool any, unsigned *found)
+{
+    unsigned count = tying->context->count;
+    for (unsigned i = 0; i + 1 < count; i++) {
+        unsigned at = i < place ? place - 1 - i : i + 1;
+        if (tying->settled[at] &&
+            (any ? samples_between(tying, at, place) != 0 : link_closed(tying, at, place))) {
+            *found = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- tying ----------------------------------------------------------------------------------- */
+
+static void settle(struct tying *tying, unsigned place, int64_t near_uncertainty_ns)
+{
+    struct alignment *alignment = tying->alignment;
+    unsigned point = alignment->order[place];
+    struct line line = {0};
+    choose_constant(&tying->corridor, &line);
+    choose_drift(&tying->corridor, &line);
+    line.uncertainty_ns = larger(line.uncertainty_ns, UNCERTAINTY_FLOOR_NS);
+    line.uncertainty_ns = clock_within(line.uncertainty_ns, UNCERTAINTY_MOST_NS);
+    alignment->clock[point] =
+        fit_of_line(&line, tying->samples.items[0].ns[0],
+                    begin_of(tying->context, &alignment->steps[point], point));
+    alignment->clock[point].uncertainty_ns += near_uncertainty_ns;
+    alignment->contradicts[point] = line.contradicts;
+    alignment->tied[point] = tying->settled[place] = true;
+}
+
+static bool tie(struct tying *tying, unsigned known, unsigned place)
+{
+    if (!corridor_to(tying, known, place))
+        return false;
+    settle(tying, place, tying->alignment->clock[tying->alignment->order[known]].uncertainty_ns);
+    return true;
+}
+
+/* Does a line without a drift, or with one, go through? */
+static bool corridor_fits(const struct corridor *corridor)
+{
+    int64_t low, high;
+    return corridor_closed(corridor) && corridor_width(corridor, corridor_widest(corridor), &low,
+                                                       &high) >= -2 * UNCERTAINTY_FLOOR_NS;
+}
+
+/* No point has packets of both directions in common with this one: then all together may bound its
+ * clock, those before it on one side and those behind it on the other, or with what was answered.
+ * Else the nearest alone does, from one side. */
+static bool tie_one_sided(struct tying *tying, unsigned known, unsigned place)
+{
+    int64_t uncertainty_ns = 0;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        tying->samples.count = 0;
+        for (unsigned at = 0; at < tying->context->count; at++) {
+            if (!tying->settled[at] || !samples_between(tying, at, place))
+                continue;
+            uncertainty_ns =
+                larger(uncertainty_ns,
+                       tying->alignment->clock[tying->alignment->order[at]].uncertainty_ns);
+            if (!add_pairs(tying, at, place) || (pass && !add_answers(tying, at, place)))
+                return false;
+        }
+        if (!make_corridor(tying, false))
+            return false;
+        if (corridor_fits(&tying->corridor)) {
+            settle(tying, place, uncertainty_ns);
+            return true;
+        }
+    }
+    return tie(tying, known, place);
 }
 
 /* Ties the far point to a nearer one by what a proxy passed on between the two, where no packet was
@@ -206,28 +353,123 @@ static bool tie_by_joints(const struct context *context, struct alignment *align
     return true;
 }
 
-bool clocks_fit(struct context *context, const struct align_options *options,
-                struct alignment *alignment)
+/* The first place that packets tie to one whose clock is settled; the count of places: none. */
+static unsigned next_place(const struct tying *tying, bool any, unsigned *known)
 {
-    for (unsigned i = 0; i < context->count; i++) {
-        unsigned far = alignment->order[i];
-        bool fixed = options->fixed && options->fixed[far];
-        alignment->tied[far] = i == 0 || fixed;
-        if (fixed)
-            alignment->clock[far] = (struct clock_fit){.offset_ns = options->offset_ns[far],
-                                                       .uncertainty_ns = UNCERTAINTY_FLOOR_NS};
-        for (unsigned j = i; j-- > 0;) {
-            unsigned near = alignment->order[j];
-            if (link_of(context, near, far)->sample_count == 0) {
-                if (!alignment->tied[far])
-                    alignment->tied[far] = tie_by_joints(context, alignment, near, far);
-                continue;
+    unsigned place = 0;
+    while (place < tying->context->count &&
+           (tying->settled[place] || !nearest(tying, place, any, known)))
+        place++;
+    return place;
+}
+
+/* No packet ties any more of them: the first that a proxy's legs do is settled, else the first. */
+static void settle_unpaired(struct tying *tying)
+{
+    struct alignment *alignment = tying->alignment;
+    unsigned count = tying->context->count, first = count;
+    for (unsigned place = 0; place < count; place++) {
+        if (tying->settled[place])
+            continue;
+        first = first == count ? place : first;
+        for (unsigned near = place; near-- > 0;)
+            if (tying->settled[near] &&
+                tie_by_joints(tying->context, alignment, alignment->order[near],
+                              alignment->order[place])) {
+                alignment->tied[alignment->order[place]] = tying->settled[place] = true;
+                return;
             }
-            if (!tie(context, alignment, near, far, fixed))
+    }
+    if (first < count)
+        tying->settled[first] = true;
+}
+
+/* Settles all clocks that are not, those that packets of both directions bound first. */
+static bool settle_all(struct tying *tying)
+{
+    unsigned count = tying->context->count;
+    for (unsigned turn = 0; turn < count; turn++) {
+        unsigned known, place = next_place(tying, false, &known);
+        if (place < count) {
+            if (!tie(tying, known, place))
                 return false;
-            alignment->tied[far] = true;
-            break;
+        } else if ((place = next_place(tying, true, &known)) < count) {
+            if (!tie_one_sided(tying, known, place))
+                return false;
+        } else {
+            settle_unpaired(tying);
         }
     }
     return true;
+}
+
+/* The place by whose clock the others are settled: the path's first, unless it has packets of one
+ * direction only in common with the others; then one of these that has both with another one. */
+static unsigned root_of(const struct tying *tying)
+{
+    for (unsigned a = 0; a < tying->context->count; a++)
+        for (unsigned b = a + 1; b < tying->context->count; b++)
+            if (link_closed(tying, a, b) && (a == 0 || samples_between(tying, 0, a)))
+                return a;
+    return 0;
+}
+
+/* The path's clock is that of its first point, whoever was settled first. */
+static void count_from_first(struct alignment *alignment, unsigned count)
+{
+    int64_t first_ns = alignment->clock[alignment->order[0]].offset_ns;
+    for (unsigned p = 0; p < count; p++)
+        alignment->clock[p].offset_ns -= alignment->tied[p] ? first_ns : 0;
+}
+
+/* Takes the clocks that the user fixed; false when there are none. */
+static bool take_fixed(struct tying *tying, const struct align_options *options)
+{
+    struct alignment *alignment = tying->alignment;
+    bool some = false;
+    for (unsigned i = 0; i < tying->context->count; i++) {
+        unsigned point = alignment->order[i];
+        if (!options->fixed || !options->fixed[point])
+            continue;
+        alignment->clock[point] = (struct clock_fit){.offset_ns = options->offset_ns[point],
+                                                     .uncertainty_ns = UNCERTAINTY_FLOOR_NS};
+        alignment->tied[point] = tying->settled[i] = some = true;
+    }
+    return some;
+}
+
+/* Do packets speak against a clock that the user fixed? */
+static bool check_fixed(struct tying *tying, const struct align_options *options)
+{
+    struct alignment *alignment = tying->alignment;
+    for (unsigned i = 0; options->fixed && i < tying->context->count; i++) {
+        unsigned point = alignment->order[i], near = i;
+        while (near > 0 && !samples_between(tying, near - 1, i))
+            near--;
+        if (!options->fixed[point] || near == 0)
+            continue;
+        if (!corridor_to(tying, near - 1, i))
+            return false;
+        alignment->contradicts[point] =
+            out_of_bounds(&tying->corridor, alignment->clock[point].offset_ns);
+    }
+    return true;
+}
+
+bool clocks_fit(struct context *context, const struct align_options *options,
+                struct alignment *alignment)
+{
+    struct tying tying = {.context = context, .alignment = alignment};
+    bool fixed = take_fixed(&tying, options);
+    unsigned root = fixed ? 0 : root_of(&tying);
+    if (context->count) {
+        tying.settled[root] = alignment->tied[alignment->order[root]] = true;
+        alignment->tied[alignment->order[0]] = true;
+    }
+    bool ok = settle_all(&tying) && check_fixed(&tying, options);
+    if (ok && root)
+        count_from_first(alignment, context->count);
+    corridor_free(&tying.corridor);
+    free(tying.samples.items);
+    return ok;
 }

@@ -439,6 +439,78 @@ static void test_corridor(void **state)
     corridor_free(&corridor);
 }
 
+/* Leaves a point only what one side sent. */
+static void keep_side(struct track_flow *view, unsigned side)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < view->pkt_count; i++)
+        if (pkt_side(&view->pkts[i]) == side)
+            view->pkts[kept++] = view->pkts[i];
+    view->pkt_count = kept;
+}
+
+static void align_one_way(struct bench *bench, unsigned point, unsigned side)
+{
+    struct path *path = bench->path;
+    struct wh_error error;
+    unsigned order[PATH_POINTS] = {0, 1, 2, 3, 4};
+    play(bench, 2);
+    path_finish(path);
+    keep_side(&path->view[point], side);
+    for (unsigned p = 0; p < path->points; p++)
+        for (uint32_t i = 0; i < path->view[p].pkt_count; i++)
+            path->view[p].pkts[i].time.ns += bench->wrong[p].offset_ns;
+    struct flows flows = {.items = &path->flow, .count = 1, .point_count = path->points};
+    struct align_options options = {.order = order, .given = order};
+    assert_int_equal(align_points(&flows, &options, &bench->alignment, &error), WH_OK);
+}
+
+static void expect_offsets(const struct bench *bench, int64_t within_ns)
+{
+    for (unsigned p = 0; p < bench->path->points; p++) {
+        int64_t true_ns = bench->wrong[0].offset_ns - bench->wrong[p].offset_ns;
+        const struct clock_fit *clock = &bench->alignment.clock[p];
+        int64_t first_ns = bench->alignment.clock[0].uncertainty_ns;
+        assert_true(bench->alignment.tied[p]);
+        assert_false(bench->alignment.contradicts[p]);
+        assert_true(clock->uncertainty_ns + first_ns <= within_ns);
+        assert_true(llabs(clock->offset_ns - true_ns) <= clock->uncertainty_ns + first_ns);
+    }
+}
+
+/* A middle point that saw one direction: the points on both sides of it bound its clock, and the
+ * last point's is that of the first, whose packets it has both ways. */
+static void test_one_way_in_the_middle(void **state)
+{
+    for (unsigned turn = 0; turn < 4; turn++) {
+        struct bench *bench = *state;
+        bench->wrong[1].offset_ns = (turn & 1 ? -1 : 1) * 1700 * MS;
+        bench->wrong[2].offset_ns = -400 * MS;
+        align_one_way(bench, 1, turn >> 1);
+        expect_offsets(bench, 500 * NS_PER_US);
+        tear_down(state);
+        assert_int_equal(set_up_three(state), 0);
+    }
+}
+
+/* An outer point that saw one direction: what was answered bounds its clock within a round trip.
+ * The other two, which saw both, are as exact as if it were not there. */
+static void test_one_way_at_an_end(void **state)
+{
+    for (unsigned turn = 0; turn < 8; turn++) {
+        struct bench *bench = *state;
+        unsigned point = turn & 1 ? 2 : 0;
+        bench->wrong[point].offset_ns = (turn & 2 ? -1 : 1) * 1700 * MS;
+        align_one_way(bench, point, turn >> 2);
+        expect_offsets(bench, 10 * MS);
+        for (unsigned p = 0; p < 3; p++)
+            if (p != point)
+                assert_true(bench->alignment.clock[p].uncertainty_ns <= 150 * NS_PER_US);
+        tear_down(state);
+        assert_int_equal(set_up_three(state), 0);
+    }
+}
+
 #define TWO(name)   cmocka_unit_test_setup_teardown(name, set_up_two, tear_down)
 #define THREE(name) cmocka_unit_test_setup_teardown(name, set_up_three, tear_down)
 
@@ -460,6 +532,8 @@ int main(void)
         TWO(test_wrong_pair_is_no_step),
         TWO(test_one_direction_tells_no_step),
         TWO(test_restless_clock_contradicts),
+        THREE(test_one_way_in_the_middle),
+        THREE(test_one_way_at_an_end),
         cmocka_unit_test(test_corridor),
     };
     return cmocka_run_group_tests_name("align: clocks", tests, NULL, NULL);
