@@ -5,22 +5,20 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "inputs.h"
 #include "whichhop.h"
 
 enum exit_status { EXIT_NO_STALL = 0, EXIT_STALLED = 1, EXIT_NOT_ANALYSED = 2 };
 
 #define PROGRESS_AFTER_S 1.0
 #define PROGRESS_EVERY_S 0.2
-#define POINT_NAME_SIZE  256
 
 struct format_name {
     const char *name;
@@ -53,6 +51,7 @@ static void usage(FILE *out)
 {
     fputs(
         "usage: whichhop [OPTIONS] POINT=FILE ...\n"
+        "       whichhop explain [CAUSE|SUSPICION|all]\n"
         "\n"
         "Takes captures made at the same time at several points of one path, follows every flow\n"
         "from point to point, and says which hop stalls, and why.\n"
@@ -233,91 +232,11 @@ static int take_option(int code, struct request *request)
     }
 }
 
-/* ---- inputs ---------------------------------------------------------------------------------- */
-
-/* A point's name from its file's: without folders and without what tells its format. */
-static void name_from_file(const char *file, char *name, size_t size)
-{
-    static const char *const endings[] = {".gz",  ".bz2",  ".xz",  ".zst", ".pcap", ".pcapng",
-                                          ".cap", ".dump", ".erf", ".dmp", ".snoop"};
-    const char *slash = strrchr(file, '/');
-    snprintf(name, size, "%s", slash ? slash + 1 : file);
-    for (bool cut = true; cut;) {
-        cut = false;
-        for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-            size_t length = strlen(name), ending = strlen(endings[i]);
-            if (length > ending && strcmp(name + length - ending, endings[i]) == 0) {
-                name[length - ending] = '\0';
-                cut = true;
-            }
-        }
-    }
-}
-
-/* Adds a file, all files of a folder, or all that a pattern names. */
-static int add_input(struct wh_analysis *analysis, const char *point, const char *file,
-                     struct wh_error *error)
-{
-    struct stat status = {0};
-    bool exists = strcmp(file, "-") == 0 || stat(file, &status) == 0;
-    bool folder = exists && strcmp(file, "-") != 0 && S_ISDIR(status.st_mode);
-    if (!folder && (exists || !strpbrk(file, "*?[")))
-        return wh_add_capture(analysis, point, file, error);
-
-    char pattern[4096];
-    glob_t found;
-    int added = WH_OK;
-    snprintf(pattern, sizeof pattern, "%s%s", file, folder ? "/*" : "");
-    if (glob(pattern, 0, NULL, &found) != 0)
-        return wh_add_capture(analysis, point, file, error); /* said when it is to be read */
-    for (size_t i = 0; i < found.gl_pathc && added == WH_OK; i++)
-        if (stat(found.gl_pathv[i], &status) == 0 && !S_ISDIR(status.st_mode))
-            added = wh_add_capture(analysis, point, found.gl_pathv[i], error);
-    globfree(&found);
-    return added;
-}
-
-/* The first `length` bytes of `text` as a point's name; one that is too long is refused, not cut:
- * two cut ones could be alike. */
-static int take_name(const char *text, size_t length, char name[POINT_NAME_SIZE],
-                     struct wh_error *error)
-{
-    if (length >= POINT_NAME_SIZE) {
-        snprintf(error->text, sizeof error->text,
-                 "the point's name \"%.40s...\" has %zu bytes; give one of at most %d", text,
-                 length, POINT_NAME_SIZE - 1);
-        return WH_ERROR;
-    }
-    memcpy(name, text, length);
-    name[length] = '\0';
-    return WH_OK;
-}
-
-static int add_inputs(struct wh_analysis *analysis, char **inputs, struct wh_error *error)
-{
-    for (; *inputs; inputs++) {
-        char name[POINT_NAME_SIZE];
-        const char *equals = strchr(*inputs, '=');
-        const char *file = equals ? equals + 1 : *inputs;
-        if (!equals)
-            name_from_file(file, name, sizeof name);
-        else if (take_name(*inputs, (size_t)(equals - *inputs), name, error))
-            return WH_ERROR;
-        if (*file == '\0') {
-            snprintf(error->text, sizeof error->text, "\"%s\" names no file", *inputs);
-            return WH_ERROR;
-        }
-        if (add_input(analysis, name, file, error))
-            return WH_ERROR;
-    }
-    return WH_OK;
-}
-
 static int set_clocks(struct wh_analysis *analysis, const struct request *request,
                       struct wh_error *error)
 {
     for (unsigned i = 0; i < request->clock_count; i++) {
-        char name[POINT_NAME_SIZE];
+        char name[INPUTS_NAME_SIZE];
         int64_t offset_ns;
         const char *equals = strrchr(request->clocks[i], '='), *end;
         if (!equals || !parse_seconds(equals + 1, &offset_ns, &end) || *end) {
@@ -326,7 +245,7 @@ static int set_clocks(struct wh_analysis *analysis, const struct request *reques
                      request->clocks[i]);
             return WH_ERROR;
         }
-        if (take_name(request->clocks[i], (size_t)(equals - request->clocks[i]), name, error) ||
+        if (inputs_name(request->clocks[i], (size_t)(equals - request->clocks[i]), name, error) ||
             wh_set_clock(analysis, name, offset_ns, error))
             return WH_ERROR;
     }
@@ -446,7 +365,7 @@ static int analyse(struct request *request, char **inputs, const char *command)
         request->options.progress = show_progress;
         request->options.progress_context = &progress;
     }
-    if (wh_open(&analysis, &request->options, &error) || add_inputs(analysis, inputs, &error) ||
+    if (wh_open(&analysis, &request->options, &error) || inputs_add(analysis, inputs, &error) ||
         set_clocks(analysis, request, &error) || wh_run(analysis, &error)) {
         hide_progress(&progress);
         complain("%s", error.text);
@@ -468,11 +387,23 @@ cleanup:
     return status;
 }
 
+static int explain(const char *word)
+{
+    char *text = wh_explain(word);
+    if (text)
+        return print_text(text) ? EXIT_NOT_ANALYSED : EXIT_NO_STALL;
+    complain("explain: \"%s\" is neither a cause nor a suspicion; whichhop explain lists them",
+             word);
+    return EXIT_NOT_ANALYSED;
+}
+
 int main(int argc, char **argv)
 {
     struct request request = {0};
     int code;
-    signal(SIGPIPE, SIG_IGN);                 /* no half-written folder is left by a closed pipe */
+    signal(SIGPIPE, SIG_IGN); /* no half-written folder is left by a closed pipe */
+    if (argc > 1 && argc < 4 && strcmp(argv[1], "explain") == 0)
+        return explain(argv[2]);
     char *command = command_line(argc, argv); /* before getopt moves the words */
     while ((code = getopt_long(argc, argv, "o:qhV", long_options, NULL)) != -1) {
         if (code == 'h' || code == 'V') {

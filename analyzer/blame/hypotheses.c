@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The usual suspicions, one row each, and the loop that asks their rules. A row says what is
- * missing where its rule cannot decide; without a stall there is nothing to suspect, but for the
- * captures themselves.
+ * The usual suspicions, one row each, and the loop that asks their rules. Where a rule cannot
+ * decide, the table of what is known says what is missing; without a stall there is nothing to
+ * suspect, but for the captures themselves.
  */
 #include "blame/hypotheses.h"
 
@@ -11,66 +11,31 @@
 
 #include "base/error.h"
 #include "blame/hypotheses_facts.h"
+#include "blame/knowledge.h"
 
 #define SENTENCE_MAX 300
 
 struct row {
-    const char *id;
-    const char *title;
+    const char *id; /* in knowledge_suspicions, which has the words */
     bool needs_stall;
     hypothesis_rule rule;
-    const char *to_decide;
 };
 
 static const struct row rows[] = {
-    {"netback_slots", "The back end's transmit slots are held by packets that wait in the host",
-     true, suspect_netback_slots,
-     "Captures on both vifs of the firewall guest and inside it, from before a stall; dmesg of "
-     "host and guests; does a proxy in the guest, or reading the download there, avoid it?"},
-    {"netback_ring", "The back end's ring to a guest runs full", true, suspect_netback_ring,
-     "The drop counters of the guest's vifs before and after a stall: ip -s link show vifX.Y, "
-     "ethtool -S vifX.Y, tc -s qdisc show dev vifX.Y; captures on the vif and inside the guest."},
-    {"rate_limit", "A rate limit (credit) on the guest's vif holds packets back", true,
-     suspect_rate_limit,
-     "The limit itself: \"rate\" in the guest's configuration and in xenstore-ls under the vif's "
-     "back end; tc -s qdisc in host and guest; a capture over at least four stalls."},
-    {"checksum_offload", "Checksum offload across the NAT: the receiver throws packets away", true,
-     suspect_checksum_offload,
-     "Whole packets (tcpdump -s 0) at the receiver; nstat -az TcpInCsumErrors there before and "
-     "after a stall; ethtool -k in host and guest; the same download with tx checksumming off."},
-    {"large_receive_offload", "Large receive offload (LRO) on a machine that forwards", true,
-     suspect_large_receive_offload,
-     "ethtool -k at the outer interface (large-receive-offload must be off where packets are "
-     "forwarded), ethtool -S there, and the same download with lro and gro off."},
-    {"host_memory", "The host has too little memory", true, suspect_host_memory,
-     "dmesg of the host (\"page allocation failure\", \"Out of socket memory\"), vmstat 1 and "
-     "/proc/net/sockstat during a stall; drops in /proc/net/softnet_stat and ethtool -S before and "
-     "after."},
-    {"conntrack_invalid", "Connection tracking takes packets for invalid", true,
-     suspect_conntrack_invalid,
-     "In the firewall: sysctl net.netfilter.nf_conntrack_log_invalid=6 and its log, conntrack -S "
-     "(invalid, drop) before and after a stall, nft list ruleset with counters."},
-    {"mtu_blackhole", "A path MTU or MSS black hole", true, suspect_mtu_blackhole,
-     "Captures on both sides of each router that may be the narrow one; ping -M do -s SIZE through "
-     "it; ip route get; the MSS in both SYNs."},
-    {"bridge_netfilter", "Netfilter on the host's bridge drops packets", true,
-     suspect_bridge_netfilter,
-     "In the host: sysctl net.bridge.bridge-nf-call-iptables, nft list ruleset and ebtables -L "
-     "--Lc with their counters before and after a stall; captures at the NIC and at the bridge."},
-    {"receiver_not_reading", "The receiver does not read", true, suspect_receiver_not_reading,
-     "A capture at the receiver, and ss -tmi there (Recv-Q, rcv_space) during a stall."},
-    {"not_scheduled", "Firewall or host are not scheduled in time (CPU, I/O wait)", true,
-     suspect_not_scheduled,
-     "xentop and vmstat 1 in the host, vmstat 1 (st, wa) in the firewall during a stall; captures "
-     "on both vifs of the firewall and inside it: which of the three stands still?"},
-    {"loss_beyond_outermost", "Packets are lost beyond the outermost captures", true,
-     suspect_loss_beyond_outermost,
-     "A capture further out on the side in question, best at the end host itself."},
-    {"sender_idle", "The sender had nothing to send", true, suspect_sender_idle,
-     "A capture at the sender, and the log of the program that sends."},
-    {"capture_artefact", "The captures themselves missed packets", false, suspect_capture_artefact,
-     "The counters that tcpdump prints at its end; the same again with a larger buffer (tcpdump -B "
-     "65536) and a shorter snap length (-s 128)."},
+    {"netback_slots", true, suspect_netback_slots},
+    {"netback_ring", true, suspect_netback_ring},
+    {"rate_limit", true, suspect_rate_limit},
+    {"checksum_offload", true, suspect_checksum_offload},
+    {"large_receive_offload", true, suspect_large_receive_offload},
+    {"host_memory", true, suspect_host_memory},
+    {"conntrack_invalid", true, suspect_conntrack_invalid},
+    {"mtu_blackhole", true, suspect_mtu_blackhole},
+    {"bridge_netfilter", true, suspect_bridge_netfilter},
+    {"receiver_not_reading", true, suspect_receiver_not_reading},
+    {"not_scheduled", true, suspect_not_scheduled},
+    {"loss_beyond_outermost", true, suspect_loss_beyond_outermost},
+    {"sender_idle", true, suspect_sender_idle},
+    {"capture_artefact", false, suspect_capture_artefact},
 };
 
 #define ROW_COUNT (sizeof rows / sizeof *rows)
@@ -144,13 +109,15 @@ static bool fill(const struct row *row, struct facts *facts, struct wh_hypothesi
         return false;
     for (uint32_t i = 0; i < answer.count; i++)
         evidence[i] = answer.evidence[i];
-    *hypothesis =
-        (struct wh_hypothesis){.id = row->id,
-                               .title = row->title,
-                               .status = answer.status,
-                               .evidence = evidence,
-                               .evidence_count = answer.count,
-                               .to_decide = answer.status == WH_UNDECIDED ? row->to_decide : NULL};
+    const struct knowledge *known = knowledge_of_suspicion(row->id);
+    *hypothesis = (struct wh_hypothesis){
+        .id = row->id,
+        .title = known ? known->title : row->id,
+        .status = answer.status,
+        .evidence = evidence,
+        .evidence_count = answer.count,
+        .to_decide = known && answer.status == WH_UNDECIDED ? known->capture : NULL,
+    };
     return true;
 }
 

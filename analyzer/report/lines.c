@@ -150,7 +150,8 @@ void table_end(struct table *table, struct buffer *out, const struct style *styl
     if (out->failed || !table->rows)
         goto cleanup;
     table_widths(table, widths);
-    add_titles(table, out, widths, style);
+    if (!table->no_titles)
+        add_titles(table, out, widths, style);
     const char *cell = table->cells.bytes;
     for (size_t row = 0; row < table->rows; row++) {
         buffer_repeat(out, ' ', TABLE_INDENT);

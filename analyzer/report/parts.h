@@ -133,6 +133,7 @@ struct column {
 struct table {
     const struct column *columns;
     unsigned count;
+    bool no_titles;
     struct buffer cells; /* of each row: its cells, then its note, each with a NUL */
     size_t rows;
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blame/knowledge.h"
 #include "report/parts.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
@@ -54,19 +55,7 @@ const char *wh_hypothesis_word(enum wh_hypothesis_status status)
 
 const char *words_cause_meaning(enum wh_cause cause)
 {
-    static const char *const MEANINGS[WH_CAUSE_COUNT] = {
-        [WH_CAUSE_UNKNOWN] = "none of the causes is proved; the segment is the narrowest that is",
-        [WH_CAUSE_FREEZE] = "packets went in and came out late and together",
-        [WH_CAUSE_LOSS] = "packets went in and never came out; they had to be sent again",
-        [WH_CAUSE_ACK_LOSS] = "the data arrived; the acknowledgements vanished on the way back",
-        [WH_CAUSE_QUEUEING] = "packets kept leaving, but late: a queue stood there",
-        [WH_CAUSE_MTU_BLACKHOLE] = "only packets above some size vanish, again and again",
-        [WH_CAUSE_CORRUPTION] = "packets with a right checksum before, with a wrong one after",
-        [WH_CAUSE_ZERO_WINDOW] = "the receiver had no room: it did not read what had arrived",
-        [WH_CAUSE_SENDER_IDLE] = "all was acknowledged and the window open; the sender paused",
-        [WH_CAUSE_NAT] = "the translator changed, refused or did not translate the flow",
-    };
-    return MEANINGS[(size_t)cause < WH_CAUSE_COUNT ? cause : WH_CAUSE_UNKNOWN];
+    return knowledge_of_cause(cause)->title;
 }
 
 const char *words_direction(enum wh_direction direction)
