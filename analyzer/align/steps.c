@@ -186,16 +186,17 @@ static unsigned choose(const struct suspect suspects[2], bool *unsure)
 
 /* ---- one jump -------------------------------------------------------------------------------- */
 
-/* Where in the suspect's own capture its clock was set: where its times fall; else it was silent
- * for as long as the step, at the place that was found or where the silence is longest. */
+/* Where in the suspect's own capture its clock was set: where its times fall; else at the place
+ * that was found. A clock that was set forward was silent there for as long as the step: if it was
+ * not, where the silence is longest. */
 static struct clock_step step_of(const struct suspect *suspect, bool unsure)
 {
     const struct stretch *stretch = &suspect->stretch;
     const struct seam *seam = &stretch->given;
     if (fell(suspect))
         seam = &stretch->least;
-    else if (!seam->place || suspect->step_ns < 0 ||
-             seam->passed_ns < suspect->step_ns - suspect->step_ns / 8)
+    else if (!seam->place ||
+             (suspect->step_ns > 0 && seam->passed_ns < suspect->step_ns - suspect->step_ns / 8))
         seam = &stretch->most;
     return (struct clock_step){.place = seam->place,
                                .step_ns = suspect->step_ns,

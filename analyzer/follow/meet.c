@@ -16,6 +16,7 @@
 /* A merged frame is captured when its last segment has come, or when the merging gives up: later
  * than its first segment is at the next point. */
 #define MERGE_WAIT_NS (50 * NS_PER_MS)
+#define EARLY_NS      NS_PER_S /* so far may clocks be wrong that no packet shows to be */
 
 struct walk {
     struct hop *from, *to;
@@ -199,6 +200,49 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
     return true;
 }
 
+/* The same packet beyond doubt, wherever the clocks put it. */
+static bool is_certain(const struct walk *walk, const struct pkt *here, const struct pkt *there)
+{
+    bool stamped = here->flags & there->flags & PKT_TIMESTAMPS;
+    bool named = walk->ids_kept && here->ip_id;
+    return (named || (stamped && pkt_span(here))) && (!named || here->ip_id == there->ip_id) &&
+           same_timestamp(here, there) && same_packet(here, there);
+}
+
+/* The first copy at a hop from a time on. */
+static uint32_t first_from(const struct hop *hop, int64_t from_ns)
+{
+    uint32_t low = 0, high = hop->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (hop_time(hop, middle) < from_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* What is there at both, and came out before it went in by the clocks: they are wrong there, by a
+ * step that was placed some packets off, or one that was not found. It came, whenever. */
+static void meet_early(struct walk *walk, uint32_t there_index)
+{
+    struct hop *from = walk->from, *to = walk->to;
+    int64_t at_ns = hop_time(to, there_index);
+    const struct pkt *there = hop_pkt(to, there_index);
+    uint32_t first = first_from(from, at_ns), stop = from->count;
+    stop = stop - first > PENDING_STEPS ? first + PENDING_STEPS : stop;
+    for (uint32_t i = first; i < stop && hop_time(from, i) - at_ns <= EARLY_NS; i++) {
+        struct copy *copy = &from->copies[i];
+        const struct pkt *here = hop_pkt(from, i);
+        if (copy->met_bytes || !is_certain(walk, here, there))
+            continue;
+        copy->met_bytes = pkt_span(here) ? pkt_span(here) : 1;
+        to->copies[there_index].previous = COPY_SKIPPED;
+        return;
+    }
+}
+
 bool meet_hops(struct hop *from, struct hop *to, bool direct, struct pieces *pieces)
 {
     if (!from->view || !to->view || !from->count || !to->count)
@@ -214,6 +258,9 @@ bool meet_hops(struct hop *from, struct hop *to, bool direct, struct pieces *pie
     for (uint32_t j = 0; ok && j < to->count; j++)
         if (to->copies[j].previous == COPY_NONE)
             ok = meet_one(&walk, j);
+    for (uint32_t j = 0; ok && direct && j < to->count; j++)
+        if (to->copies[j].previous == COPY_NONE)
+            meet_early(&walk, j);
     free(walk.pending);
     return ok;
 }
