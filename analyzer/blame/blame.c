@@ -41,7 +41,7 @@ static const case_rule rules_silent[] = {
     rule_window_shut,       rule_broken,
     rule_acks_on_path,      rule_acks_beyond_sender,
     rule_held_before_first, rule_lost_before_first,
-    rule_sender_idle,
+    rule_passed_over,       rule_sender_idle,
 };
 
 /* What examining one direction needs. */

@@ -43,6 +43,7 @@ bool rule_acks_on_path(struct stall_case *item);
 bool rule_acks_beyond_sender(struct stall_case *item);
 bool rule_held_before_first(struct stall_case *item);
 bool rule_lost_before_first(struct stall_case *item);
+bool rule_passed_over(struct stall_case *item);
 bool rule_sender_idle(struct stall_case *item);
 
 /* ---- shared questions ------------------------------------------------------------------------ */

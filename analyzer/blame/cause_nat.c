@@ -23,17 +23,31 @@ static bool names_differ(const struct hop *a, const struct hop *b)
            memcmp(&a->view->endpoint[1], &b->view->endpoint[1], sizeof a->view->endpoint[1]) != 0;
 }
 
-/* The packet that a reset answers, which went into the segment and did not come out: it asks for
- * the reset's number, or the reset acknowledges it (RFC 9293, 3.10.7.1). `asked` is the hop of the
- * opposite direction at the same point. */
-static bool answers_what_vanished(const struct hop *asked, const struct pkt *reset, int64_t at_ns)
+/* Routers take one off the TTL of what passes them. A reset that has all of it, where everything
+ * else in its sender's name has lost some since the point before, did not pass there. */
+static bool made_behind(const struct hop *before, const struct hop *hop, unsigned side)
+{
+    static const uint8_t whole[] = {64, 128, 255}; /* as stacks send */
+    const struct stream *here = &hop->view->stream[side], *there = &before->view->stream[side];
+    bool is_whole = false;
+    for (unsigned i = 0; i < sizeof whole; i++)
+        is_whole |= here->reset_ttl_max == whole[i];
+    return is_whole && here->ttl_max < there->ttl_max && here->ttl_max < here->reset_ttl_max;
+}
+
+/* The packet that a reset answers, which went into the segment and did not come out, as far as
+ * anybody saw: it asks for the reset's number, or the reset acknowledges it (RFC 9293, 3.10.7.1).
+ * `asked` is the hop of the opposite direction at the same point. */
+static bool answers_what_vanished(const struct hop *asked, const struct pkt *reset, int64_t at_ns,
+                                  bool made_here)
 {
     for (uint32_t i = copies_from(asked, at_ns - ANSWERS_WITHIN_NS);
          i < asked->count && hop_time(asked, i) <= at_ns; i++) {
         const struct pkt *pkt = hop_pkt(asked, i);
         bool fits =
             pkt->ack == reset->seq || (reset->ack != ACK_NONE && reset->ack == pkt_end(pkt));
-        if (fits && asked->copies[i].fate == FATE_LOST)
+        unsigned fate = asked->copies[i].fate;
+        if (fits && (fate == FATE_LOST || (made_here && fate == FATE_UNSEEN)))
             return true;
     }
     return false;
@@ -56,14 +70,15 @@ static bool find_reset(const struct followed *followed, unsigned side, unsigned 
     unsigned looked = 0;
     if (!asked || !before->view || !names_differ(before, hop))
         return false;
+    bool made_here = made_behind(before, hop, side);
     for (uint32_t i = 0; i < hop->count && looked < RESETS_EXAMINED; i++) {
         const struct pkt *pkt = hop_pkt(hop, i);
         int64_t at_ns = hop_time(hop, i);
         if (!(pkt->flags & PKT_RST) || hop->copies[i].previous != COPY_NONE)
             continue;
         looked++;
-        if (at_ns < before->first.ns || at_ns > before->last.ns ||
-            !answers_what_vanished(asked, pkt, at_ns))
+        bool watched = at_ns >= before->first.ns && at_ns <= before->last.ns;
+        if ((!watched && !made_here) || !answers_what_vanished(asked, pkt, at_ns, made_here))
             continue;
         *sign = (struct nat_sign){.kind = NAT_RESET,
                                   .side = side,

@@ -325,8 +325,10 @@ static void note_options(struct track_flow *flow, unsigned side, const struct de
     sender->payload_bytes += packet->payload_bytes;
     if (packet->payload_bytes > sender->payload_max_bytes)
         sender->payload_max_bytes = packet->payload_bytes;
-    if (packet->ttl > sender->ttl_max)
-        sender->ttl_max = packet->ttl;
+    bool reset = packet->protocol == IPPROTO_TCP && (packet->tcp_flags & TCP_RST);
+    uint8_t *ttl_max = reset ? &sender->reset_ttl_max : &sender->ttl_max;
+    if (packet->ttl > *ttl_max)
+        *ttl_max = packet->ttl;
     if (!is_syn(packet))
         return;
     flow->syn_seen = true;

@@ -65,7 +65,8 @@ struct stream {
     bool window_scale_known;
     bool scale_inferred;        /* without a SYN, from how its window shrinks as it fills */
     uint8_t window_scale;       /* applies to what this side announces */
-    uint8_t ttl_max;            /* highest seen */
+    uint8_t ttl_max;            /* highest seen, but of resets: these may not be its own */
+    uint8_t reset_ttl_max;      /* of resets in its name; 0: none */
     uint16_t mss;               /* announced in its SYN, 0: not seen */
     uint32_t payload_max_bytes; /* largest payload seen in one packet */
     uint64_t packets, payload_bytes;

@@ -175,6 +175,8 @@ class Connection:
     def finish(self, error=None):
         try:
             self.sample()
+            if isinstance(error, TimeoutError):  # it gave up: its kernel shall not go on trying
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.sock.close()
         except OSError as problem:
             error = error or problem
