@@ -245,8 +245,8 @@ static bool is_remnant(const struct timeline *timeline, const struct step *step,
            announced_room(timeline->receiver->view, pkt) < timeline->mss;
 }
 
-/* The lowest byte that was sent before the first acknowledgement seen, if that one covers it: the
- * captures began in the middle of something. -1: it does not. */
+/* The lowest byte of data that was sent before the first acknowledgement seen, if that one covers
+ * it: the captures began in the middle of something. -1: it does not. */
 static int64_t sent_before_first(const struct timeline *timeline)
 {
     const struct step *first = &timeline->progress.items[0];
@@ -254,7 +254,7 @@ static int64_t sent_before_first(const struct timeline *timeline)
     int64_t lowest = -1;
     for (uint32_t i = 0; i < hop->count && hop_time(hop, i) < first->time_ns; i++) {
         const struct pkt *pkt = hop_pkt(hop, i);
-        if (pkt_span(pkt) && pkt->seq < first->level && (lowest < 0 || pkt->seq < lowest))
+        if (pkt->len && pkt->seq < first->level && (lowest < 0 || pkt->seq < lowest))
             lowest = pkt->seq;
     }
     return timeline->by_arrival ? -1 : lowest;
