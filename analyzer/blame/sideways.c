@@ -5,6 +5,30 @@
 #include "blame/unfinished.h"
 #include "blame/verdict.h"
 
+/* So many flows are asked, the largest; so many stalls compared with one, the nearest in time; a
+ * flood of small flows makes no difference to what these tell. */
+#define FLOWS_ASKED    4096u
+#define FINDINGS_ASKED 4096u
+
+/* A flow at the point where most of it was seen. */
+struct witness {
+    uint32_t flow;
+    struct hop hop;
+    int64_t first_ns, last_ns; /* the path */
+};
+
+struct sideways {
+    struct findings *findings;
+    const struct flows *flows;
+    const struct alignment *alignment;
+    struct arena *arena;
+    struct witness *witnesses; /* the largest first */
+    uint32_t witness_count;
+    uint32_t *by_start;   /* findings, as they begin */
+    int64_t *latest_ns;   /* the last end of by_start[0..i] */
+    uint32_t *stalled_by; /* by flow: number + 1 of the finding that it was last compared with */
+};
+
 /* At least half of the shorter one lies within the other. */
 static bool together(const struct finding *a, const struct finding *b)
 {
@@ -19,52 +43,59 @@ static bool same_place(const struct finding *a, const struct finding *b)
     return a->place.first == b->place.first && a->place.span == b->place.span;
 }
 
-/* Did data and its acknowledgement move during the middle of the time? Asked of the point where
- * most of the flow was seen. */
-static bool moved(const struct flow *flow, const struct flows *flows,
-                  const struct alignment *alignment, int64_t start_ns, int64_t end_ns)
+/* Did data and its acknowledgement move during the middle of the time? */
+static bool moved(const struct witness *witness, int64_t start_ns, int64_t end_ns)
 {
-    struct hop hop = {0};
-    for (unsigned p = 0; p < flows->point_count; p++)
-        if (flow->at[p] && (!hop.view || flow->at[p]->pkt_count > hop.view->pkt_count)) {
-            hop.view = flow->at[p];
-            hop.clock = &alignment->clock[p];
-        }
-    if (!hop.view)
-        return false;
+    const struct hop *hop = &witness->hop;
     int64_t margin_ns = (end_ns - start_ns) / 5;
     bool data = false, answered = false;
-    for (uint32_t i = view_from(&hop, start_ns + margin_ns);
-         i < hop.view->pkt_count && view_time(&hop, i) < end_ns - margin_ns && !answered; i++) {
-        const struct pkt *pkt = &hop.view->pkts[i];
+    if (witness->last_ns < start_ns + margin_ns || witness->first_ns >= end_ns - margin_ns)
+        return false;
+    for (uint32_t i = view_from(hop, start_ns + margin_ns);
+         i < hop->view->pkt_count && view_time(hop, i) < end_ns - margin_ns && !answered; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
         answered = data && pkt->len == 0;
         data |= pkt->len > 0;
     }
     return answered;
 }
 
-static enum wh_scope scope_of(const struct findings *findings, uint32_t at,
-                              const struct flows *flows, const struct alignment *alignment,
-                              bool *stalled)
+/* The first of the findings as they begin that begins after a time. */
+static uint32_t begun_after(const struct sideways *sideways, int64_t time_ns)
 {
-    const struct finding *finding = &findings->items[at];
-    uint32_t others = 0;
-    bool others_moved = false;
-    for (uint32_t f = 0; f < flows->count; f++)
-        stalled[f] = f == finding->flow;
-    for (uint32_t i = 0; i < findings->count; i++) {
-        const struct finding *other = &findings->items[i];
-        if (stalled[other->flow] || !same_place(finding, other) || !together(finding, other))
+    uint32_t low = 0, high = sideways->findings->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (sideways->findings->items[sideways->by_start[middle]].start_ns <= time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static enum wh_scope scope_of(struct sideways *sideways, uint32_t at)
+{
+    const struct finding *finding = &sideways->findings->items[at];
+    uint32_t *stalled_by = sideways->stalled_by, others = 0, asked = 0;
+    stalled_by[finding->flow] = at + 1;
+    for (uint32_t n = begun_after(sideways, finding->end_ns);
+         n-- > 0 && sideways->latest_ns[n] >= finding->start_ns && asked < FINDINGS_ASKED;
+         asked++) {
+        const struct finding *other = &sideways->findings->items[sideways->by_start[n]];
+        if (stalled_by[other->flow] == at + 1 || !same_place(finding, other) ||
+            !together(finding, other))
             continue;
-        stalled[other->flow] = true;
+        stalled_by[other->flow] = at + 1;
         others += !other->caused_by;
     }
     if (others == 0)
         return WH_ONE_FLOW;
-    for (uint32_t f = 0; f < flows->count && !others_moved; f++)
-        others_moved = !stalled[f] && moved(&flows->items[f], flows, alignment, finding->start_ns,
-                                            finding->end_ns);
-    return others_moved ? WH_SOME_FLOWS : WH_ALL_FLOWS;
+    for (uint32_t w = 0; w < sideways->witness_count; w++)
+        if (stalled_by[sideways->witnesses[w].flow] != at + 1 &&
+            moved(&sideways->witnesses[w], finding->start_ns, finding->end_ns))
+            return WH_SOME_FLOWS;
+    return WH_ALL_FLOWS;
 }
 
 /* ---- does size decide? ----------------------------------------------------------------------- */
@@ -145,9 +176,9 @@ static void add_evidence(struct finding *finding, const struct passage *passage,
     finding->evidence_count -= evidence->text == NULL;
 }
 
-static void ask_size(struct finding *finding, const struct flows *flows,
-                     const struct alignment *alignment, struct arena *arena)
+static void ask_size(const struct sideways *sideways, struct finding *finding)
 {
+    const struct flows *flows = sideways->flows;
     const struct vanished *vanished = &finding->vanished;
     struct passage passage = {0};
     bool vanishes = finding->cause == WH_CAUSE_LOSS || finding->cause == WH_CAUSE_UNKNOWN;
@@ -157,13 +188,15 @@ static void ask_size(struct finding *finding, const struct flows *flows,
         return;
     bool from_servers =
         (finding->direction == WH_TO_CLIENT) != flows->items[finding->flow].reversed;
-    for (uint32_t f = 0; f < flows->count && passage.largest < vanished->least_bytes; f++)
-        add_passage(&flows->items[f], alignment, vanished, from_servers, &passage);
+    for (uint32_t w = 0; w < sideways->witness_count && passage.largest < vanished->least_bytes;
+         w++)
+        add_passage(&flows->items[sideways->witnesses[w].flow], sideways->alignment, vanished,
+                    from_servers, &passage);
     if (passage.count < BLACKHOLE_PASSED || passage.largest >= vanished->least_bytes)
         return;
     finding->cause = WH_CAUSE_MTU_BLACKHOLE;
     finding->confidence = vanished->unseen ? CONFIDENCE_UNSEEN : CONFIDENCE_BLACKHOLE;
-    add_evidence(finding, &passage, arena);
+    add_evidence(finding, &passage, sideways->arena);
 }
 
 /* ---- does another flow show a queue? ----------------------------------------------------------
@@ -178,19 +211,19 @@ static bool within(const struct place *inner, const struct place *outer)
 
 /* A flow with few packets cannot tell a queue from a freeze; one whose packets kept coming out of
  * the same segment meanwhile, late as they were, can. */
-static void ask_queue(struct finding *finding, const struct findings *findings, struct arena *arena)
+static void ask_queue(struct finding *finding, const struct findings *findings,
+                      const uint32_t *queues, uint32_t queue_count, struct arena *arena)
 {
     if (finding->cause != WH_CAUSE_FREEZE && finding->cause != WH_CAUSE_UNKNOWN)
         return;
-    for (uint32_t i = 0; i < findings->count; i++) {
-        const struct finding *queue = &findings->items[i];
+    for (uint32_t i = 0; i < queue_count; i++) {
+        const struct finding *queue = &findings->items[queues[i]];
         int64_t from_ns =
             queue->entered_ns > finding->start_ns ? queue->entered_ns : finding->start_ns;
         int64_t to_ns = queue->end_ns < finding->end_ns ? queue->end_ns : finding->end_ns;
-        if (queue->cause != WH_CAUSE_QUEUEING || queue->flow == finding->flow ||
-            !within(&queue->place, &finding->place) ||
+        if (queue->flow == finding->flow || !within(&queue->place, &finding->place) ||
             2 * (to_ns - from_ns) < finding->end_ns - finding->start_ns ||
-            2 * queue->silence_ns > to_ns - from_ns)
+            queue->silence_ns > (to_ns - from_ns) / 2)
             continue;
         struct wh_evidence *evidence =
             ARRAY_PUSH(finding->evidence, finding->evidence_count, finding->evidence_capacity);
@@ -205,10 +238,20 @@ static void ask_queue(struct finding *finding, const struct findings *findings, 
         finding->cause = WH_CAUSE_QUEUEING;
         finding->place = queue->place;
         finding->direction = queue->direction;
-        finding->silence_ns = INT64_MAX; /* by itself it tells nothing of others */
         finding->confidence = CONFIDENCE_OTHERS_QUEUE;
         return;
     }
+}
+
+static void ask_queues(struct sideways *sideways)
+{
+    struct findings *findings = sideways->findings;
+    uint32_t queues[FINDINGS_ASKED], count = 0;
+    for (uint32_t i = 0; i < findings->count && count < FINDINGS_ASKED; i++)
+        if (findings->items[i].cause == WH_CAUSE_QUEUEING)
+            queues[count++] = i;
+    for (uint32_t i = 0; i < findings->count; i++)
+        ask_queue(&findings->items[i], findings, queues, count, sideways->arena);
 }
 
 /* What turned out to be a queue's may touch a time in which that queue was seen at work. Findings
@@ -220,11 +263,11 @@ static void join_queues(struct findings *findings)
         struct finding *item = &findings->items[i], *into = NULL;
         if (kept == 0 || findings->items[kept - 1].flow != item->flow)
             first = kept;
-        for (uint32_t k = first; k < kept && !into; k++) {
+        bool queue = item->cause == WH_CAUSE_QUEUEING;
+        for (uint32_t k = first; k < kept && queue && !into; k++) {
             struct finding *one = &findings->items[k];
-            bool queues = one->cause == WH_CAUSE_QUEUEING && item->cause == WH_CAUSE_QUEUEING;
-            if (queues && same_place(one, item) && one->start_ns <= item->end_ns &&
-                item->start_ns <= one->end_ns)
+            if (one->cause == WH_CAUSE_QUEUEING && same_place(one, item) &&
+                one->start_ns <= item->end_ns && item->start_ns <= one->end_ns)
                 into = one;
         }
         if (!into) {
@@ -267,19 +310,100 @@ static void ask_place(struct finding *finding, const struct findings *findings)
     finding->confidence *= CONFIDENCE_OTHERS_PLACE;
 }
 
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static int compare_witnesses(const void *left, const void *right)
+{
+    const struct witness *a = left, *b = right;
+    if (a->hop.view->pkt_count != b->hop.view->pkt_count)
+        return a->hop.view->pkt_count > b->hop.view->pkt_count ? -1 : 1;
+    return a->flow < b->flow ? -1 : a->flow > b->flow;
+}
+
+static bool call_witnesses(struct sideways *sideways)
+{
+    const struct flows *flows = sideways->flows;
+    sideways->witnesses = calloc((size_t)flows->count + 1, sizeof *sideways->witnesses);
+    for (uint32_t f = 0; sideways->witnesses && f < flows->count; f++) {
+        const struct flow *flow = &flows->items[f];
+        struct witness *witness = &sideways->witnesses[sideways->witness_count];
+        *witness = (struct witness){.flow = f};
+        for (unsigned p = 0; p < flows->point_count; p++)
+            if (flow->at[p] &&
+                (!witness->hop.view || flow->at[p]->pkt_count > witness->hop.view->pkt_count)) {
+                witness->hop.view = flow->at[p];
+                witness->hop.clock = &sideways->alignment->clock[p];
+            }
+        if (!witness->hop.view || !witness->hop.view->pkt_count)
+            continue;
+        witness->first_ns = clock_to_path(witness->hop.clock, witness->hop.view->first).ns;
+        witness->last_ns = clock_to_path(witness->hop.clock, witness->hop.view->last).ns;
+        sideways->witness_count++;
+    }
+    if (sideways->witness_count)
+        qsort(sideways->witnesses, sideways->witness_count, sizeof *sideways->witnesses,
+              compare_witnesses);
+    if (sideways->witness_count > FLOWS_ASKED)
+        sideways->witness_count = FLOWS_ASKED;
+    return sideways->witnesses != NULL;
+}
+
+struct beginning {
+    int64_t start_ns;
+    uint32_t finding;
+};
+
+static int compare_beginnings(const void *left, const void *right)
+{
+    const struct beginning *a = left, *b = right;
+    if (a->start_ns != b->start_ns)
+        return a->start_ns < b->start_ns ? -1 : 1;
+    return a->finding < b->finding ? -1 : a->finding > b->finding;
+}
+
+static bool order_findings(struct sideways *sideways)
+{
+    const struct findings *findings = sideways->findings;
+    struct beginning *begun = calloc((size_t)findings->count + 1, sizeof *begun);
+    sideways->by_start = calloc((size_t)findings->count + 1, sizeof *sideways->by_start);
+    sideways->latest_ns = calloc((size_t)findings->count + 1, sizeof *sideways->latest_ns);
+    sideways->stalled_by = calloc((size_t)sideways->flows->count + 1, sizeof *sideways->stalled_by);
+    bool ok = begun && sideways->by_start && sideways->latest_ns && sideways->stalled_by;
+    for (uint32_t i = 0; ok && i < findings->count; i++)
+        begun[i] = (struct beginning){findings->items[i].start_ns, i};
+    if (ok && findings->count)
+        qsort(begun, findings->count, sizeof *begun, compare_beginnings);
+    for (uint32_t i = 0; ok && i < findings->count; i++) {
+        int64_t end_ns = findings->items[begun[i].finding].end_ns;
+        sideways->by_start[i] = begun[i].finding;
+        sideways->latest_ns[i] =
+            i && sideways->latest_ns[i - 1] > end_ns ? sideways->latest_ns[i - 1] : end_ns;
+    }
+    free(begun);
+    return ok;
+}
+
 void look_sideways(struct findings *findings, const struct flows *flows,
                    const struct alignment *alignment, struct arena *arena)
 {
-    bool *stalled = calloc((size_t)flows->count + 1, sizeof *stalled);
+    struct sideways sideways = {
+        .findings = findings, .flows = flows, .alignment = alignment, .arena = arena};
+    if (findings->count == 0 || !call_witnesses(&sideways))
+        goto cleanup;
     for (uint32_t i = 0; i < findings->count; i++)
-        ask_size(&findings->items[i], flows, alignment, arena);
-    for (uint32_t i = 0; i < findings->count; i++)
-        ask_queue(&findings->items[i], findings, arena);
+        ask_size(&sideways, &findings->items[i]);
+    ask_queues(&sideways);
     join_queues(findings);
     ask_unfinished(findings, flows, alignment, arena);
     for (uint32_t i = 0; i < findings->count; i++)
         ask_place(&findings->items[i], findings);
-    for (uint32_t i = 0; stalled && i < findings->count; i++)
-        findings->items[i].scope = scope_of(findings, i, flows, alignment, stalled);
-    free(stalled);
+    if (!order_findings(&sideways))
+        goto cleanup;
+    for (uint32_t i = 0; i < findings->count; i++)
+        findings->items[i].scope = scope_of(&sideways, i);
+cleanup:
+    free(sideways.witnesses);
+    free(sideways.by_start);
+    free(sideways.latest_ns);
+    free(sideways.stalled_by);
 }
