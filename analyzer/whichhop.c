@@ -163,6 +163,9 @@ int wh_set_clock(struct wh_analysis *analysis, const char *point, int64_t offset
     struct capture *capture = find_capture(analysis, point);
     if (!capture)
         return error_set(error, NULL, 0, 0, "no point is called \"%s\"", point);
+    if (offset_ns != clock_within(offset_ns, CLOCK_APART_MAX_NS))
+        return error_set(error, NULL, 0, 0, "the clock of %s is moved by more than %d years", point,
+                         (int)(CLOCK_APART_MAX_NS / NS_PER_S / 86400 / 365));
     capture->clock_fixed = true;
     capture->clock_offset_ns = offset_ns;
     return WH_OK;

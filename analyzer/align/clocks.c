@@ -97,7 +97,7 @@ static void choose_drift(const struct corridor *corridor, struct line *line)
     int64_t widest_ppb = corridor_widest(corridor);
     int64_t width = corridor_width(corridor, widest_ppb, &low, &high);
     int64_t wanted = width < 0 ? width : 0;
-    if (constant > 4 * wanted - DRIFT_LEAST_NS)
+    if ((constant + DRIFT_LEAST_NS) / 4 > wanted)
         return;
     corridor_slopes(corridor, widest_ppb, wanted, &low_ppb, &high_ppb);
     line->slope_ppb = concave_peak(low_ppb, high_ppb, closeness, corridor);
@@ -116,7 +116,7 @@ static struct clock_fit fit_of_line(const struct line *line, int64_t path_0_ns,
     struct clock_fit fit = {.offset_ns = -line->base_ns, .uncertainty_ns = line->uncertainty_ns};
     if (line->slope_ppb) {
         fit.drift_ppb = -(line->slope_ppb * 1000000000 / (1000000000 + line->slope_ppb));
-        fit.since.ns = path_0_ns + line->base_ns;
+        fit.since.ns = clock_within(path_0_ns + line->base_ns, CLOCK_LIMIT_NS);
         fit.offset_ns = clock_to_path(&fit, since).ns - since.ns;
         fit.since = since;
     }
@@ -456,6 +456,58 @@ static bool check_fixed(struct tying *tying, const struct align_options *options
     return true;
 }
 
+#define CENTRE_TIMES 1024u
+
+static int compare_ns(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* The middle of a point's times on the path, of some of its packets: what few damaged times do not
+ * move; 0: it has none. */
+static struct path_time centre_of(const struct context *context, const struct alignment *alignment,
+                                  unsigned point)
+{
+    const struct clock_steps *steps = &alignment->steps[point];
+    int64_t times_ns[CENTRE_TIMES + 1];
+    uint64_t packets = 0, next = 0, seen = 0;
+    uint32_t count = 0;
+    for (uint32_t f = 0; f < context->flows->count; f++)
+        if (context->flows->items[f].at[point])
+            packets += context->flows->items[f].at[point]->pkt_count;
+    uint64_t apart = packets / CENTRE_TIMES + 1;
+    for (uint32_t f = 0; f < context->flows->count; f++) {
+        const struct track_flow *view = context->flows->items[f].at[point];
+        if (!view)
+            continue;
+        for (; next < seen + view->pkt_count; next += apart) {
+            const struct pkt *pkt = &view->pkts[next - seen];
+            times_ns[count++] = step_straight_ns(steps, pkt_place(pkt), pkt->time.ns);
+        }
+        seen += view->pkt_count;
+    }
+    if (count == 0)
+        return (struct path_time){0};
+    qsort(times_ns, count, sizeof *times_ns, compare_ns);
+    struct clock_fit fit = alignment->clock[point];
+    fit.centre.ns = 0;
+    return clock_to_path(&fit, (struct point_time){times_ns[count / 2]});
+}
+
+/* Clocks that are tied to each other keep near one time, others near their own. */
+static void set_centres(const struct context *context, struct alignment *alignment)
+{
+    struct path_time common = {0};
+    for (unsigned i = 0; i < context->count; i++) {
+        unsigned point = alignment->order[i];
+        struct path_time own = centre_of(context, alignment, point);
+        if (alignment->tied[point] && common.ns == 0)
+            common = own;
+        alignment->clock[point].centre = alignment->tied[point] ? common : own;
+    }
+}
+
 bool clocks_fit(struct context *context, const struct align_options *options,
                 struct alignment *alignment)
 {
@@ -469,6 +521,8 @@ bool clocks_fit(struct context *context, const struct align_options *options,
     bool ok = settle_all(&tying) && check_fixed(&tying, options);
     if (ok && root)
         count_from_first(alignment, context->count);
+    if (ok)
+        set_centres(context, alignment);
     corridor_free(&tying.corridor);
     free(tying.samples.items);
     return ok;

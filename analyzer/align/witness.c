@@ -170,8 +170,9 @@ static bool ask_sender(const struct track_flow *view, const struct clock_steps *
     if (!tick_ns)
         return false;
     const struct pkt *origin = &view->pkts[early.first];
-    *moved_ns = least_age(view, known, side, &late, origin, tick_ns) -
-                least_age(view, known, side, &early, origin, tick_ns);
+    *moved_ns = clock_within(least_age(view, known, side, &late, origin, tick_ns) -
+                                 least_age(view, known, side, &early, origin, tick_ns),
+                             CLOCK_APART_MAX_NS / 2);
     return true;
 }
 

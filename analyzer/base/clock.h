@@ -20,21 +20,27 @@ struct path_time {
     int64_t ns;
 };
 
-/* Differences of hostile times are kept within this (73 years), and times within this, so that
- * sums of some do not overflow. */
+/* Times are hostile; these bounds keep sums of some from overflowing. A capture's own times lie in
+ * [0, CLOCK_LIMIT_NS] (1970 to 2116), and differences of those, where added up, are kept within
+ * CLOCK_APART_MAX_NS (73 years: a clock without battery is set from 1970 to now). */
+#define CLOCK_LIMIT_NS     (((int64_t)1 << 62) - 1)
 #define CLOCK_APART_MAX_NS ((int64_t)1 << 61)
 
-#define CLOCK_LIMIT_NS (((int64_t)1 << 62) - 1)
+/* On the path, no time is farther than this (9 years) from most packets' times: no capture is that
+ * long, a time beyond is damage. */
+#define CLOCK_SPAN_MAX_NS ((int64_t)1 << 58)
 
 static inline int64_t clock_within(int64_t ns, int64_t limit_ns)
 {
     return ns > limit_ns ? limit_ns : ns < -limit_ns ? -limit_ns : ns;
 }
 
-/* How a point's clock reads on the path: path = point + offset + drift * (point - since). */
+/* How a point's clock reads on the path: path = point + offset + drift * (point - since), kept near
+ * `centre`. */
 struct clock_fit {
-    int64_t offset_ns;
-    int64_t drift_ppb;
+    int64_t offset_ns;       /* within CLOCK_APART_MAX_NS */
+    int64_t drift_ppb;       /* within a million */
+    struct path_time centre; /* of all times of the points with a common clock; 0: not known */
     struct point_time since;
     int64_t uncertainty_ns; /* nothing smaller than this is claimed */
 };
@@ -42,9 +48,15 @@ struct clock_fit {
 static inline struct path_time clock_to_path(const struct clock_fit *fit, struct point_time at)
 {
     int64_t drift_ns = 0;
-    if (fit->drift_ppb != 0)
-        drift_ns = (at.ns - fit->since.ns) / 1000 * fit->drift_ppb / 1000000;
-    return (struct path_time){at.ns + fit->offset_ns + drift_ns};
+    if (fit->drift_ppb != 0) {
+        int64_t passed_ns = at.ns - fit->since.ns;
+        drift_ns = passed_ns / NS_PER_S * fit->drift_ppb +
+                   passed_ns % NS_PER_S * fit->drift_ppb / NS_PER_S;
+    }
+    int64_t path_ns = at.ns + fit->offset_ns + drift_ns;
+    if (fit->centre.ns != 0)
+        path_ns = fit->centre.ns + clock_within(path_ns - fit->centre.ns, CLOCK_SPAN_MAX_NS);
+    return (struct path_time){path_ns};
 }
 
 #endif

@@ -14,8 +14,8 @@
 /* Plain files from this size on are mapped. */
 #define READ_MAP_FROM_BYTES ((uint64_t)1024 * 1024)
 
-/* Beyond any clock's need, and small enough that no difference of two times overflows. */
-#define READ_TIME_LIMIT_NS (((int64_t)1 << 62) - 1)
+/* 2116; a record of a time beyond is damaged, as is one of a time before 1970. */
+#define READ_TIME_LIMIT_NS CLOCK_LIMIT_NS
 
 struct capture_interface {
     struct interface_info info;
@@ -110,13 +110,13 @@ uint16_t linktype_to_dlt(uint16_t linktype);
 /* The longest packet there is for a link type, in bytes. */
 uint32_t linktype_caplen_max(uint16_t dlt);
 
-/* A time within READ_TIME_LIMIT_NS. */
+/* A time from 0 to READ_TIME_LIMIT_NS. */
 static inline struct point_time read_time(int64_t ns)
 {
     if (ns > READ_TIME_LIMIT_NS)
         ns = READ_TIME_LIMIT_NS;
-    if (ns < -READ_TIME_LIMIT_NS)
-        ns = -READ_TIME_LIMIT_NS;
+    if (ns < 0)
+        ns = 0;
     return (struct point_time){ns};
 }
 
