@@ -7,7 +7,7 @@
 
 /* So many flows are asked, the largest; so many stalls compared with one, the nearest in time; a
  * flood of small flows makes no difference to what these tell. */
-#define FLOWS_ASKED    4096u
+#define FLOWS_ASKED    1024u
 #define FINDINGS_ASKED 4096u
 
 /* A flow at the point where most of it was seen. */

@@ -109,8 +109,9 @@ static uint32_t find_ahead(struct walk *walk, const struct pkt *there, int64_t s
     uint32_t stop = walk->from->count;
     if (stop - walk->cursor > FORWARD_STEPS)
         stop = walk->cursor + FORWARD_STEPS;
-    for (uint32_t i = walk->cursor; i < stop && hop_time(walk->from, i) <= by_ns + MERGE_WAIT_NS;
-         i++) {
+    /* what passes whole or not at all was never merged */
+    int64_t until_ns = by_ns + (walk->datagrams || pkt_span(there) == 0 ? 0 : MERGE_WAIT_NS);
+    for (uint32_t i = walk->cursor; i < stop && hop_time(walk->from, i) <= until_ns; i++) {
         if (!fits(walk, i, there, seq, by_ns))
             continue;
         pass_over(walk, i);
