@@ -118,8 +118,9 @@ static bool add_detected(struct wh_analysis *analysis, struct worker *worker, ui
     return true;
 }
 
-static bool add_lost_events(struct wh_analysis *analysis, const struct followed *followed,
-                            uint32_t index)
+/* What passed under another name was not lost: it does not count in the traffic, either. */
+static bool add_lost_events(struct wh_analysis *analysis, const struct nat_signs *nat,
+                            const struct followed *followed, uint32_t index)
 {
     for (unsigned side = 0; side < 2; side++) {
         const struct trail *trail = &followed->trail[side];
@@ -128,6 +129,13 @@ static bool add_lost_events(struct wh_analysis *analysis, const struct followed 
             const struct hop *hop = &trail->hops[range->hop];
             unsigned from = hop->place, to = trail->hops[range->to].place;
             unsigned low = from < to ? from : to, high = from < to ? to : from;
+            if (nat_passed(nat, &analysis->flows, &analysis->alignment, index, hop, range->copy,
+                           trail->hops[range->to].point)) {
+                struct traffic *traffic =
+                    &analysis->traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
+                traffic->lost -= hop->copies[range->copy].fate == FATE_LOST;
+                continue;
+            }
             struct wh_event event = {.seq = range->seq,
                                      .length = range->length,
                                      .value = low + 1,
@@ -207,7 +215,7 @@ static int run_flow(struct wh_analysis *analysis, struct worker *worker, uint32_
         return WH_ERROR;
     add_traffic(analysis, flow, &worker->followed);
     if (!keep_misses(worker) || !add_detected(analysis, worker, index, error) ||
-        !add_lost_events(analysis, &worker->followed, index))
+        !add_lost_events(analysis, worker->options.nat, &worker->followed, index))
         return error_memory(error, "events");
     return judge_flow(analysis, worker, index, error);
 }

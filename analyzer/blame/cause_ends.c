@@ -187,6 +187,18 @@ static bool answer_was_repeated(const struct stall_case *item, const struct pass
            after_ns <= turn_ns * 2 + 10 * NS_PER_MS;
 }
 
+/* An acknowledgement that comes with data, at last, comes with data that was lost before; and one
+ * whose number is above what had come says that data before it was lost. */
+static bool data_was_lost(const struct stall_case *item)
+{
+    const struct timeline *timeline = item->timeline;
+    const struct pkt *pkt = &timeline->receiver->view->pkts[item->resume_pkt];
+    bool here = item->other->sender && item->other->sender->view == timeline->receiver->view;
+    return pkt->len > 0 ||
+           (here && item->other->sent.count &&
+            steps_level(&item->other->sent, item->end_ns - 1, INT64_MAX) < pkt->seq);
+}
+
 bool rule_beyond_receiver(struct stall_case *item)
 {
     const struct timeline *timeline = item->timeline;
@@ -214,9 +226,8 @@ bool rule_beyond_receiver(struct stall_case *item)
     bool arrived = echoes_first(item, &passed) || (passed.count > 1 && reported_twice(item));
     bool together = !arrived && answered_at_once(item);
     if (skipped > 0) {
-        /* an acknowledgement that comes with data, at last, comes with data that was lost before */
-        bool data = hop->view->pkts[item->resume_pkt].len > 0;
-        conclude(item, data ? WH_CAUSE_LOSS : WH_CAUSE_ACK_LOSS, place, false, CONFIDENCE_IDS);
+        conclude(item, data_was_lost(item) ? WH_CAUSE_LOSS : WH_CAUSE_ACK_LOSS, place, false,
+                 CONFIDENCE_IDS);
         testify(item, hop, item->resume_pkt, NULL, 0,
                 "by its IP IDs the receiver sent %d packet%s that never came to %s", skipped,
                 skipped == 1 ? "" : "s", name_of(item, hop));

@@ -117,7 +117,7 @@ bool nat_signs_of_flow(const struct followed *followed, const struct nat_signs *
             struct nat_sign sign;
             if (!find_reset(followed, side, k, &sign))
                 continue;
-            sign.flow = flow;
+            sign.flow = sign.other = flow;
             if (!add_sign(signs, &sign))
                 return false;
         }
@@ -165,7 +165,7 @@ const struct nat_sign *nat_sign_in(const struct stall_case *item)
     return NULL;
 }
 
-static void tell_sign(struct stall_case *item, const struct nat_sign *sign)
+void nat_tell(struct stall_case *item, const struct nat_sign *sign)
 {
     static const char *const whose[2] = {"the client", "the server"};
     const char *point = item->options->names[sign->frame.point];
@@ -226,7 +226,7 @@ bool rule_nat(struct stall_case *item)
             const struct nat_sign *one = &item->nat->items[i];
             if (one->kind != kind || !explains(one, item))
                 continue;
-            tell_sign(item, one);
+            nat_tell(item, one);
             told |= 1u << kind;
             break;
         }

@@ -20,6 +20,9 @@ int64_t nat_end(const struct timeline *timeline, int64_t after_ns, int64_t captu
 /* The first sign within a case, of which it is the reason; NULL. */
 const struct nat_sign *nat_sign_in(const struct stall_case *item);
 
+/* Adds a sign of the case's own flow to its evidence. */
+void nat_tell(struct stall_case *item, const struct nat_sign *sign);
+
 /* Was the case put down to loss where such a sign is? Then rule_nat shall judge it anew. */
 bool nat_lost_it(struct stall_case *item);
 

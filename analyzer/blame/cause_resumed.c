@@ -40,17 +40,18 @@ bool rule_passed_over(struct stall_case *item)
     if (beyond == COPY_NONE || hop_pkt(hop, beyond)->seq <= end ||
         steps_reach(&timeline->acked, end) > hop_time(hop, beyond))
         return false;
-    uint32_t filled = beyond + 1;
-    while (filled < hop->count && !covers(hop_pkt(hop, filled), end))
+    uint32_t filled = beyond + 1; /* the last byte passed over: a millisecond counts as one TSval */
+    while (filled < hop->count && !covers(hop_pkt(hop, filled), hop_pkt(hop, beyond)->seq - 1))
         filled++;
     int64_t srtt_ns = timeline_srtt(timeline, item->start_ns);
     if (filled == hop->count || !made_after(hop, filled, beyond, srtt_ns))
         return false;
     conclude(item, WH_CAUSE_LOSS, place_before(item, timeline->data), true, CONFIDENCE_PASSED_OVER);
-    testify(item, hop, hop->copies[fresh].pkt, hop, hop->copies[beyond].pkt,
-            "one segment ended the silence; when it was acknowledged, the sender went on %lld bytes "
-            "farther and sent those between again: it had sent them before, and they never came to "
-            "%s",
-            (long long)(hop_pkt(hop, beyond)->seq - end), name_of(item, hop));
+    testify(
+        item, hop, hop->copies[fresh].pkt, hop, hop->copies[beyond].pkt,
+        "one segment ended the silence; when it was acknowledged, the sender went on %lld bytes "
+        "farther and sent those between again: it had sent them before, and they never came to "
+        "%s",
+        (long long)(hop_pkt(hop, beyond)->seq - end), name_of(item, hop));
     return true;
 }

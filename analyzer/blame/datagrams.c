@@ -7,14 +7,18 @@
 #include "blame/datagrams.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "blame/case.h"
+#include "blame/cause_nat.h"
 
 #define CONFIDENCE_HELD 0.95
 #define CONFIDENCE_LOST 0.95
 #define CONFIDENCE_FEW  0.85 /* two packets or less tell */
+#define CONFIDENCE_NAT  0.95
 #define HELD_LEAST_NS   (20 * NS_PER_MS)
+#define TOGETHER_NS     NS_PER_S /* a mapping's loss shows with the flow's next datagram outwards */
 
 /* What became of a datagram that entered the path. */
 struct passage {
@@ -91,6 +95,53 @@ static uint32_t copy_at(const struct trail *trail, uint32_t copy, unsigned k)
     return copy;
 }
 
+static bool is_translated(const struct hop *a, const struct hop *b)
+{
+    return a->view && b->view &&
+           memcmp(a->view->endpoint, b->view->endpoint, sizeof a->view->endpoint) != 0;
+}
+
+/* The translator failed this flow; or, when datagrams of this one began to vanish in it, it had
+ * forgotten others. NULL: nothing says so. */
+static const struct nat_sign *find_sign(const struct stall_case *item, uint32_t flow,
+                                        struct place place)
+{
+    const struct nat_signs *signs = item->options->nat;
+    const struct nat_sign *best = NULL;
+    for (uint32_t i = 0; signs && i < signs->count; i++) {
+        const struct nat_sign *sign = &signs->items[i];
+        bool own = sign->flow == flow, near = llabs(sign->time_ns - item->start_ns) < TOGETHER_NS;
+        if (sign->place.first != place.first || sign->place.span != place.span ||
+            (own ? sign->last_ns < item->start_ns - TOGETHER_NS || sign->time_ns > item->end_ns
+                 : sign->kind != NAT_REMAPPED || !near))
+            continue;
+        if (!best || (own && best->flow != flow))
+            best = sign;
+    }
+    return best;
+}
+
+/* Lost behind hop k: was it the translator's doing? */
+static bool blame_translator(struct stall_case *item, const struct hop *hop, double few)
+{
+    struct finding *finding = item->finding;
+    struct place place = place_between(hop, hop + 1);
+    const struct nat_sign *sign =
+        is_translated(hop, hop + 1) ? find_sign(item, finding->flow, place) : NULL;
+    if (!sign)
+        return false;
+    bool own = sign->flow == finding->flow;
+    conclude(item, WH_CAUSE_NAT, place, true, few * (own ? CONFIDENCE_NAT : CONFIDENCE_FEW));
+    if (own)
+        nat_tell(item, sign);
+    else
+        testify_frame(item, &sign->frame,
+                      "at %.3f s another flow passed %s under another port than before: the "
+                      "translator had forgotten its flows",
+                      seconds_of(item, sign->time_ns), item->options->names[sign->frame.point]);
+    return true;
+}
+
 static void decide(struct stall_case *item, const struct waiting *waiting)
 {
     const struct trail *trail = item->timeline->data;
@@ -108,7 +159,8 @@ static void decide(struct stall_case *item, const struct waiting *waiting)
                 seconds_of(item, hop_time(hop, last)), name_of(item, next),
                 seconds_of(item, item->end_ns), lost ? ", and not all of them" : "");
     } else {
-        conclude(item, WH_CAUSE_LOSS, place_between(hop, next), true, few * CONFIDENCE_LOST);
+        if (!blame_translator(item, hop, few))
+            conclude(item, WH_CAUSE_LOSS, place_between(hop, next), true, few * CONFIDENCE_LOST);
         testify(item, hop, hop->copies[first].pkt, hop, hop->copies[last].pkt,
                 "%u datagram%s seen at %s from %.3f to %.3f s never came to %s", lost,
                 lost == 1 ? "" : "s", name_of(item, hop), seconds_of(item, hop_time(hop, first)),

@@ -233,6 +233,7 @@ static bool consider(struct search *search, const struct entry *entry, uint32_t 
     search->signs->is_continuation[other_index] = true;
     return add_sign(search,
                     &(struct nat_sign){.flow = entry->flow,
+                                       .other = other_index,
                                        .kind = untranslated ? NAT_UNTRANSLATED : NAT_REMAPPED,
                                        .side = side,
                                        .time_ns = clock_to_path(clock, first->time).ns,
@@ -295,7 +296,7 @@ struct refusals {
 static bool is_refusal(const struct track_icmp *icmp)
 {
     const struct icmp_quote *quote = &icmp->quote;
-    return quote->protocol == IPPROTO_TCP && !quote->too_big &&
+    return (quote->protocol == IPPROTO_TCP || quote->protocol == IPPROTO_UDP) && !quote->too_big &&
            (quote->type == 3 || quote->type == 1); /* unreachable: RFC 792, RFC 4443 */
 }
 
@@ -317,7 +318,9 @@ static bool collect_refusals(const struct search *search, const struct nat_icmps
                     ARRAY_PUSH(refusals->items, refusals->count, refusals->capacity);
                 if (!refusal)
                     return false;
-                *refusal = (struct refusal){entry->flow, icmp->quote.seq, p, entry->side, icmp};
+                bool tcp = icmp->quote.protocol == IPPROTO_TCP; /* datagrams have no number */
+                *refusal =
+                    (struct refusal){entry->flow, tcp ? icmp->quote.seq : 0, p, entry->side, icmp};
             }
         }
     return true;
@@ -376,6 +379,7 @@ static bool find_refusals(struct search *search, const struct nat_icmps *icmps)
         const struct clock_fit *clock = &search->alignment->clock[refusal->point];
         ok = add_sign(search, &(struct nat_sign){
                                   .flow = refusal->flow,
+                                  .other = refusal->flow,
                                   .kind = NAT_REFUSED,
                                   .side = refusal->side,
                                   .time_ns = clock_to_path(clock, icmp->time).ns,
@@ -387,21 +391,50 @@ static bool find_refusals(struct search *search, const struct nat_icmps *icmps)
     return ok;
 }
 
+/* ---- datagrams, which match has joined --------------------------------------------------------
+ */
+
+static bool find_renamed(struct search *search)
+{
+    for (uint32_t f = 0; f < search->flows->count; f++) {
+        const struct flow *flow = &search->flows->items[f];
+        for (unsigned p = 0; p < search->flows->point_count; p++) {
+            const struct track_flow *view = flow->at[p];
+            if (!view || !view->renamed_pkt || !find_translation(search, flow, p).span)
+                continue;
+            const struct pkt *pkt = &view->pkts[view->renamed_pkt];
+            const struct clock_fit *clock = &search->alignment->clock[p];
+            int64_t time_ns = clock_to_path(clock, pkt->time).ns;
+            if (!add_sign(search,
+                          &(struct nat_sign){.flow = f,
+                                             .other = f,
+                                             .kind = NAT_REMAPPED,
+                                             .side = pkt_side(pkt),
+                                             .time_ns = time_ns,
+                                             .last_ns = time_ns,
+                                             .place = find_translation(search, flow, p),
+                                             .frame = {(uint16_t)p, pkt->file, pkt->frame}}))
+                return false;
+        }
+    }
+    return true;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 static bool make_indexes(struct search *search)
 {
     for (uint32_t f = 0; f < search->flows->count; f++) {
         const struct flow *flow = &search->flows->items[f];
-        if (flow->kind == MATCH_SINGLE || flow->protocol != IPPROTO_TCP ||
-            !find_translation(search, flow, 0).span)
+        if (flow->kind == MATCH_SINGLE || !find_translation(search, flow, 0).span)
             continue;
         for (unsigned p = 0; p < search->flows->point_count; p++)
             for (unsigned side = 0; side < 2 && flow->at[p]; side++) {
                 const struct track_flow *view = flow->at[p];
                 uint32_t bucket = next_number(view, !side) >> BUCKET_SHIFT;
-                if (!add_entry(&search->by_numbers, numbers_key(&view->endpoint[side], bucket), f,
-                               p, side) ||
+                bool tcp = flow->protocol == IPPROTO_TCP;
+                if ((tcp && !add_entry(&search->by_numbers,
+                                       numbers_key(&view->endpoint[side], bucket), f, p, side)) ||
                     !add_entry(&search->by_names,
                                names_key(&view->endpoint[side], &view->endpoint[!side]), f, p,
                                side))
@@ -432,7 +465,7 @@ bool nat_find(const struct flows *flows, const struct alignment *alignment,
     *signs = (struct nat_signs){0};
     signs->is_continuation = calloc((size_t)flows->count + 1, sizeof *signs->is_continuation);
     bool ok = signs->is_continuation && make_indexes(&search) && find_names(&search) &&
-              find_refusals(&search, icmps);
+              find_renamed(&search) && find_refusals(&search, icmps);
     if (ok && signs->count)
         qsort(signs->items, signs->count, sizeof *signs->items, nat_compare);
     free(search.by_numbers.items);

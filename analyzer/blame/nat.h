@@ -9,6 +9,7 @@
 
 #include "align/align.h"
 #include "blame/place.h"
+#include "follow/follow.h"
 #include "match/match.h"
 
 enum nat_kind {
@@ -20,6 +21,7 @@ enum nat_kind {
 
 struct nat_sign {
     uint32_t flow;
+    uint32_t other; /* what passed under another name, TCP: a flow of its own; else `flow` */
     enum nat_kind kind;
     unsigned side;   /* whose packet it is; which one was refused; in whose name the reset came */
     int64_t time_ns; /* the path's */
@@ -49,6 +51,11 @@ void nat_free(struct nat_signs *signs);
 
 /* The signs of one flow: how many, from `*first` on. */
 uint32_t nat_signs_of(const struct nat_signs *signs, uint32_t flow, uint32_t *first);
+
+/* Did a copy of a flow's that never came to a point pass there under another name? */
+bool nat_passed(const struct nat_signs *signs, const struct flows *flows,
+                const struct alignment *alignment, uint32_t flow, const struct hop *hop,
+                uint32_t copy, unsigned point);
 
 /* By flow, then time. */
 int nat_compare(const void *left, const void *right);

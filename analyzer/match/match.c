@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "match/renamed.h"
 #include "match/score.h"
+#include "match/share.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -46,6 +48,7 @@ struct round {
     struct sketch *old_sketches, *new_sketches; /* of flows and of the newcomer's; phase two */
     uint32_t *assigned;                         /* newcomer -> flow + 1, 0: none yet */
     bool *ambiguous;
+    bool *gone; /* flow: it was another one under a later name */
     struct candidate *candidates;
     uint32_t *first_of_flow, *first_of_newcomer; /* chains of candidates: index + 1, 0: none */
     uint32_t candidate_count, candidate_capacity;
@@ -325,6 +328,72 @@ cleanup:
     return status;
 }
 
+/* ---- datagrams that go on under another name ------------------------------------------------- */
+
+/* Of two newcomers that fit one flow, is one the other under a later name? */
+static bool join_newcomers(struct round *round, const struct candidate *a,
+                           const struct candidate *b)
+{
+    struct track_flow *sooner = &round->track->flows[a->newcomer];
+    struct track_flow *later = &round->track->flows[b->newcomer];
+    if (round->assigned[a->newcomer] || round->assigned[b->newcomer] ||
+        a->score.flipped != b->score.flipped || !renamed_goes_on(sooner, later))
+        return true;
+    round->assigned[b->newcomer] = b->flow + 1;
+    return renamed_join(sooner, later);
+}
+
+/* Of two flows that fit one newcomer likewise, at each point that knows one of them. */
+static bool join_known(struct round *round, const struct candidate *a, const struct candidate *b)
+{
+    struct flow *sooner = &round->flows->items[a->flow], *later = &round->flows->items[b->flow];
+    unsigned points = round->flows->point_count;
+    if (round->gone[a->flow] || round->gone[b->flow] || sooner->at[round->point] ||
+        later->at[round->point] || a->score.flipped != b->score.flipped)
+        return true;
+    for (unsigned p = 0; p < points; p++)
+        if (!sooner->at[p] != !later->at[p] ||
+            (sooner->at[p] && !renamed_goes_on(sooner->at[p], later->at[p])))
+            return true;
+    round->gone[b->flow] = true;
+    for (unsigned p = 0; p < points; p++)
+        if (sooner->at[p] && !renamed_join(sooner->at[p], later->at[p]))
+            return false;
+    later->at[round->point] = &round->track->flows[b->newcomer]; /* no rival any more */
+    return true;
+}
+
+/* A translator that found another name for a UDP flow made two of it on its other side. */
+static bool join_renamed(struct round *round)
+{
+    const struct candidate *a, *b;
+    for (uint32_t i = 0; i < round->candidate_count; i++) {
+        a = &round->candidates[i];
+        if (!a->score.content || round->track->flows[a->newcomer].protocol != IPPROTO_UDP)
+            continue;
+        for (uint32_t k = round->first_of_flow[a->flow]; k; k = b->next_of_flow) {
+            b = &round->candidates[k - 1];
+            if (a != b && !join_newcomers(round, a, b))
+                return false;
+        }
+        for (uint32_t k = round->first_of_newcomer[a->newcomer]; k; k = b->next_of_newcomer) {
+            b = &round->candidates[k - 1];
+            if (a != b && !join_known(round, a, b))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void drop_gone(struct round *round, uint32_t known)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < round->flows->count; i++)
+        if (i >= known || !round->gone[i])
+            round->flows->items[kept++] = round->flows->items[i];
+    round->flows->count = kept;
+}
+
 static int match_rest(struct round *round, struct wh_error *error)
 {
     if (collect_candidates(round, error))
@@ -332,7 +401,7 @@ static int match_rest(struct round *round, struct wh_error *error)
     if (round->candidate_count)
         qsort(round->candidates, round->candidate_count, sizeof *round->candidates,
               compare_candidates);
-    if (!link_candidates(round))
+    if (!link_candidates(round) || !join_renamed(round))
         return error_memory(error, "matching flows");
     for (uint32_t i = 0; i < round->candidate_count; i++) {
         const struct candidate *candidate = &round->candidates[i];
@@ -378,68 +447,26 @@ static int match_point(struct round *round, struct arena *arena, struct wh_error
     round->ambiguous = calloc((size_t)coming + 1, sizeof *round->ambiguous);
     round->new_sketches = calloc((size_t)coming + 1, sizeof *round->new_sketches);
     round->old_sketches = calloc((size_t)known + 1, sizeof *round->old_sketches);
-    if (!round->assigned || !round->ambiguous || !round->new_sketches || !round->old_sketches) {
+    round->gone = calloc((size_t)known + 1, sizeof *round->gone);
+    if (!round->assigned || !round->ambiguous || !round->new_sketches || !round->old_sketches ||
+        !round->gone) {
         error_memory(error, "matching flows");
         goto cleanup;
     }
     if (known && (match_handshakes(round, error) || match_rest(round, error)))
         goto cleanup;
     status = add_rest(round, arena, error);
+    drop_gone(round, known);
 cleanup:
     free(round->assigned);
     free(round->ambiguous);
+    free(round->gone);
     free(round->new_sketches);
     free(round->old_sketches);
     free(round->candidates);
     free(round->first_of_flow);
     free(round->first_of_newcomer);
     return status;
-}
-
-/* Makes all points count a flow's two streams from the same origin: that of a point which saw the
- * SYN, else of the first point. */
-static void align_origins(struct flow *flow, unsigned point_count)
-{
-    for (unsigned side = 0; side < 2; side++) {
-        const struct track_flow *reference = NULL;
-        for (unsigned p = 0; p < point_count; p++) {
-            const struct track_flow *view = flow->at[p];
-            if (view && view->stream[side].seen &&
-                (!reference ||
-                 (view->stream[side].base_known && !reference->stream[side].base_known)))
-                reference = view;
-        }
-        for (unsigned p = 0; reference && p < point_count; p++)
-            if (flow->at[p] && flow->at[p]->stream[side].seen)
-                track_shift(
-                    flow->at[p], side,
-                    (int32_t)(flow->at[p]->stream[side].base - reference->stream[side].base));
-    }
-}
-
-/* What the SYNs negotiated, told to the points that did not see them or saw them cut; what can be
- * inferred where no point saw them. */
-static void share_options(struct flow *flow, unsigned point_count)
-{
-    for (unsigned side = 0; side < 2; side++) {
-        const struct stream *told = NULL;
-        for (unsigned p = 0; p < point_count && !told; p++)
-            if (flow->at[p] && flow->at[p]->stream[side].options_seen)
-                told = &flow->at[p]->stream[side];
-        for (unsigned p = 0; p < point_count; p++) {
-            struct stream *stream = flow->at[p] ? &flow->at[p]->stream[side] : NULL;
-            if (!told && stream)
-                track_infer_scale(flow->at[p], side);
-            if (!told)
-                continue;
-            if (!stream || stream->options_seen)
-                continue;
-            stream->options_seen = true;
-            stream->window_scale_known = told->window_scale_known;
-            stream->window_scale = told->window_scale;
-            stream->mss = told->mss;
-        }
-    }
 }
 
 int match_points(struct track *tracks, unsigned count, struct arena *arena, struct flows *flows,
@@ -453,8 +480,8 @@ int match_points(struct track *tracks, unsigned count, struct arena *arena, stru
     }
     for (uint32_t i = 0; i < flows->count; i++) {
         if (flows->items[i].kind != MATCH_SINGLE)
-            align_origins(&flows->items[i], count);
-        share_options(&flows->items[i], count);
+            match_align_origins(&flows->items[i], count);
+        match_share_options(&flows->items[i], count);
     }
     return WH_OK;
 }

@@ -88,6 +88,7 @@ struct track_flow {
     struct point_time first, last; /* of its packets, earliest and latest */
     struct pkt *pkts;              /* in the file's order; by time after track_finish */
     uint32_t pkt_count, pkt_capacity;
+    uint32_t renamed_pkt; /* from this one on an end has another name; 0: from none (see match) */
     struct sack_block *sacks; /* by pkt */
     uint32_t sack_count, sack_capacity;
 };

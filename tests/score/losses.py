@@ -167,7 +167,7 @@ def rows_of_rules(item, captures):
     """What rules in the host dropped has no log: it went in during the harm and never came out."""
     rows, merged = [], item.truth.get("merged_at") or ()
     for harm in item.truth.get("harms", []):
-        if not harm.get("place", "").startswith(("nft", "mtu")):
+        if not harm.get("place", "").startswith(("nft", "mtu", "firewall")):
             continue
         for direction in DIRECTIONS if harm["direction"] == "both" else (harm["direction"],):
             into, out = ends_of(item, harm["segment"], direction)

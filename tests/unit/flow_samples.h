@@ -192,7 +192,8 @@ static inline void view_count(struct track_flow *view, const struct pkt *pkt, ui
     if (pkt->len > stream->payload_max_bytes)
         stream->payload_max_bytes = pkt->len;
     stream->next = pkt_end(pkt) > stream->next ? pkt_end(pkt) : stream->next;
-    stream->ttl_max = ttl > stream->ttl_max ? ttl : stream->ttl_max;
+    uint8_t *ttl_max = pkt->flags & PKT_RST ? &stream->reset_ttl_max : &stream->ttl_max;
+    *ttl_max = ttl > *ttl_max ? ttl : *ttl_max;
     stream->checked += checked;
     stream->wrong += checked && (pkt->flags & PKT_BAD_CHECKSUM);
     stream->checked_below_bytes = checked ? UINT32_MAX : 0;

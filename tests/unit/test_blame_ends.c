@@ -391,6 +391,40 @@ static void test_sender_idle(void **state)
            .end_ms = 1514, .confidence = 0.9);
 }
 
+/* No IP IDs, and nothing of what was lost was seen. After its timeout the sender sends one segment;
+ * acknowledged, it goes on where it had stopped, then fills in what lies between. */
+static void go_on_far_ahead(struct blame_bench *bench, bool overtaken)
+{
+    bench->path->no_ids = true;
+    begin(bench, SEGMENTS_64K);
+    DATA(1500, 0, MSS);
+    REPLY(1514, MSS);
+    DATA(1521, 30 * MSS, MSS);
+    for (int i = 1; i < 30; i++)
+        if (!overtaken || i == 29)
+            DATA(1530 + i, i * MSS, MSS, .tsval = overtaken ? TICK(1501) : 0);
+    REPLY(1580, overtaken ? MSS : 31 * MSS);
+    if (!overtaken)
+        go_on(bench, 1600, 31 * MSS, 10);
+}
+
+static void test_goes_on_far_ahead(void **state)
+{
+    struct blame_bench *bench = *state;
+    go_on_far_ahead(bench, false);
+    EXPECT(bench, WH_CAUSE_LOSS, 0, .direction = WH_TO_CLIENT, .start_ms = -6, .end_ms = 1514,
+           .confidence = 0.93);
+}
+
+/* Near miss: what comes later had been sent before. */
+static void test_goes_on_out_of_order(void **state)
+{
+    struct blame_bench *bench = *state;
+    go_on_far_ahead(bench, true);
+    blame(bench);
+    assert_int_equal(bench->findings.items[0].cause, WH_CAUSE_SENDER_IDLE);
+}
+
 /* Near miss: 64 KiB less one segment is no transfer's middle. */
 static void test_pause_after_little(void **state)
 {
@@ -568,6 +602,8 @@ static void test_progress_by_arrival(void **state)
     X(test_passed_the_last_point_late)                                                             \
     X(test_ambiguous_flow_names_no_end)                                                            \
     X(test_sender_idle)                                                                            \
+    X(test_goes_on_far_ahead)                                                                      \
+    X(test_goes_on_out_of_order)                                                                   \
     X(test_pause_after_little)                                                                     \
     X(test_pause_until_a_request)                                                                  \
     X(test_pause_for_good)                                                                         \

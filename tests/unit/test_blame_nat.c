@@ -61,6 +61,41 @@ static void test_reset_of_one_end(void **state)
     assert_int_equal(bench->findings.items[0].evidence[0].frames[0].point, 2);
 }
 
+/* The captures before the translation are silent when the reset comes; `ttl` is what it has left.
+ */
+static void reset_after_silence(struct blame_bench *bench, uint8_t ttl)
+{
+    bench->path->routed = true; /* the server's packets have 62 left at P2 */
+    begin(bench, 20);
+    for (unsigned i = 0; i < 3; i++)
+        SEND(bench->path, .time_ns = AT(300 * i), .seq = 101, .ack = bench->level, .len = 100,
+             .lost_in = 2);
+    SEND(bench->path, .time_ns = AT(610), .side = SERVER, .flags = PKT_RST, .seq = bench->level,
+         .missed = 3, .ttl = (uint8_t)(ttl + 2));
+    for (unsigned p = 0; p < 3; p++)
+        bench->walk.spans[p].last.ns = p == 2 ? AT(700) : AT(0);
+    blame_named(bench);
+}
+
+static void test_reset_with_all_of_its_ttl(void **state)
+{
+    struct blame_bench *bench = *state;
+    reset_after_silence(bench, 64);
+    assert_int_equal(bench->findings.count, 1);
+    check_finding(bench, &bench->findings.items[0],
+                  &(struct expected){WH_CAUSE_NAT, 2, .direction = WH_TO_SERVER, .start_ms = 4,
+                                     .end_ms = 616, .confidence = 0.95, .for_good = true});
+}
+
+/* Near miss: it may have come all the way. */
+static void test_reset_with_the_usual_ttl(void **state)
+{
+    struct blame_bench *bench = *state;
+    reset_after_silence(bench, 62);
+    assert_int_equal(bench->findings.count, 1);
+    assert_int_equal(bench->findings.items[0].cause, WH_CAUSE_UNKNOWN);
+}
+
 /* The captures missed the reset, which all ends know of: what it answers came through. */
 static void test_reset_not_captured(void **state)
 {
@@ -301,6 +336,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BLAME_TEST(test_reset_of_one_end),
+        BLAME_TEST(test_reset_with_all_of_its_ttl),
+        BLAME_TEST(test_reset_with_the_usual_ttl),
         BLAME_TEST(test_reset_not_captured),
         BLAME_TEST(test_reset_where_nothing_is_translated),
         BLAME_TEST(test_sender_is_told),

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A translator that forgets a UDP flow finds it another port with its next datagram: on the far
+ * side one flow ends and another begins, on the near side nothing is to be seen. What the far end
+ * still sends to the old name, until it hears of the new one, belongs to the old.
+ */
+#include "match/renamed.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_end(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
+}
+
+/* The first or the last packet that a side sent; NULL. */
+static const struct pkt *edge_of(const struct track_flow *view, unsigned side, bool first)
+{
+    for (uint32_t i = 0; i < view->pkt_count; i++) {
+        const struct pkt *pkt = &view->pkts[first ? i : view->pkt_count - 1 - i];
+        if (pkt_side(pkt) == side)
+            return pkt;
+    }
+    return NULL;
+}
+
+bool renamed_goes_on(const struct track_flow *sooner, const struct track_flow *later)
+{
+    bool same[2];
+    for (unsigned side = 0; side < 2; side++)
+        same[side] = same_end(&sooner->endpoint[side], &later->endpoint[side]);
+    if (sooner->protocol != IPPROTO_UDP || same[0] == same[1] ||
+        sooner->network[0] != later->network[0])
+        return false;
+    unsigned moved = same[0];
+    const struct pkt *last = edge_of(sooner, moved, false), *first = edge_of(later, moved, true);
+    return last && first && last->time.ns < first->time.ns && later->first.ns >= last->time.ns;
+}
+
+static void add_stream(struct stream *sum, const struct stream *more)
+{
+    sum->seen |= more->seen;
+    sum->packets += more->packets;
+    sum->payload_bytes += more->payload_bytes;
+    sum->checked += more->checked;
+    sum->wrong += more->wrong;
+    sum->ttl_max = more->ttl_max > sum->ttl_max ? more->ttl_max : sum->ttl_max;
+    if (more->payload_max_bytes > sum->payload_max_bytes)
+        sum->payload_max_bytes = more->payload_max_bytes;
+}
+
+bool renamed_join(struct track_flow *sooner, struct track_flow *later)
+{
+    uint32_t count = sooner->pkt_count + later->pkt_count, a = 0, b = 0;
+    if (count < sooner->pkt_count)
+        return false;
+    struct pkt *pkts = malloc(count * sizeof *pkts);
+    if (!pkts)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        bool old = b == later->pkt_count ||
+                   (a < sooner->pkt_count && sooner->pkts[a].time.ns <= later->pkts[b].time.ns);
+        if (!old && b == 0 && !sooner->renamed_pkt)
+            sooner->renamed_pkt = i;
+        pkts[i] = old ? sooner->pkts[a++] : later->pkts[b++];
+    }
+    free(sooner->pkts);
+    sooner->pkts = pkts;
+    sooner->pkt_count = sooner->pkt_capacity = count;
+    if (later->last.ns > sooner->last.ns)
+        sooner->last = later->last;
+    for (unsigned side = 0; side < 2; side++)
+        add_stream(&sooner->stream[side], &later->stream[side]);
+    later->pkt_count = 0;
+    return true;
+}
