@@ -7,6 +7,7 @@
 
 #include "blame/case.h"
 
+#define MERGE_LATE_NS       (50 * NS_PER_MS) /* see follow/meet.c */
 #define CONFIDENCE_HELD     0.98
 #define CONFIDENCE_HELD_FEW 0.9
 #define CONFIDENCE_LOST     0.97
@@ -241,20 +242,36 @@ static bool conclude_freeze(struct stall_case *item, struct place place, double 
     return true;
 }
 
-/* The copy of the byte that reached the receiver's point: where did it spend its time? */
-bool rule_held(struct stall_case *item)
+/* The copy of the byte that reached the receiver's point by the end: or, merged there with what
+ * came after it, soon after its acknowledgement; COPY_NONE. */
+static uint32_t reached_copy(const struct stall_case *item)
 {
     const struct trail *trail = item->timeline->data;
     const struct hop *hop = item->timeline->receiver;
     uint32_t copy = next_copy(item, hop, copies_from(hop, search_from(item)), item->end_ns);
+    if (copy != COPY_NONE || item->timeline->receiver_hop == 0)
+        return copy;
+    copy = next_copy(item, hop, copies_from(hop, item->end_ns), item->end_ns + MERGE_LATE_NS);
+    uint32_t from = copy == COPY_NONE ? COPY_NONE : hop->copies[copy].previous;
+    bool merged = from < COPY_SKIPPED &&
+                  hop_pkt(hop, copy)->len >
+                      hop_pkt(&trail->hops[item->timeline->receiver_hop - 1], from)->len;
+    return merged ? copy : COPY_NONE;
+}
+
+/* The copy of the byte that reached the receiver's point: where did it spend its time? */
+bool rule_held(struct stall_case *item)
+{
+    const struct trail *trail = item->timeline->data;
+    uint32_t copy = reached_copy(item);
     unsigned worst = 0;
     int64_t worst_ns = 0;
     for (unsigned k = item->timeline->receiver_hop; copy != COPY_NONE && k-- > 0;) {
+        int64_t left_ns = hop_time(&trail->hops[k + 1], copy); /* of a frame cut there: this part */
         copy = trail->hops[k + 1].copies[copy].previous;
         if (copy >= COPY_SKIPPED)
             break;
         int64_t entered_ns = hop_time(&trail->hops[k], copy);
-        int64_t left_ns = entered_ns + hop_delay(&trail->hops[k], copy);
         entered_ns = entered_ns > item->start_ns ? entered_ns : item->start_ns;
         int64_t held_ns = left_ns - entered_ns - trail->hops[k].base_delay_ns;
         if (held_ns > worst_ns) {

@@ -14,7 +14,8 @@
 #define PENDING_STEPS 2048u
 #define ID_TRIALS     64u
 /* A merged frame is captured when its last segment has come, or when the merging gives up: later
- * than its first segment is at the next point. */
+ * than its first segment is at the next point. Or it bears the time of its first segment: then the
+ * others were captured later at the point before. */
 #define MERGE_WAIT_NS (50 * NS_PER_MS)
 #define EARLY_NS      NS_PER_S /* so far may clocks be wrong that no packet shows to be */
 
@@ -61,7 +62,8 @@ static bool fits(const struct walk *walk, uint32_t index, const struct pkt *ther
     const struct pkt *here = &walk->from->view->pkts[copy->pkt];
     if (!is_open(copy, here) || !same_timestamp(here, there))
         return false;
-    if (hop_time(walk->from, index) > by_ns + (here->len > there->len ? MERGE_WAIT_NS : 0))
+    bool merged = here->len > there->len || (here->len < there->len && seq > there->seq);
+    if (hop_time(walk->from, index) > by_ns + (merged ? MERGE_WAIT_NS : 0))
         return false;
     bool ids_speak = walk->ids_kept && here->ip_id && there->ip_id && here->len == there->len &&
                      here->seq == there->seq;
