@@ -156,6 +156,23 @@ static bool echoes_first(const struct stall_case *item, const struct passed *pas
            answer->tsecr == first->tsval && first->tsval != last->tsval;
 }
 
+/* Is the answer to the last copy, and does it leave out what passed with the first one a round trip
+ * before? A receiver that had got them would have acknowledged that, too. */
+static bool lacked_more(const struct stall_case *item, const struct passed *passed)
+{
+    const struct hop *hop = item->timeline->receiver;
+    const struct pkt *last = hop_pkt(hop, passed->last);
+    const struct pkt *answer = &hop->view->pkts[item->resume_pkt];
+    int64_t until_ns = item->end_ns - timeline_srtt(item->timeline, item->start_ns);
+    if (passed->count < 2 || !(last->flags & answer->flags & PKT_TIMESTAMPS) ||
+        answer->tsecr != last->tsval)
+        return false;
+    for (uint32_t i = passed->first; i < passed->last && hop_time(hop, i) < until_ns; i++)
+        if (pkt_span(hop_pkt(hop, i)) && hop_pkt(hop, i)->seq >= answer->ack)
+            return true;
+    return false;
+}
+
 /* When it ended, did the receiver send more packets at once than data had passed its capture for a
  * round trip? It answers what comes: then it had just got what passed long before. */
 static bool answered_at_once(const struct stall_case *item)
@@ -225,7 +242,13 @@ bool rule_beyond_receiver(struct stall_case *item)
     int skipped = receiver_skipped(item);
     bool arrived = echoes_first(item, &passed) || (passed.count > 1 && reported_twice(item));
     bool together = !arrived && answered_at_once(item);
-    if (skipped > 0) {
+    if (skipped > 0 && !arrived && lacked_more(item, &passed)) {
+        conclude(item, WH_CAUSE_LOSS, place, true, CONFIDENCE_ECHO);
+        testify(item, hop, hop->copies[passed.last].pkt, hop, item->resume_pkt,
+                "the answer at %.3f s is to the copy that passed at %.3f s, and to nothing that "
+                "passed before",
+                seconds_of(item, item->end_ns), seconds_of(item, hop_time(hop, passed.last)));
+    } else if (skipped > 0) {
         conclude(item, data_was_lost(item) ? WH_CAUSE_LOSS : WH_CAUSE_ACK_LOSS, place, false,
                  CONFIDENCE_IDS);
         testify(item, hop, item->resume_pkt, NULL, 0,
