@@ -30,6 +30,7 @@ struct capture_file {
     uint32_t lane;          /* only packets of this one; see split.h */
     const uint32_t *others; /* or, where it is not NULL, all but these */
     uint32_t other_count;
+    const uint32_t *port_packets; /* with LANE_SIDE: how many bore each port; see split.h */
     const char *format;
     const char *damaged;
     uint64_t packets;

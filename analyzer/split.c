@@ -33,6 +33,7 @@
 #define SLL2_BYTES     20u
 #define SLL_OUTGOING   4u
 #define HASH_BYTES     16u
+#define PORTS          65536u
 
 /* A packet remembered by what no hop changes. */
 struct memory {
@@ -54,29 +55,36 @@ struct scout {
     uint32_t lane_count;
     uint32_t pairs, crowds; /* packets seen in a second lane; in one lane twice */
     struct memory *memory;
+    uint32_t *port_packets; /* with LANE_SIDE: [PORTS] */
 };
 
 /* ---- lanes ----------------------------------------------------------------------------------- */
 
+static bool to_server(const struct decoded *packet, const uint32_t *port_packets)
+{
+    uint16_t from = packet->source.port, to = packet->destination.port;
+    return port_packets[from] != port_packets[to] ? port_packets[to] > port_packets[from]
+                                                  : to <= from;
+}
+
 /* Towards which side of the host did it pass? What comes in from the client passes the same side
- * as what goes out to it. The lower port is taken for the server's: NAT leaves that alone. */
-static uint32_t side_lane(const struct record *record)
+ * as what goes out to it. */
+static uint32_t side_lane(const struct record *record, const uint32_t *port_packets)
 {
     struct decoded packet;
     bool out = record->data[0] == 0 && record->data[1] == SLL_OUTGOING;
     enum decode_status status =
         decode_frame(record->dlt, record->data, record->caplen, record->wirelen, false, &packet);
-    bool to_server = status != DECODE_OK || packet.destination.port <= packet.source.port;
-    return out == to_server;
+    return out == (status != DECODE_OK || to_server(&packet, port_packets));
 }
 
-uint32_t lane_of(enum lane_kind kind, const struct record *record)
+uint32_t lane_of(enum lane_kind kind, const struct record *record, const uint32_t *port_packets)
 {
     const uint8_t *data = record->data;
     if (kind == LANE_COOKED && record->dlt == DLT_LINUX_SLL2 && record->caplen >= SLL2_BYTES)
         return (uint32_t)data[4] << 24 | (uint32_t)data[5] << 16 | (uint32_t)data[6] << 8 | data[7];
     if (kind == LANE_SIDE && record->dlt == DLT_LINUX_SLL && record->caplen >= SLL_BYTES)
-        return side_lane(record);
+        return side_lane(record, port_packets);
     return kind == LANE_INTERFACE ? record->interface : 0;
 }
 
@@ -85,7 +93,7 @@ bool lane_wanted(const struct capture_file *file, const struct record *record)
     uint32_t lane;
     if (file->lane_kind == LANE_ALL)
         return true;
-    lane = lane_of(file->lane_kind, record);
+    lane = lane_of(file->lane_kind, record, file->port_packets);
     for (uint32_t i = 0; i < file->other_count; i++)
         if (file->others[i] == lane)
             return false;
@@ -154,7 +162,29 @@ static enum lane_kind kind_of(const struct record *record, const char *format)
     return strncmp(format, "pcapng", 6) == 0 ? LANE_INTERFACE : LANE_ALL;
 }
 
-static void scout_records(struct scout *scout, struct reader *reader)
+/* How many packets of the head bear each port. False when memory is out. */
+static bool count_ports(struct wh_analysis *analysis, struct scout *scout, const char *path)
+{
+    struct reader *reader;
+    struct record record;
+    struct wh_error ignored; /* told when the file is read in earnest */
+    scout->port_packets = arena_alloc(&analysis->arena, PORTS, sizeof *scout->port_packets);
+    if (!scout->port_packets || read_open(&reader, path, &ignored))
+        return false;
+    for (uint32_t i = 0; i < HEAD_RECORDS && read_next(reader, &record, &ignored) == 1; i++) {
+        struct decoded packet;
+        if (decode_frame(record.dlt, record.data, record.caplen, record.wirelen, false, &packet) !=
+            DECODE_OK)
+            continue;
+        scout->port_packets[packet.source.port]++;
+        scout->port_packets[packet.destination.port]++;
+    }
+    read_close(reader);
+    return true;
+}
+
+static void scout_records(struct wh_analysis *analysis, struct scout *scout, const char *path,
+                          struct reader *reader)
 {
     struct record record;
     struct wh_error ignored; /* told when the file is read in earnest */
@@ -162,13 +192,15 @@ static void scout_records(struct scout *scout, struct reader *reader)
         struct decoded packet;
         if (i == 0)
             scout->kind = kind_of(&record, read_format(reader));
-        if (scout->kind == LANE_ALL)
+        if (scout->kind == LANE_ALL ||
+            (i == 0 && scout->kind == LANE_SIDE && !count_ports(analysis, scout, path)))
             return;
         if (decode_frame(record.dlt, record.data, record.caplen, record.wirelen, false, &packet) !=
             DECODE_OK)
             continue;
         uint64_t hash = identity(&packet);
-        struct scout_lane *lane = find_lane(scout, lane_of(scout->kind, &record));
+        struct scout_lane *lane =
+            find_lane(scout, lane_of(scout->kind, &record, scout->port_packets));
         if (lane && hash)
             count_packet(scout, lane, hash, record.time.ns);
     }
@@ -230,6 +262,7 @@ static bool add_lane(struct wh_analysis *analysis, uint32_t index, const struct 
         *file = whole->files[f];
         file->lane_kind = scout->kind;
         file->lane = lane->id;
+        file->port_packets = scout->port_packets;
     }
     return capture->name != NULL;
 }
@@ -252,6 +285,7 @@ static bool keep_rest(struct wh_analysis *analysis, struct capture *capture,
         capture->files[f].lane_kind = scout->kind;
         capture->files[f].others = others;
         capture->files[f].other_count = count;
+        capture->files[f].port_packets = scout->port_packets;
     }
     return rest > all / REST_PART;
 }
@@ -291,7 +325,8 @@ static int split_capture(struct wh_analysis *analysis, uint32_t index, const str
     return WH_OK;
 }
 
-static void scout_capture(const struct capture *capture, struct scout *scout)
+static void scout_capture(struct wh_analysis *analysis, const struct capture *capture,
+                          struct scout *scout)
 {
     struct reader *reader;
     struct wh_error ignored; /* told when the file is read in earnest */
@@ -303,7 +338,7 @@ static void scout_capture(const struct capture *capture, struct scout *scout)
             return;
     if (capture->file_count == 0 || read_open(&reader, capture->files[0].path, &ignored))
         return;
-    scout_records(scout, reader);
+    scout_records(analysis, scout, capture->files[0].path, reader);
     read_close(reader);
 }
 
@@ -314,7 +349,7 @@ int split_captures(struct wh_analysis *analysis, struct wh_error *error)
     bool gone[WH_POINTS_MAX] = {false};
     int status = scout.memory ? WH_OK : error_memory(error, "points");
     for (uint32_t i = 0; i < count && !status; i++) {
-        scout_capture(&analysis->captures[i], &scout);
+        scout_capture(analysis, &analysis->captures[i], &scout);
         if (lanes_shared(&scout))
             status = split_capture(analysis, i, &scout, &gone[i], error);
     }

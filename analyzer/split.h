@@ -11,8 +11,10 @@
  * twice. Fails only when memory is out. */
 int split_captures(struct wh_analysis *analysis, struct wh_error *error);
 
-/* The lane of a record: the number of its interface, or the side of the host that it passed. */
-uint32_t lane_of(enum lane_kind kind, const struct record *record);
+/* The lane of a record: the number of its interface, or the side of the host that it passed. That
+ * takes the packet's direction: of its two ports the one that more packets bear, by `port_packets`
+ * (65536 counts), is the server's, else the lower one. */
+uint32_t lane_of(enum lane_kind kind, const struct record *record, const uint32_t *port_packets);
 
 /* Is the record one of those that this file is read for? */
 bool lane_wanted(const struct capture_file *file, const struct record *record);
