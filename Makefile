@@ -32,8 +32,11 @@ TESTS   := $(sort $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.
 upto     = $(if $(filter $(1),$(STAGES)),$(call before,$(1),$(STAGES)) $(1))
 before   = $(if $(filter $(1),$(firstword $(2))),,$(firstword $(2)) $(call before,$(1),$(wordlist 2,99,$(2))))
 stage_of = $(firstword $(subst _, ,$(1)))
-objects_of = $(foreach s,$(call upto,$(call stage_of,$(1))),\
-	$(patsubst analyzer/%.c,build/asan/%.o,$(sort $(wildcard analyzer/$(s)/*.c))))
+# Tests named run_* are of the files beside the stages, and link all of it.
+objects_of = $(if $(filter run,$(call stage_of,$(1))),\
+	$(filter-out build/asan/main.o,$(SOURCES:analyzer/%.c=build/asan/%.o)),\
+	$(foreach s,$(call upto,$(call stage_of,$(1))),\
+	$(patsubst analyzer/%.c,build/asan/%.o,$(sort $(wildcard analyzer/$(s)/*.c)))))
 
 .PHONY: all demo check unit scorer cases properties score lab install clean tools-build tools-check tools-ci tidy format
 all: build/whichhop

@@ -4,6 +4,8 @@
  * point did see may still say which of the two it was: packets held for most of the stall, or lost
  * meanwhile, in one of them and in no other.
  */
+#include <limits.h>
+
 #include "analysis.h"
 #include "per_flow.h"
 
@@ -22,6 +24,13 @@ static bool inside(const struct place *part, const struct place *whole)
            part->first + part->span <= whole->first + whole->span;
 }
 
+static bool broke_behind(const struct hop *hop, uint32_t copy)
+{
+    uint32_t next = hop->copies[copy].next;
+    return next != COPY_NONE && !(hop_pkt(hop, copy)->flags & PKT_BAD_CHECKSUM) &&
+           (hop_pkt(hop + 1, next)->flags & PKT_BAD_CHECKSUM);
+}
+
 /* Packets that entered the segment behind hop k in the stall and show its cause there. */
 static uint32_t count_signs(const struct trail *trail, unsigned k, const struct finding *finding)
 {
@@ -32,6 +41,8 @@ static uint32_t count_signs(const struct trail *trail, unsigned k, const struct 
          i < hop->count && hop_time(hop, i) <= finding->end_ns; i++) {
         if (finding->cause == WH_CAUSE_FREEZE)
             signs += hop_delay_known(hop, i) && hop_delay(hop, i) - hop->base_delay_ns >= half_ns;
+        else if (finding->cause == WH_CAUSE_CORRUPTION)
+            signs += broke_behind(hop, i);
         else
             signs += hop->copies[i].fate == FATE_LOST || hop->copies[i].fate == FATE_PARTLY;
     }
@@ -40,7 +51,52 @@ static uint32_t count_signs(const struct trail *trail, unsigned k, const struct 
 
 static bool places_tell(enum wh_cause cause)
 {
-    return cause == WH_CAUSE_FREEZE || cause == WH_CAUSE_LOSS || cause == WH_CAUSE_ACK_LOSS;
+    return cause == WH_CAUSE_FREEZE || cause == WH_CAUSE_LOSS || cause == WH_CAUSE_ACK_LOSS ||
+           cause == WH_CAUSE_CORRUPTION;
+}
+
+/* Was all that entered the segment behind hop k in the stall seen to come out, and soon? */
+static bool all_came(const struct trail *trail, unsigned k, const struct finding *finding)
+{
+    const struct hop *hop = &trail->hops[k];
+    int64_t half_ns = (finding->end_ns - finding->start_ns) / 2;
+    if (!hop->view || !hop[1].view)
+        return false;
+    for (uint32_t i = copies_from(hop, finding->start_ns - NS_PER_MS);
+         i < hop->count && hop_time(hop, i) <= finding->end_ns; i++)
+        if ((hop->copies[i].fate != FATE_ARRIVED && hop->copies[i].fate != FATE_MISSED) ||
+            (hop_delay_known(hop, i) && hop_delay(hop, i) - hop->base_delay_ns >= half_ns))
+            return false;
+    return true;
+}
+
+/* What was lost, and in none of the segments of the span that lie between two captures, was lost
+ * in the one that is left: beyond the first or the last capture of its direction. */
+static struct place left_over(const struct followed *followed, const struct finding *finding)
+{
+    const struct trail *trail = &followed->trail[finding->direction == WH_TO_CLIENT];
+    const struct place none = {0, 0}, *whole = &finding->place;
+    unsigned watched = 0, low = UINT_MAX;
+    bool lost = finding->cause == WH_CAUSE_LOSS || finding->cause == WH_CAUSE_ACK_LOSS;
+    if (!lost || finding->direction == WH_BOTH)
+        return none;
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        struct place part = place_behind(trail, k);
+        if (!inside(&part, whole))
+            continue;
+        if (!all_came(trail, k, finding))
+            return none;
+        watched += part.span;
+        low = part.first < low ? part.first : low;
+    }
+    if (watched == 0 || watched + 1 != whole->span)
+        return none;
+    unsigned left = low > whole->first ? whole->first : whole->first + watched;
+    const struct hop *ends[2] = {&trail->hops[0], &trail->hops[trail->hop_count - 1]};
+    unsigned first = ends[0]->place, last = ends[1]->place; /* segment i ends at place i */
+    bool beyond =
+        left == (first < last ? first : last) || left == (first < last ? last : first) + 1;
+    return beyond ? (struct place){left, 1} : none;
 }
 
 /* The sender's pause and the receiver's closed window lie at the end itself: beyond the last point
@@ -81,6 +137,8 @@ void narrow_finding(const struct followed *followed, struct finding *finding)
             found = part;
         }
     }
+    if (found.span == 0)
+        found = left_over(followed, finding);
     if (found.span == 0)
         return;
     finding->place = found;

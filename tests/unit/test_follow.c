@@ -62,10 +62,14 @@ static void test_uncertainty_of_clocks(void **state)
     path_open(bench->path);
     path_transfer(bench->path, SERVER, 5);
     walk_follow(bench);
-    assert_int_equal(bench->followed.trail[SERVER].lost_count, 0);
-    bench->uncertainty_ns = MS;
+    nothing_lost(bench);
+    goes_on(bench, SERVER, 0, 1, 0, 0);
+    bench->uncertainty_ns =
+        MS; /* the clocks are wrong: it came, and nothing is said of its delay */
     walk_follow(bench);
-    assert_int_not_equal(bench->followed.trail[SERVER].lost_count, 0);
+    nothing_lost(bench);
+    uint32_t copy = copy_of(bench, SERVER, 0, 1, 0);
+    assert_false(hop_delay_known(hop_of(bench, SERVER, 0), copy));
 }
 
 static void test_reversed_flow(void **state)
@@ -398,6 +402,46 @@ static void test_merged_frame_is_captured_late(void **state)
     }
 }
 
+/* Or it bears the time of its first segment: the others enter the point before after that. */
+static void test_merged_frame_bears_its_first_time(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct walk_bench *bench = *state;
+        path_open(bench->path);
+        SEGMENT(bench->path, 100, 1, 3000, .tsval = 9, .missed = 1u);
+        SEGMENT(bench->path, 100, 1, 1000, .tsval = 9, .missed = ~1u);
+        SEGMENT(bench->path, 103, 1001, 1000, .tsval = 9, .missed = ~1u);
+        SEGMENT(bench->path, turn ? 152.1 : 106, 2001, 1000, .tsval = 9, .missed = ~1u);
+        walk_follow(bench);
+        assert_int_equal(bench->followed.trail[SERVER].lost_count, turn); /* no wait is that long */
+        assert_int_equal(fate_of(bench, SERVER, 0, 1001, 0), FATE_ARRIVED);
+        walk_tear_down(state);
+        assert_int_equal(walk_set_up(state), 0);
+    }
+}
+
+/* By the clocks it came out 300 ms before it went in. It came, and took nobody knows how long. */
+static void test_packet_that_came_too_early(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct walk_bench *bench = *state;
+        uint16_t other = turn ? 7777 : 5005;
+        path_open(bench->path);
+        for (unsigned i = 0; i < 10; i++)
+            SEGMENT(bench->path, 100 + 100 * i, 1 + 1000 * i, 1000, .ip_id = (uint16_t)(5000 + i),
+                    .missed = i == 5 ? 2u : 0);
+        SEGMENT(bench->path, 300, 5001, 1000, .ip_id = other, .tsval = 700600, .missed = ~2u);
+        walk_follow(bench);
+        uint32_t copy = copy_of(bench, SERVER, 0, 5001, 0);
+        const struct copy *here = &hop_of(bench, SERVER, 0)->copies[copy];
+        assert_int_equal(here->fate, turn ? FATE_MISSED : FATE_ARRIVED);
+        assert_int_equal(bench->followed.trail[SERVER].missed[1], turn);
+        assert_false(hop_delay_known(hop_of(bench, SERVER, 0), copy));
+        walk_tear_down(state);
+        assert_int_equal(walk_set_up(state), 0);
+    }
+}
+
 /* One point merges in fours, the next in twos. */
 static void test_merged_otherwise_at_the_next(void **state)
 {
@@ -525,6 +569,8 @@ int main(void)
         WALK_TEST(test_merged_at_the_first_point),
         WALK_TEST(test_merged_at_the_other_points),
         WALK_TEST(test_merged_frame_is_captured_late),
+        WALK_TEST(test_merged_frame_bears_its_first_time),
+        WALK_TEST(test_packet_that_came_too_early),
         WALK_TEST(test_merged_otherwise_at_the_next),
         WALK_TEST(test_part_of_a_merged_frame_lost),
         WALK_TEST(test_part_of_a_merged_frame_missed),

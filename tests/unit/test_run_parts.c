@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Unit tests of what stands beside the stages: gaps of captures, copies of files, findings that are
+ * narrowed down, captures taken apart by interface. */
+#include "analysis.h"
+#include "follow_samples.h"
+#include "per_flow.h"
+#include "split.h"
+
+#include <pcap/dlt.h>
+
+#define PACKETS 100u
+#define PORTS   65536u
+
+/* ---- gaps ------------------------------------------------------------------------------------ */
+
+struct gap_bench {
+    struct pkt pkts[PACKETS];
+    struct track_flow flow;
+    struct capture capture;
+    struct wh_analysis analysis;
+    struct misses misses[WH_POINTS_MAX];
+};
+
+/* A capture with a packet every 10 ms. */
+static int set_up_gaps(void **state)
+{
+    struct gap_bench *bench = calloc(1, sizeof *bench);
+    *state = bench;
+    if (!bench)
+        return -1;
+    for (uint32_t i = 0; i < PACKETS; i++)
+        bench->pkts[i].time.ns = i * 10 * MS;
+    bench->flow = (struct track_flow){.pkts = bench->pkts, .pkt_count = PACKETS};
+    bench->capture.track = (struct track){.flows = &bench->flow, .flow_count = 1};
+    bench->analysis.captures = &bench->capture;
+    bench->analysis.capture_count = 1;
+    return 0;
+}
+
+static int tear_down_gaps(void **state)
+{
+    struct gap_bench *bench = *state;
+    free(bench->misses[0].times_ns);
+    free(bench->capture.gaps);
+    free(bench);
+    return 0;
+}
+
+static bool find_gaps(struct gap_bench *bench)
+{
+    struct wh_error error;
+    bool found = false;
+    assert_int_equal(gaps_find(&bench->analysis, bench->misses, &found, &error), WH_OK);
+    return found;
+}
+
+/* Three in one silence are a gap, in whichever order they were told. */
+static void test_three_in_a_silence_are_a_gap(void **state)
+{
+    struct gap_bench *bench = *state;
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(misses_add(&bench->misses[0], (509 - 3 * i) * MS));
+    assert_true(find_gaps(bench));
+    assert_int_equal(bench->capture.gap_count, 1);
+    assert_int_equal(bench->capture.gaps[0].from.ns, 500 * MS);
+    assert_int_equal(bench->capture.gaps[0].to.ns, 510 * MS);
+    assert_int_equal(bench->capture.gaps[0].packets, 3);
+    assert_int_equal(bench->capture.miss_run, 0);
+}
+
+/* The path's clock counts: one capture is 5 s behind. */
+static void test_gaps_by_the_clock_of_the_path(void **state)
+{
+    struct gap_bench *bench = *state;
+    bench->analysis.alignment.clock[0].offset_ns = 5 * NS_PER_S;
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(misses_add(&bench->misses[0], 5 * NS_PER_S + (501 + i) * MS));
+    assert_true(find_gaps(bench));
+    assert_int_equal(bench->capture.gaps[0].from.ns, 5 * NS_PER_S + 500 * MS);
+}
+
+static void test_outside_of_the_capture_is_no_gap(void **state)
+{
+    struct gap_bench *bench = *state;
+    for (unsigned i = 0; i < 10; i++)
+        assert_true(misses_add(&bench->misses[0], (i < 5 ? -100 : 2000) * MS + i));
+    assert_false(find_gaps(bench));
+    assert_int_equal(bench->capture.gap_count, 0);
+}
+
+/* Those that are missing one by one make a rate, from five on. */
+static void test_single_misses_make_a_rate(void **state)
+{
+    for (unsigned count = 4; count < 6; count++) {
+        struct gap_bench *bench = *state;
+        for (unsigned i = 0; i < count; i++)
+            assert_true(misses_add(&bench->misses[0], (105 + 100 * i) * MS));
+        assert_int_equal(find_gaps(bench), count == 5);
+        assert_int_equal(bench->capture.gap_count, 0);
+        if (count == 5)
+            assert_true(bench->capture.miss_rate > 0.047 && bench->capture.miss_rate < 0.048);
+        /* 100 packets, one in 21 missed: two in a row are likely, three are not */
+        assert_int_equal(bench->capture.miss_run, count == 5 ? 2 : 0);
+        tear_down_gaps(state);
+        assert_int_equal(set_up_gaps(state), 0);
+    }
+}
+
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+static unsigned warnings_of_copies(int64_t later_ns, uint32_t packets)
+{
+    struct pkt pkts[2][PACKETS] = {{{{0}}}};
+    struct track_flow flows[2];
+    struct capture captures[2] = {{.name = "a"}, {.name = "b"}};
+    struct wh_analysis analysis = {.captures = captures, .capture_count = 2};
+    for (unsigned p = 0; p < 2; p++) {
+        for (uint32_t i = 0; i < packets; i++)
+            pkts[p][i].time.ns = i * 10 * MS + (p && i == packets / 2 ? later_ns : 0);
+        flows[p] = (struct track_flow){.pkts = pkts[p], .pkt_count = packets};
+        captures[p].track = (struct track){.flows = &flows[p], .flow_count = 1};
+        captures[p].packets = packets;
+        captures[p].span.last.ns = packets * 10 * MS;
+    }
+    warn_copies(&analysis);
+    arena_free(&analysis.arena);
+    free(analysis.warnings);
+    return analysis.warning_count;
+}
+
+static void test_a_copy_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(warnings_of_copies(0, PACKETS), 1);
+    assert_int_equal(warnings_of_copies(1, PACKETS), 0); /* two captures, by one nanosecond */
+    assert_int_equal(warnings_of_copies(0, 19), 0);      /* too few to be sure */
+}
+
+/* ---- narrowed down --------------------------------------------------------------------------- */
+
+static struct finding wide_finding(enum wh_cause cause)
+{
+    return (struct finding){.cause = cause,
+                            .place = {1, 2},
+                            .start_ns = 100 * MS,
+                            .end_ns = 900 * MS,
+                            .confidence = 0.9};
+}
+
+static void play_held(struct walk_bench *bench, unsigned segment, unsigned also)
+{
+    path_open(bench->path);
+    for (unsigned i = 0; i < 20; i++) {
+        bool held = i >= 10;
+        SEGMENT(bench->path, 10 * i, 1 + 1000 * i, 1000, .held_in = held ? segment : 0,
+                .held_ns = held ? 800 * MS - 10 * MS * (i - 10) : 0);
+    }
+    for (unsigned i = 20; also && i < 24; i++)
+        SEGMENT(bench->path, 200 + i, 1 + 1000 * i, 1000, .held_in = also, .held_ns = 690 * MS);
+    walk_follow(bench);
+}
+
+/* Held between the first two points, or between the last two. */
+static void test_a_freeze_is_narrowed_down(void **state)
+{
+    for (unsigned segment = 2; segment < 4; segment++) {
+        struct walk_bench *bench = *state;
+        struct finding finding = wide_finding(WH_CAUSE_FREEZE);
+        play_held(bench, segment, 0);
+        narrow_finding(&bench->followed, &finding);
+        assert_int_equal(finding.place.first, segment - 1);
+        assert_int_equal(finding.place.span, 1);
+        assert_true(finding.confidence < 0.9);
+        walk_tear_down(state);
+        assert_int_equal(walk_set_up(state), 0);
+    }
+}
+
+static void test_two_places_stay_wide(void **state)
+{
+    struct walk_bench *bench = *state;
+    struct finding finding = wide_finding(WH_CAUSE_FREEZE);
+    play_held(bench, 2, 3);
+    narrow_finding(&bench->followed, &finding);
+    assert_int_equal(finding.place.span, 2);
+    assert_true(finding.confidence == 0.9);
+}
+
+/* One lost packet may be chance, two are a sign; and of causes that no packet shows, none is. */
+static void test_losses_are_narrowed_down(void **state)
+{
+    for (unsigned lost = 1; lost < 4; lost++) {
+        struct walk_bench *bench = *state;
+        struct finding finding = wide_finding(lost < 3 ? WH_CAUSE_LOSS : WH_CAUSE_QUEUEING);
+        path_open(bench->path);
+        for (unsigned i = 0; i < 40; i++)
+            SEGMENT(bench->path, 10 * i, 1 + 1000 * i, 1000,
+                    .lost_in = i >= 20 && i < 20 + lost ? 3u : 0);
+        walk_follow(bench);
+        narrow_finding(&bench->followed, &finding);
+        assert_int_equal(finding.place.span, lost == 2 ? 1 : 2);
+        assert_int_equal(finding.place.first, lost == 2 ? 2 : 1);
+        walk_tear_down(state);
+        assert_int_equal(walk_set_up(state), 0);
+    }
+}
+
+/* Lost before the first capture, as nothing was lost between it and the second. */
+static void test_what_is_left_of_the_span(void **state)
+{
+    for (unsigned lost = 0; lost < 2; lost++) {
+        struct walk_bench *bench = *state;
+        struct finding finding = wide_finding(WH_CAUSE_LOSS);
+        finding.place = (struct place){0, 2};
+        finding.direction = WH_TO_CLIENT;
+        path_open(bench->path);
+        for (unsigned i = 0; i < 20; i++)
+            SEGMENT(bench->path, 10 * i, 1 + 1000 * i, 1000,
+                    .lost_in = i == 12           ? 1u
+                               : i == 15 && lost ? 2u
+                                                 : 0);
+        walk_follow(bench);
+        narrow_finding(&bench->followed, &finding);
+        assert_int_equal(finding.place.first, 0);
+        assert_int_equal(finding.place.span, 1 + lost); /* one may be chance: it stays wide */
+        walk_tear_down(state);
+        assert_int_equal(walk_set_up(state), 0);
+    }
+}
+
+/* ---- taken apart ----------------------------------------------------------------------------- */
+
+/* Linux cooked v1, IPv4, TCP. */
+static struct record cooked_record(uint8_t bytes[56], bool out, uint16_t from, uint16_t to)
+{
+    static const uint8_t frame[56] = {0,    0,         0,         1, 0, 6, [14] = 8,   0,
+                                      0x45, [19] = 40, [24] = 64, 6, 0, 0, 10,         0,
+                                      0,    1,         10,        0, 0, 2, [48] = 0x50};
+    memcpy(bytes, frame, sizeof frame);
+    bytes[1] = out ? 4 : 0;
+    bytes[36] = (uint8_t)(from >> 8);
+    bytes[37] = (uint8_t)from;
+    bytes[38] = (uint8_t)(to >> 8);
+    bytes[39] = (uint8_t)to;
+    return (struct record){.data = bytes, .caplen = 56, .wirelen = 56, .dlt = DLT_LINUX_SLL};
+}
+
+/* Both ports ways: 1 is the side of the servers. A request goes out there, and its answer comes in.
+ */
+static void expect_sides(const uint32_t *port_packets, uint16_t client, uint16_t server)
+{
+    uint8_t bytes[56];
+    struct record record;
+    for (unsigned out = 0; out < 2; out++) {
+        record = cooked_record(bytes, out, client, server);
+        assert_int_equal(lane_of(LANE_SIDE, &record, port_packets), out);
+        record = cooked_record(bytes, out, server, client);
+        assert_int_equal(lane_of(LANE_SIDE, &record, port_packets), !out);
+    }
+}
+
+static void test_sides_of_the_host(void **state)
+{
+    (void)state;
+    uint32_t *port_packets = calloc(PORTS, sizeof *port_packets);
+    assert_non_null(port_packets);
+    expect_sides(port_packets, 50000, 8080); /* nothing known: the lower port */
+    port_packets[8080] = 2000;
+    port_packets[3747] = 60;
+    expect_sides(port_packets, 3747, 8080); /* the one that more packets bear */
+    free(port_packets);
+}
+
+static void test_lanes_wanted(void **state)
+{
+    (void)state;
+    const uint32_t others[2] = {0, 3};
+    struct capture_file all = {.lane_kind = LANE_ALL};
+    struct capture_file one = {.lane_kind = LANE_INTERFACE, .lane = 3};
+    struct capture_file rest = {.lane_kind = LANE_INTERFACE, .others = others, .other_count = 2};
+    for (uint32_t interface = 0; interface < 5; interface++) {
+        struct record record = {.interface = interface};
+        assert_true(lane_wanted(&all, &record));
+        assert_int_equal(lane_wanted(&one, &record), interface == 3);
+        assert_int_equal(lane_wanted(&rest, &record), interface != 0 && interface != 3);
+    }
+}
+
+#define GAP_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_gaps, tear_down_gaps)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GAP_TEST(test_three_in_a_silence_are_a_gap),
+        GAP_TEST(test_gaps_by_the_clock_of_the_path),
+        GAP_TEST(test_outside_of_the_capture_is_no_gap),
+        GAP_TEST(test_single_misses_make_a_rate),
+        cmocka_unit_test(test_a_copy_is_told),
+        WALK_TEST(test_a_freeze_is_narrowed_down),
+        WALK_TEST(test_two_places_stay_wide),
+        WALK_TEST(test_losses_are_narrowed_down),
+        WALK_TEST(test_what_is_left_of_the_span),
+        cmocka_unit_test(test_sides_of_the_host),
+        cmocka_unit_test(test_lanes_wanted),
+    };
+    return cmocka_run_group_tests_name("run: parts", tests, NULL, NULL);
+}
