@@ -110,7 +110,7 @@ static void test_single_misses_make_a_rate(void **state)
 
 static unsigned warnings_of_copies(int64_t later_ns, uint32_t packets)
 {
-    struct pkt pkts[2][PACKETS] = {{{{0}}}};
+    static struct pkt pkts[2][PACKETS]; /* all but the times are 0 */
     struct track_flow flows[2];
     struct capture captures[2] = {{.name = "a"}, {.name = "b"}};
     struct wh_analysis analysis = {.captures = captures, .capture_count = 2};
