@@ -5,6 +5,7 @@
 # make check    installs what is missing, builds, runs the tests under ASan and UBSan
 # make lab      runs the test network (root) and scores whichhop over its captures
 # make score    scores whichhop over captures with truth: SETS="FOLDER ..." (default: all in the tree)
+# make sets     makes tests/sets anew (root): FROM="FOLDER ..." with runs of the test network to take
 # make install  PREFIX=/usr/local
 
 STAGES := base read decode track match align join follow detect blame report plot
@@ -21,7 +22,7 @@ WERROR  ?= $(if $(wildcard .git),-Werror)
 WARN    := -Wall -Wextra $(WERROR)
 ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -Iinclude -Ianalyzer -MMD -MP
 LIBS    := -ltrace -lpcap -lz -ljson-c -lxxhash -lplot -lpng -llzma -lbz2 -lm
-SETS    ?= $(wildcard samples tests/sets)
+SETS    ?= samples tests/sets
 ASAN    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 SOURCES := $(foreach s,$(STAGES),$(sort $(wildcard analyzer/$(s)/*.c))) $(sort $(wildcard analyzer/*.c))
@@ -38,7 +39,7 @@ objects_of = $(if $(filter run,$(call stage_of,$(1))),\
 	$(foreach s,$(call upto,$(call stage_of,$(1))),\
 	$(patsubst analyzer/%.c,build/asan/%.o,$(sort $(wildcard analyzer/$(s)/*.c)))))
 
-.PHONY: all demo check unit scorer cases properties score lab install clean tools-build tools-check tools-ci tidy format
+.PHONY: all demo check unit scorer cases properties score score-asan docs sets lab install clean tools-build tools-check tools-ci tidy format
 all: build/whichhop
 
 build/whichhop: $(OBJECTS)
@@ -86,13 +87,22 @@ properties: build/asan/whichhop
 
 check: tools-check
 	@$(MAKE) --no-print-directory -j$(JOBS) all build/asan/whichhop $(TESTS:%=build/unit/test_%)
-	@$(MAKE) --no-print-directory -k unit scorer cases properties
+	@$(MAKE) --no-print-directory -k unit scorer docs cases properties score-asan
 
 scorer:
 	@tests/score/test_score.py -q
 
 score: all
 	@tests/score.py -j $(JOBS) build/whichhop $(SETS)
+
+score-asan: build/asan/whichhop
+	@tests/score.py -j $(JOBS) --wrong build/asan/whichhop samples tests/sets
+
+docs:
+	@tests/docs.py
+
+sets:
+	@tests/lab/keep.py $(FROM:%=--from %)
 
 lab: all
 	@tests/lab/lab.py all --out build/lab

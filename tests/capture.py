@@ -75,11 +75,16 @@ def pcapng(interfaces):
     return b"".join(parts)
 
 
+def unpacked(data):
+    if data[:2] == b"\x1f\x8b":
+        return gzip.decompress(data)
+    return lzma.decompress(data) if data[:6] == b"\xfd7zXZ\0" else data
+
+
 def read(path):
     with open(path, "rb") as file:
         data = file.read()
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
+    data = unpacked(data)
     order = "<" if data[0] in (0xD4, 0x4D) else ">"
     magic, _, _, _, _, snap, link = struct.unpack_from(order + "IHHiIII", data)
     if magic not in (MICRO_MAGIC, NANO_MAGIC):

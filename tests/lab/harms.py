@@ -3,13 +3,15 @@
 set in place and adjusts its truth; spoil.py has the table of them."""
 import os
 
-from frames import (ACK, ETHERNET, FROM_US, LARGEST, LINK_BYTES, OTHERS, PSH, SYN, cooked, merged,
-                    with_ip)
+from frames import (ACK, ETHERNET, FROM_US, LARGEST, LINK_BYTES, OTHERS, PSH, SYN, blanked, cooked,
+                    cut_to_headers, merged, with_ip)
 from storedset import LOOSE, NS, NotApplicable, capture
 
 STEP_ROOM_S = 0.6
 US = 1000
 OPTIONS_SNAP = 66      # shows the timestamps option
+AFTER_S, BRIEF_S = 1.2, 2.5
+HEADERS_SNAP = 128
 # Which interfaces of the test network's dom0 are at one place: a bridge's ports and itself.
 PLACES = {"eth0": "eth0", "nic0": "eth0", "nic1": "xenbrE", "xenbrE": "xenbrE", "vifE": "xenbrE",
           "vifD": "xenbrD", "xenbrD": "xenbrD", "vifC": "xenbrD"}
@@ -366,13 +368,42 @@ def any_recorded(stored):
     stored.writer = lambda stored: {"any.pcap.gz": capture.read(path).pcap()}
 
 
-def compact(stored):
-    """Headers alone, in microseconds, packed as tightly as can be: to be kept as a case."""
+# To be kept
+
+def brief(stored):
+    """The captures end soon after the last stall; where there is none, after a few seconds."""
+    lows, highs = zip(*stored.cover_s().values())
+    near = stored.stalls + stored.truth.get("near_stalls", [])
+    end = max([stall["end_unix_s"] + AFTER_S for stall in near] or [min(lows) + BRIEF_S])
+    for point in stored.points:
+        stored.filter(point, lambda when, _: when <= end)
+
+
+def headers(stored):
+    """Headers alone, in microseconds, without the checksums of what was cut."""
     for point in stored.points:
         held = stored.captures[point]
         stored.captures[point] = held.but(
-            [(when, length, frame[:segment.data] if segment else frame[:96])
-             for (when, length, frame), segment in stored.segments(point)], nano=False, snap=96)
-    stored.writer = lambda stored: {f"{point}.pcap.xz": stored.captures[point].pcap()
-                                    for point in stored.points}
-    stored.truth["command"] = [f"{point}={point}.pcap.xz" for point in stored.points]
+            [(when, length, cut_to_headers(held.link, frame))
+             for when, length, frame in held.packets], nano=False, snap=HEADERS_SNAP)
+
+
+def blank(stored):
+    """Whole packets whose payload is zeros: what a checksum says of each stays as it was."""
+    for point in stored.points:
+        stored.captures[point] = stored.captures[point].but(
+            [(when, length, blanked(frame, segment))
+             for (when, length, frame), segment in stored.segments(point)], nano=False)
+
+
+def packed(stored):
+    """Compressed as tightly as can be. The last of all harms."""
+    write = stored.writer
+
+    def write_packed(stored):
+        files = write(stored)
+        if "command" in stored.truth:
+            stored.truth["command"] = [word.replace(".gz", ".xz")
+                                       for word in stored.truth["command"]]
+        return {name.replace(".gz", ".xz"): data for name, data in files.items()}
+    stored.writer = write_packed

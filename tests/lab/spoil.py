@@ -97,7 +97,8 @@ VARIANTS = {
     "merge5-first": merge("first", 5), "merge5-middle": merge("middle", 5),
     "merge5-last": merge("last", 5),
     "shuffle": shuffled(1, False), "queues": shuffled(1, True),
-    "compact": harms.compact,
+    # To be kept (keep.py)
+    "brief": harms.brief, "headers": harms.headers, "blank": harms.blank, "packed": harms.packed,
 }
 # Joined harms that a grid has beside each alone.
 JOINED = ("drift-two+late", "off+miss-middle", "nohs+drift", "nohs+snap96+off", "late+ring",

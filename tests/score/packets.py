@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TCP packets of a capture, by frame number: an own short reader, so that the judge is not the
-judged. pcap and pcapng, plain or gzip; what it cannot read it says so (ValueError)."""
+judged. pcap and pcapng, plain, gzip or xz; what it cannot read it says so (ValueError)."""
 import gzip
 import ipaddress
+import lzma
 import struct
 from collections import namedtuple
 
@@ -20,7 +21,9 @@ DEPTH = 8
 def load(path):
     with open(path, "rb") as file:
         data = file.read()
-    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    if data[:2] == b"\x1f\x8b":
+        return gzip.decompress(data)
+    return lzma.decompress(data) if data[:6] == b"\xfd7zXZ\0" else data
 
 
 def frames_of(data):

@@ -1,0 +1,84 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every name in backticks in docs/method.md that looks like one of the sources' is there, every
+constant with the value that stands behind it in parentheses, every file where it is said to be."""
+import os
+import re
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FOLDERS = ("analyzer", "include", "tests")
+UNITS = {"ms": 10**6, "s": 10**9, "us": 10**3, "µs": 10**3, "KiB": 1 << 10, "MiB": 1 << 20,
+         "GiB": 1 << 30}
+
+
+def read_sources():
+    """(all C and Python text, the paths below the folders)."""
+    text, paths = [], set()
+    for folder in FOLDERS:
+        for where, _, names in os.walk(os.path.join(TOP, folder)):
+            for name in names:
+                path = os.path.join(where, name)
+                paths.add(os.path.relpath(path, TOP))
+                if name.endswith((".c", ".h", ".py")):
+                    with open(path, encoding="utf-8") as file:
+                        text.append(file.read())
+    return "\n".join(text), paths
+
+
+def values_of(text):
+    """{constant: its definition's expression}, of those that are defined once."""
+    found = {}
+    for name, value in re.findall(
+            r"(?:#define\s+|\b)([A-Z][A-Z0-9_]{3,})\s*(?:=|\s)\s*\(?([0-9][^,;\n}]*)", text):
+        found.setdefault(name, set()).add(re.sub(r"/\*.*", "", value).strip(" )("))
+    return {name: values.pop() for name, values in found.items() if len(values) == 1}
+
+
+def number(expression):
+    expression = re.sub(r"\bWH_MS\b|\bWH_NS_PER_MS\b", "1000000", expression)
+    plain = re.sub(r"(?<=\d)(?:[uU]?[lL]{1,2}|[uU])\b|INT64_C|UINT64_C", "", expression)
+    if not re.fullmatch(r"[\d\s.*+<()/e-]+", plain):
+        return None
+    return eval(plain.replace("/", "//"))  # digits and operators alone
+
+
+def said_number(said):
+    """The number at the start of what stands in the parentheses, in its unit; None if none."""
+    match = re.match(r"([\d,.]*\d)\s?([a-zA-Zµ]*)", said)
+    if not match:
+        return None
+    return float(match[1].replace(",", "")) * UNITS.get(match[2], 1)
+
+
+def main():
+    with open(os.path.join(TOP, "docs", "method.md"), encoding="utf-8") as file:
+        doc = file.read()
+    text, paths = read_sources()
+    words, values, wrong, checked = set(re.findall(r"\w+", text)), values_of(text), [], 0
+    bases = {os.path.basename(path) for path in paths}
+    for quoted in re.findall(r"`([^`\n]+)`", doc):
+        for path in re.findall(r"[\w./-]+\.(?:c|h|py)\b", quoted):
+            checked += 1
+            if path not in bases and not any(known.endswith("/" + path) for known in paths):
+                wrong.append(f"no file {path}")
+        for name in re.findall(r"\b[A-Za-z]\w*_\w*\b", quoted):
+            checked += 1
+            if name not in words and not any(word.startswith(name) for word in words
+                                             if name.endswith("_")):
+                wrong.append(f"no name {name}")
+    for name, said in re.findall(r"`([A-Z][A-Z0-9_]{3,})`\s\(([^)]*)\)", doc):
+        is_now = number(values.get(name, ""))
+        is_said = said_number(said)
+        if is_now is None or is_said is None:
+            continue
+        checked += 1
+        if abs(is_now - is_said) > 1e-9 * max(1, abs(is_said)):
+            wrong.append(f"{name} is {values[name]}, not {said}")
+    print("\n".join([f"docs/method.md: {line}" for line in wrong]
+                    + [f"docs: {checked} names and values, {len(wrong)} wrong"]))
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
