@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Levels over time, and the sender's timestamp clock. */
+/* Levels over time, round trips, and the sender's timestamp clock. */
 #include "blame/timeline.h"
 
 #include <stdlib.h>
@@ -138,6 +138,116 @@ int64_t timeline_age(const struct timeline *timeline, const struct pkt *pkt, int
     return time_ns > made_ns + ticks->tick_ns ? time_ns - made_ns - ticks->tick_ns : 0;
 }
 
+/* ---- round trips ----------------------------------------------------------------------------- */
+
+/* Does a packet of the sender answer what passed towards it? By TSecr where there are timestamps,
+ * else by the acknowledgement of its bytes. */
+static bool answers(const struct pkt *answer, const struct pkt *asked)
+{
+    if (answer->flags & asked->flags & PKT_TIMESTAMPS)
+        return (int32_t)(answer->tsecr - asked->tsval) >= 0;
+    return pkt_span(asked) && answer->ack != ACK_NONE && answer->ack >= pkt_end(asked);
+}
+
+int64_t timeline_turn_ns(const struct timeline *timeline)
+{
+    const struct hop *hop = timeline->sender;
+    const struct pkt *asked = NULL;
+    int64_t asked_ns = 0, least_ns = NEVER;
+    for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
+        if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
+            continue;
+        if (pkt_side(pkt) != timeline->side) {
+            if (!asked && ((pkt->flags & PKT_TIMESTAMPS) || pkt_span(pkt))) {
+                asked = pkt;
+                asked_ns = view_time(hop, i);
+            }
+        } else if (asked && answers(pkt, asked)) {
+            int64_t rtt_ns = view_time(hop, i) - asked_ns;
+            least_ns = rtt_ns < least_ns ? rtt_ns : least_ns;
+            asked = NULL;
+        }
+    }
+    return least_ns == NEVER ? 0 : least_ns;
+}
+
+static bool add_rtt(struct timeline *timeline, int64_t time_ns, int64_t rtt_ns)
+{
+    struct rtt_sample *sample =
+        ARRAY_PUSH(timeline->rtts, timeline->rtt_count, timeline->rtt_capacity);
+    if (sample)
+        *sample = (struct rtt_sample){time_ns, rtt_ns};
+    return sample != NULL;
+}
+
+/* From the sender's hop on: a new segment's passing to the ACK that covers it, one at a time, not
+ * over retransmissions (Karn). The way behind the hop is added: as long as the quickest answer
+ * took, plus what timestamps tell of a queue there. */
+static bool sample_rtts(struct timeline *timeline)
+{
+    const struct hop *hop = timeline->sender;
+    int64_t behind_ns = timeline_turn_ns(timeline);
+    int64_t timed_end = 0, timed_ns = NEVER, timed_age_ns = 0, high = INT64_MIN;
+    for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
+        const struct pkt *pkt = &hop->view->pkts[i];
+        int64_t now_ns = view_time(hop, i);
+        if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
+            continue;
+        if (pkt_side(pkt) == timeline->side) {
+            if (pkt_span(pkt) == 0)
+                continue;
+            if (pkt->seq < high) {
+                timed_ns = NEVER; /* sent again: an ACK would not tell which copy it answers */
+            } else if (timed_ns == NEVER) {
+                timed_ns = now_ns;
+                timed_end = pkt_end(pkt);
+                timed_age_ns = timeline_age(timeline, pkt, now_ns);
+            }
+            high = pkt_end(pkt) > high ? pkt_end(pkt) : high;
+        } else if (timed_ns != NEVER && pkt->ack != ACK_NONE && pkt->ack >= timed_end) {
+            if (!add_rtt(timeline, now_ns, now_ns - timed_ns + behind_ns + timed_age_ns))
+                return false;
+            timed_ns = NEVER;
+        }
+    }
+    return true;
+}
+
+/* The middle one of the three samples that end before `end`; the larger one of fewer. */
+static int64_t recent_rtt_ns(const struct timeline *timeline, uint32_t end)
+{
+    if (end < 3) {
+        int64_t most_ns = end ? timeline->rtts[0].rtt_ns : 0;
+        return end == 2 && timeline->rtts[1].rtt_ns > most_ns ? timeline->rtts[1].rtt_ns : most_ns;
+    }
+    int64_t a = timeline->rtts[end - 1].rtt_ns, b = timeline->rtts[end - 2].rtt_ns;
+    int64_t c = timeline->rtts[end - 3].rtt_ns;
+    int64_t low = a < b ? a : b, high = a < b ? b : a;
+    return c < low ? low : c > high ? high : c;
+}
+
+int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns)
+{
+    int64_t srtt_ns = 0;
+    uint32_t low = 0, high = timeline->rtt_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (timeline->rtts[middle].time_ns <= time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    /* Older samples weigh less than a thousandth after 64 more. */
+    for (uint32_t i = low > 64 ? low - 64 : 0; i < low; i++) {
+        int64_t rtt_ns = timeline->rtts[i].rtt_ns;
+        srtt_ns = srtt_ns ? srtt_ns + (rtt_ns - srtt_ns) / 8 : rtt_ns;
+    }
+    /* A queue can grow faster than the smoothing follows a flow that is sampled now and then. */
+    int64_t recent_ns = recent_rtt_ns(timeline, low);
+    return recent_ns > srtt_ns ? recent_ns : srtt_ns;
+}
+
 /* ---- making it ------------------------------------------------------------------------------- */
 
 static const struct hop *outermost(const struct trail *trail, bool last, unsigned *index)
@@ -266,7 +376,7 @@ bool timeline_make(const struct followed *followed, unsigned side, struct timeli
         timeline->progress.count == 0 && timeline->receiver_hop + 1 == timeline->data->hop_count;
     if (timeline->by_arrival && !collect_sent(timeline->receiver, side, &timeline->progress))
         return false;
-    return timeline_time(timeline);
+    return sample_rtts(timeline);
 }
 
 void timeline_free(struct timeline *timeline)

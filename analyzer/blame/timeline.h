@@ -66,12 +66,8 @@ int64_t steps_level(const struct steps *steps, int64_t time_ns, int64_t before);
 /* The last step at or before a time; NULL. */
 const struct step *steps_at(const struct steps *steps, int64_t time_ns);
 
-/* Takes the samples of the round trip, as the sender would (round_trips.c): every acknowledgement of
- * something new gives one. Part of timeline_make. False when memory is out. */
-bool timeline_time(struct timeline *timeline);
-
-/* Smoothed round-trip time before `time_ns`, end to end (RFC 6298, 2: 1/8 of each new sample); 0
- * when none is known. */
+/* Smoothed round-trip time before `time_ns`, end to end (RFC 6298, 2: 1/8 of each new sample), or
+ * the median of the last three samples where that is more; 0 when none is known. */
 int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns);
 
 /* How much later than the quickest one a packet passed the sender's hop, by its timestamp. */
