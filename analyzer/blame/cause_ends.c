@@ -274,6 +274,8 @@ bool rule_beyond_receiver(struct stall_case *item)
                 seconds_of(item, item->end_ns));
     } else if (lost_mostly(item)) {
         return rule_lost(item); /* the copy that was lost behind the capture cost less time */
+    } else if (rule_acks_on_path(item)) {
+        return true; /* why it was not sent again: nobody told the sender */
     } else {
         conclude(item, WH_CAUSE_LOSS, place, true,
                  skipped == 0 ? CONFIDENCE_IDS : CONFIDENCE_GUESS);

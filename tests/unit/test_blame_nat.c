@@ -74,7 +74,9 @@ static void reset_after_silence(struct blame_bench *bench, uint8_t ttl)
          .missed = 3, .ttl = (uint8_t)(ttl + 2));
     for (unsigned p = 0; p < 3; p++)
         bench->walk.spans[p].last.ns = p == 2 ? AT(700) : AT(0);
-    blame_named(bench);
+    blame_named(bench); /* the signs are found where all points are there, */
+    bench->walk.spans[0].left_out = bench->walk.spans[1].left_out = true;
+    blame_named(bench); /* the wait where only those are that saw it */
 }
 
 static void test_reset_with_all_of_its_ttl(void **state)
@@ -83,7 +85,7 @@ static void test_reset_with_all_of_its_ttl(void **state)
     reset_after_silence(bench, 64);
     assert_int_equal(bench->findings.count, 1);
     check_finding(bench, &bench->findings.items[0],
-                  &(struct expected){WH_CAUSE_NAT, 2, .direction = WH_TO_SERVER, .start_ms = 4,
+                  &(struct expected){WH_CAUSE_NAT, 2, .direction = WH_TO_CLIENT, .start_ms = 4,
                                      .end_ms = 616, .confidence = 0.95, .for_good = true});
 }
 
