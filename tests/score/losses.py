@@ -166,6 +166,7 @@ def read_events(captures, report):
 def rows_of_rules(item, captures):
     """What rules in the host dropped has no log: it went in during the harm and never came out."""
     rows, merged = [], item.truth.get("merged_at") or ()
+    legs = {port for pair in item.truth.get("joined") or () for port in pair}  # end at a proxy
     for harm in item.truth.get("harms", []):
         if not harm.get("place", "").startswith(("nft", "mtu", "firewall")):
             continue
@@ -181,7 +182,7 @@ def rows_of_rules(item, captures):
             rows += [Row(harm["segment"], direction, packet.when - begin + round(from_s * 1e9),
                          key_of(packet), True)
                      for packet in captures.packets[into].values()
-                     if begin <= packet.when <= end
+                     if begin <= packet.when <= end and not {packet.sport, packet.dport} & legs
                      and not any(key_of(packet) in known for known in behind) and to_client(packet) == (direction == "to_client")]
     return rows
 
