@@ -76,3 +76,60 @@ def cooked(captures):
             packets.append((when, length + SLL2_BYTES - ETHERNET_BYTES,
                             head + frame[ETHERNET_BYTES:]))
     return sorted(packets, key=lambda packet: packet[0])
+
+
+def drifting(packets, ppm=200):
+    """By a clock that runs too fast."""
+    begin = packets[0][0]
+    return [(when + (when - begin) * ppm // 10**6, length, frame)
+            for when, length, frame in packets]
+
+
+def wild(packets, seed):
+    """Times damaged here and there, and a clock set by hours or by decades."""
+    dice, packets = random.Random(seed), list(packets)
+    latest = 2**32 * 10**9 - 1
+    for _ in range(dice.choice((1, 3, 30))):
+        at = dice.randrange(len(packets))
+        when, length, frame = packets[at]
+        packets[at] = (min(when ^ 1 << dice.randrange(62), latest), length, frame)
+    if dice.random() < 0.5:
+        begin = dice.randrange(len(packets))
+        step = dice.choice((-56, -9, 9, 56)) * 365 * 86400 * 10**9 + dice.randrange(10**13)
+        packets[begin:] = [(max(0, min(when + step, latest)), length, frame)
+                           for when, length, frame in packets[begin:]]
+    return packets
+
+
+def tcp_at(frame):
+    """Where the TCP header of a frame begins; None: it has none, or not all of it."""
+    at = ETHERNET_BYTES + (frame[ETHERNET_BYTES] & 15) * 4 if is_ipv4(frame) else len(frame)
+    return at if at + 20 <= len(frame) and frame[ETHERNET_BYTES + 9] == 6 else None
+
+
+def as_datagrams(packets):
+    """UDP in the place of TCP: what tells segments apart becomes payload."""
+    def change(when, length, frame):
+        at = tcp_at(frame)
+        if at is None:
+            return when, length, frame
+        bytes_in_all = struct.unpack(">H", frame[16:18])[0] - (at - ETHERNET_BYTES)
+        header = frame[at:at + 4] + struct.pack(">HH", bytes_in_all, 0)
+        place = ETHERNET_BYTES + 9
+        return when, length, (frame[:place] + b"\x11" + frame[place + 1:at] + header +
+                              frame[at + 4:at + 16] + frame[at + 20:])
+    return [change(*packet) for packet in packets]
+
+
+def by_proxy(packets):
+    """Numbers of another connection, as behind a proxy."""
+    def change(when, length, frame):
+        at = tcp_at(frame)
+        if at is None:
+            return when, length, frame
+        moves = (123456789, 987654321) if to_lower_port(frame) else (987654321, 123456789)
+        numbers = [(number + move) % 2**32
+                   for number, move in zip(struct.unpack(">II", frame[at + 4:at + 12]), moves)]
+        return when, length, (frame[:18] + bytes(byte ^ 0x5A for byte in frame[18:20]) +
+                              frame[20:at + 4] + struct.pack(">II", *numbers) + frame[at + 12:])
+    return [change(*packet) for packet in packets]

@@ -13,7 +13,9 @@
   is; so does one `-i any` capture of all points, by the names that its interfaces get.
 - A capture that misses packets here and there, stands still for a while, or sees one direction only
   invents no stall.
-- Bytes turned over anywhere never crash it, nor keep it busy.
+- A clock that drifts leaves the verdict as it is.
+- Bytes turned over anywhere, and times damaged at several points, never crash it, nor keep it busy.
+- Of that, what can be asked of them holds for datagrams and for two connections at a proxy as well.
 
 What is random is seeded: the same every time. The input of a failure is kept in build/properties/.
 """
@@ -36,11 +38,15 @@ import life
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = ("freeze", "loss", "zero-window-client")
+# Cases in another dress: of which case, how, and at which points.
+DRESSED = {"datagrams": ("freeze", life.as_datagrams, ("eth0", "xenbrE", "xenbrD")),
+           "proxy": ("loss", life.by_proxy, ("xenbrD",))}
 COOKED = 276  # LINKTYPE_LINUX_SLL2
 POINTS = ("eth0", "xenbrE", "xenbrD")
 SNAPS = (54, 68, 96, 128, 65535)
 CUTS = 20        # places a file is cut at, for each case and file
 FLIPS = 40       # damaged inputs, for each case and kind of file
+WILD = 12        # inputs with damaged times, for each case
 LIMIT_S = 20
 KEEP = os.path.join("build", "properties")
 
@@ -102,11 +108,18 @@ def keep(folder, what):
     shutil.copytree(folder, place)
 
 
+def captured(case, point):
+    """A capture of a case, dressed or as it is."""
+    of, dress, where = DRESSED.get(case, (case, None, ()))
+    made = capture.read(os.path.join(HERE, "cases", of, f"{point}.pcap.gz"))
+    return made.but(dress(made.packets)) if point in where else made
+
+
 def files_of(case, change=None):
     """The three captures of a case, unpacked, `change`d where asked."""
     files = []
     for point in POINTS:
-        made = capture.read(os.path.join(HERE, "cases", case, f"{point}.pcap.gz"))
+        made = captured(case, point)
         files.append((point, f"{point}.pcap", (change(made) if change else made).pcap()))
     return files
 
@@ -143,7 +156,7 @@ def strays(run, whole):
 def order_jobs(program, case, whole):
     parts = []
     for point, name, _ in files_of(case):
-        made = capture.read(os.path.join(HERE, "cases", case, f"{point}.pcap.gz"))
+        made = captured(case, point)
         third = -(-len(made.packets) // 3)
         thirds = [made.packets[number * third:][:third] for number in range(3)]
         parts += [(point, f"{number}.{name}", made.but(packets).pcap())
@@ -208,13 +221,13 @@ def life_jobs(program, case, whole):
         files = []
         for name, file, data in files_of(case):
             if name == point:
-                made = capture.read(os.path.join(HERE, "cases", case, f"{name}.pcap.gz"))
+                made = captured(case, name)
                 data = made.but(change(made.packets)).pcap()
             files.append((name, file, data))
         return Run(program, f"{case}: {point} {what}", files, judge=judge)
 
     def all_in_one():
-        made = [capture.read(os.path.join(HERE, "cases", case, f"{point}.pcap.gz"))
+        made = [captured(case, point)
                 for point in POINTS]
         one = made[0].but(life.cooked([each.packets for each in made]), link=COOKED)
         names = {point: f"any#{number}" for number, point in enumerate(POINTS, start=2)}
@@ -222,7 +235,8 @@ def life_jobs(program, case, whole):
                    judge=lambda run: same_verdict(run, whole, names))
 
     same = (("disordered", lambda packets: life.disordered(packets, case)),
-            ("captured twice", life.doubled), ("in VXLAN", life.in_vxlan))
+            ("captured twice", life.doubled), ("in VXLAN", life.in_vxlan),
+            ("by a clock that drifts", life.drifting))
     none_invented = (("missing some", lambda packets: life.thinned(packets, case)),
                      ("with a hole", lambda packets: life.with_hole(packets, case)),
                      ("to the server only", lambda packets: life.one_way(packets, True)),
@@ -253,7 +267,7 @@ def flip_jobs(program, case, whole):
         files = []
         for point, name, data in files_of(case):
             if kind == "pcapng":
-                data = capture.read(os.path.join(HERE, "cases", case, f"{point}.pcap.gz")).pcapng()
+                data = captured(case, point).pcapng()
             if kind == "gzip":
                 data = gzip.compress(data, 1, mtime=0)
             if point != POINTS[seed % 3]:
@@ -266,17 +280,32 @@ def flip_jobs(program, case, whole):
             yield lambda kind=kind, seed=dice.randrange(10**6): run(kind, seed)
 
 
+def wild_jobs(program, case, whole):
+    del whole
+    for seed in range(WILD):
+        def change(made, seed=seed):
+            point_seed = f"{case} {seed} {made.packets[0][0]} {len(made.packets)}"
+            return made.but(life.wild(made.packets, point_seed))
+        yield lambda change=change, seed=seed: Run(
+            program, f"{case}: damaged times, seed {seed}", files_of(case, change))
+
+
 def main():
     if len(sys.argv) != 2 or not os.access(sys.argv[1], os.X_OK):
         sys.exit("usage: properties.py WHICHHOP")
     program = os.path.abspath(sys.argv[1])
     shutil.rmtree(KEEP, ignore_errors=True)
     jobs, failed = [], 0
-    for case in CASES:
+    kinds = {case: (order_jobs, snap_jobs, cut_jobs, life_jobs, flip_jobs, wild_jobs)
+             for case in CASES}
+    kinds["datagrams"] = (order_jobs, cut_jobs, flip_jobs, wild_jobs)
+    # nothing tells the order of points that have no connection in common: the one given is kept
+    kinds["proxy"] = (flip_jobs, wild_jobs)
+    for case, kinds_of_jobs in kinds.items():
         whole = Run(program, f"{case}: whole", files_of(case))
         if whole.wrong or not whole.report["stalls"]:
             sys.exit(f"properties.py: {case}: {whole.wrong or 'no stall to look for'}")
-        for property_jobs in (order_jobs, snap_jobs, cut_jobs, life_jobs, flip_jobs):
+        for property_jobs in kinds_of_jobs:
             jobs += property_jobs(program, case, whole)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for run in pool.map(lambda job: job(), jobs):

@@ -405,7 +405,7 @@ bool steps_find(struct context *context, struct alignment *alignment)
     struct search search = {context,
                             alignment,
                             calloc(links, sizeof *search.surveys),
-                            malloc(links * sizeof *search.stale),
+                            calloc(links, sizeof *search.stale),
                             calloc(links, sizeof *search.given_up),
                             {0},
                             UINT_MAX,
