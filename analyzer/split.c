@@ -347,7 +347,9 @@ int split_captures(struct wh_analysis *analysis, struct wh_error *error)
     struct scout scout = {.memory = malloc(MEMORY * sizeof *scout.memory)};
     uint32_t count = analysis->capture_count, kept = 0;
     bool gone[WH_POINTS_MAX] = {false};
-    int status = scout.memory ? WH_OK : error_memory(error, "points");
+    int status = WH_OK;
+    if (!scout.memory)
+        return error_memory(error, "points");
     for (uint32_t i = 0; i < count && !status; i++) {
         scout_capture(analysis, &analysis->captures[i], &scout);
         if (lanes_shared(&scout))

@@ -243,13 +243,22 @@ static void ask_queue(struct finding *finding, const struct findings *findings,
     }
 }
 
+/* The first of a cause: a few thousand tell all that more would. */
+static uint32_t list_cause(const struct findings *findings, enum wh_cause cause,
+                           uint32_t list[FINDINGS_ASKED])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < findings->count && count < FINDINGS_ASKED; i++)
+        if (findings->items[i].cause == cause)
+            list[count++] = i;
+    return count;
+}
+
 static void ask_queues(struct sideways *sideways)
 {
     struct findings *findings = sideways->findings;
-    uint32_t queues[FINDINGS_ASKED], count = 0;
-    for (uint32_t i = 0; i < findings->count && count < FINDINGS_ASKED; i++)
-        if (findings->items[i].cause == WH_CAUSE_QUEUEING)
-            queues[count++] = i;
+    uint32_t queues[FINDINGS_ASKED];
+    uint32_t count = list_cause(findings, WH_CAUSE_QUEUEING, queues);
     for (uint32_t i = 0; i < findings->count; i++)
         ask_queue(&findings->items[i], findings, queues, count, sideways->arena);
 }
@@ -289,16 +298,16 @@ static void join_queues(struct findings *findings)
 
 /* A freeze stops all flows: where one stall can be placed only widely, since a capture was over or
  * had not begun, those of other flows at the same time tell where within. */
-static void ask_place(struct finding *finding, const struct findings *findings)
+static void ask_place(struct finding *finding, const struct findings *findings,
+                      const uint32_t *freezes, uint32_t freeze_count)
 {
     const struct place *found = NULL;
     if (finding->cause != WH_CAUSE_FREEZE || finding->place.span < 2)
         return;
-    for (uint32_t i = 0; i < findings->count; i++) {
-        const struct finding *other = &findings->items[i];
-        if (other->flow == finding->flow || other->cause != WH_CAUSE_FREEZE ||
-            other->place.span >= finding->place.span || !within(&other->place, &finding->place) ||
-            !together(finding, other))
+    for (uint32_t i = 0; i < freeze_count; i++) {
+        const struct finding *other = &findings->items[freezes[i]];
+        if (other->flow == finding->flow || other->place.span >= finding->place.span ||
+            !within(&other->place, &finding->place) || !together(finding, other))
             continue;
         if (found && (found->first != other->place.first || found->span != other->place.span))
             return;
@@ -308,6 +317,14 @@ static void ask_place(struct finding *finding, const struct findings *findings)
         return;
     finding->place = *found;
     finding->confidence *= CONFIDENCE_OTHERS_PLACE;
+}
+
+static void ask_places(struct findings *findings)
+{
+    uint32_t freezes[FINDINGS_ASKED];
+    uint32_t count = list_cause(findings, WH_CAUSE_FREEZE, freezes);
+    for (uint32_t i = 0; i < findings->count; i++)
+        ask_place(&findings->items[i], findings, freezes, count);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -395,8 +412,7 @@ void look_sideways(struct findings *findings, const struct flows *flows,
     ask_queues(&sideways);
     join_queues(findings);
     ask_unfinished(findings, flows, alignment, arena);
-    for (uint32_t i = 0; i < findings->count; i++)
-        ask_place(&findings->items[i], findings);
+    ask_places(findings);
     if (!order_findings(&sideways))
         goto cleanup;
     for (uint32_t i = 0; i < findings->count; i++)

@@ -90,13 +90,13 @@ struct capture_gap {
 /* What follow needs to know of the captures as a whole; arrays by point. */
 struct capture_span {
     struct point_time first, last;  /* first after last: the capture has no packet */
-    bool left_out;                  /* go past this point as if nobody had captured there */
     const struct capture_gap *gaps; /* by time; borrowed */
     uint32_t gap_count;
     /* Packets that the capture missed here and there, outside of gaps: their share of all, and how
      * many in a row chance makes likely. 0: it missed none. */
     double miss_rate;
     unsigned miss_run;
+    bool left_out; /* go past this point as if nobody had captured there */
     /* Before `first` and after `last`: the capture was running and had nothing to see, see
      * running.h. */
     int64_t quiet_before_ns, quiet_after_ns;
