@@ -188,7 +188,8 @@ static unsigned choose(const struct suspect suspects[2], bool *unsure)
 
 /* Where in the suspect's own capture its clock was set: where its times fall; else at the place
  * that was found. A clock that was set forward was silent there for as long as the step: if it was
- * not, where the silence is longest. */
+ * not, where the silence is longest. So is one that was set back, if another silence is far longer
+ * than the one that its set clock would hide at the place. */
 static struct clock_step step_of(const struct suspect *suspect, bool unsure)
 {
     const struct stretch *stretch = &suspect->stretch;
@@ -196,7 +197,9 @@ static struct clock_step step_of(const struct suspect *suspect, bool unsure)
     if (fell(suspect))
         seam = &stretch->least;
     else if (!seam->place ||
-             (suspect->step_ns > 0 && seam->passed_ns < suspect->step_ns - suspect->step_ns / 8))
+             (suspect->step_ns > 0 && seam->passed_ns < suspect->step_ns - suspect->step_ns / 8) ||
+             (suspect->step_ns < 0 &&
+              stretch->most.passed_ns / 2 > seam->passed_ns - suspect->step_ns))
         seam = &stretch->most;
     return (struct clock_step){.place = seam->place,
                                .step_ns = suspect->step_ns,

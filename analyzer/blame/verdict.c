@@ -47,8 +47,8 @@ static int64_t covered_ns(struct interval *intervals, uint32_t count)
 /* What began on the other leg of a proxy's connection counts there. */
 static bool belongs(const struct wh_ranking *row, const struct wh_stall *stall)
 {
-    return !stall->caused_by && row->segment == stall->segment && row->segment_span == stall->segment_span &&
-           row->cause == stall->cause;
+    return !stall->caused_by && row->segment == stall->segment &&
+           row->segment_span == stall->segment_span && row->cause == stall->cause;
 }
 
 static int compare_rows(const void *left, const void *right)
