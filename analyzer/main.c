@@ -329,7 +329,7 @@ static int output(const struct wh_analysis *analysis, const struct request *requ
                   const char *command, struct wh_error *error)
 {
     if (!request->folder)
-        return print_text(wh_text_report(analysis, wants_colours()));
+        return print_text(wh_text_report(analysis, command, wants_colours()));
     unsigned formats = request->formats ? request->formats : WH_FORMAT_ALL;
     const unsigned unwritten = WH_FORMAT_HTML | WH_FORMAT_EVIDENCE;
     if (request->formats && !(request->formats & ~unwritten))

@@ -427,9 +427,9 @@ int wh_write_report(const struct wh_analysis *analysis, const char *folder, unsi
     return report_write(&analysis->result, &job, error);
 }
 
-char *wh_text_report(const struct wh_analysis *analysis, bool colours)
+char *wh_text_report(const struct wh_analysis *analysis, const char *command, bool colours)
 {
-    return analysis->done ? report_text(&analysis->result, colours) : NULL;
+    return analysis->done ? report_text(&analysis->result, command, colours) : NULL;
 }
 
 void wh_free(struct wh_analysis *analysis)

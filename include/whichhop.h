@@ -332,9 +332,9 @@ enum wh_format {
 int wh_write_report(const struct wh_analysis *analysis, const char *folder, unsigned formats,
                     const char *command, struct wh_error *error);
 
-/* The text report as one string, to be freed by the caller; NULL when memory is out.
- * `colours`: with the escapes of a colour terminal. */
-char *wh_text_report(const struct wh_analysis *analysis, bool colours);
+/* The text report as one string, to be freed by the caller; NULL when memory is out. `command` as
+ * above; `colours`: with the escapes of a colour terminal. */
+char *wh_text_report(const struct wh_analysis *analysis, const char *command, bool colours);
 
 /* What is known of a cause or a suspicion, by its word in report.json (or "all"): what it means, what
  * proves it, what speaks against it, what to capture next, what to do. `word` NULL: a list of them.

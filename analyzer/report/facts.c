@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blame/knowledge.h"
 #include "report/parts.h"
 
 #define MATCH_KINDS_MAX 16u
@@ -251,6 +252,90 @@ void facts_point_clock(struct buffer *buffer, const struct wh_point *point)
     else if (clock->uncertainty_ns)
         buffer_printf(buffer, ", exact within %s", number_delay(clock->uncertainty_ns).text);
     buffer_add(buffer, ".");
+}
+
+bool facts_any_merged(const struct wh_result *result)
+{
+    bool merged = false;
+    for (uint32_t i = 0; i < result->point_count; i++)
+        merged = merged || result->points[i].merged_frames;
+    return merged;
+}
+
+const char *facts_merged(void)
+{
+    return "Merged frames: the capture shows frames larger than those on the wire, as the card or "
+           "the kernel (TSO, GRO, LRO) handles several packets as one there. whichhop follows "
+           "bytes, so that each byte of such a frame is held against the packet that carried it "
+           "elsewhere.";
+}
+
+void facts_overlap(struct buffer *buffer, const struct wh_result *result)
+{
+    int64_t from_ns = INT64_MIN, to_ns = INT64_MAX;
+    uint32_t points = 0, latest = 0, earliest = 0;
+    for (uint32_t i = 0; i < result->point_count; i++) {
+        const struct wh_point *point = &result->points[i];
+        if (point->first_ns == WH_NONE)
+            continue;
+        points++;
+        latest = point->first_ns > from_ns ? i : latest;
+        earliest = point->last_ns < to_ns ? i : earliest;
+        from_ns = point->first_ns > from_ns ? point->first_ns : from_ns;
+        to_ns = point->last_ns < to_ns ? point->last_ns : to_ns;
+    }
+    if (points < 2)
+        return;
+    if (to_ns <= from_ns) {
+        buffer_add(buffer, "There is no moment at which all points captured: ");
+        utf8_add_line(buffer, words_or(result->points[earliest].name, "?"));
+        buffer_printf(buffer, " ends at %s s, ", number_seconds(to_ns, 3).text);
+        utf8_add_line(buffer, words_or(result->points[latest].name, "?"));
+        buffer_printf(buffer, " begins at %s s.", number_seconds(from_ns, 3).text);
+        return;
+    }
+    int64_t common_ns = number_sum(to_ns, -from_ns);
+    double part = result->duration_ns > 0 ? (double)common_ns / (double)result->duration_ns : 1;
+    buffer_printf(buffer, "All %s points captured at the same time for %s s, from %s s to %s s",
+                  number_count(points).text, number_seconds(common_ns, 3).text,
+                  number_seconds(from_ns, 3).text, number_seconds(to_ns, 3).text);
+    if (part < 0.98) {
+        buffer_printf(buffer, ", %s of the time; ", number_percent(part).text);
+        utf8_add_line(buffer, words_or(result->points[latest].name, "?"));
+        buffer_add(buffer, " begins last, ");
+        utf8_add_line(buffer, words_or(result->points[earliest].name, "?"));
+        buffer_add(buffer,
+                   " ends first, and the rest is judged without the points that are missing then");
+    }
+    buffer_add(buffer, ".");
+}
+
+/* ---- suspicions ------------------------------------------------------------------------------ */
+
+void facts_suspicions(struct buffer *buffer, const struct wh_result *result)
+{
+    const char *between = "Supported: ";
+    uint32_t count[3] = {0};
+    for (uint32_t i = 0; i < result->hypothesis_count; i++) {
+        const struct wh_hypothesis *hypothesis = &result->hypotheses[i];
+        count[(size_t)hypothesis->status < 3 ? hypothesis->status : WH_UNDECIDED]++;
+        if (hypothesis->status != WH_SUPPORTED)
+            continue;
+        buffer_add(buffer, between);
+        utf8_add_line(buffer, words_or(hypothesis->title, words_or(hypothesis->id, "?")));
+        between = "; ";
+    }
+    if (result->hypothesis_count)
+        buffer_printf(buffer, "%s%s undecided, %s excluded.",
+                      *between == ';' ? ". " : "None of the usual ones is supported: ",
+                      number_count(count[WH_UNDECIDED]).text,
+                      number_count(count[WH_EXCLUDED]).text);
+}
+
+const char *facts_what_to_do(const struct wh_hypothesis *hypothesis)
+{
+    const struct knowledge *known = hypothesis->id ? knowledge_of_suspicion(hypothesis->id) : NULL;
+    return known && hypothesis->status == WH_SUPPORTED ? known->action : NULL;
 }
 
 bool facts_measured(const struct wh_traffic *traffic)

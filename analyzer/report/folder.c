@@ -311,13 +311,25 @@ void report_folder_close(struct report_folder *folder)
     free(folder);
 }
 
+/* Is `name`, an .svg, staged as a .png, too? Trackers show those everywhere. */
+static bool has_png(const struct report_folder *folder, const char *name)
+{
+    size_t stem = strlen(name) - 3;
+    for (uint32_t i = 0; i < folder->file_count; i++)
+        if (strncmp(folder->files[i].name, name, stem) == 0 &&
+            strcmp(folder->files[i].name + stem, "png") == 0)
+            return true;
+    return false;
+}
+
 uint32_t folder_pictures(const struct report_folder *folder, const char **names, uint32_t limit)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < folder->file_count && count < limit; i++) {
-        const char *ending = strrchr(folder->files[i].name, '.');
-        if (ending && strcmp(ending, ".svg") == 0)
-            names[count++] = folder->files[i].name;
+        const char *name = folder->files[i].name, *ending = strrchr(name, '.');
+        if (ending && (strcmp(ending, ".png") == 0 ||
+                       (strcmp(ending, ".svg") == 0 && !has_png(folder, name))))
+            names[count++] = name;
     }
     return count;
 }

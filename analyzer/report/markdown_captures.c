@@ -105,7 +105,7 @@ static void add_facts(struct buffer *out, const struct wh_result *result,
         facts_point_clock(out, point);
     }
     if (point->merged_frames)
-        buffer_add(out, " Frames are larger than on the wire here (merged by TSO or GRO).");
+        buffer_add(out, " Merged frames.");
     if (point->capture_missed || point->capture_dropped)
         buffer_add(out, " ");
     facts_point_missed(out, point);
@@ -152,6 +152,19 @@ static void joint_lines(struct markdown *page)
     markdown_more(page, left_out, "joined pairs");
 }
 
+static void overlap(struct markdown *page)
+{
+    struct buffer facts = {0};
+    facts_overlap(&facts, page->result);
+    if (facts.length) {
+        buffer_add(&page->out, "\n");
+        markdown_prose(&page->out, facts.failed ? "" : facts.bytes, 400);
+        buffer_add(&page->out, "\n");
+    }
+    page->out.failed = page->out.failed || facts.failed;
+    buffer_free(&facts);
+}
+
 void markdown_points(struct markdown *page)
 {
     const struct wh_result *result = page->result;
@@ -165,6 +178,9 @@ void markdown_points(struct markdown *page)
     buffer_add(&page->out, "\nMissed: passed here, as other points or acknowledgements show, and "
                            "is not in the file. Dropped: as the file's own counters say.\n");
     markdown_more(page, left_out, "points");
+    if (facts_any_merged(result))
+        buffer_printf(&page->out, "\n%s\n", facts_merged());
+    overlap(page);
     if (result->point_count > 1 && result->flow_count) {
         struct buffer kinds = {0};
         facts_match_kinds(&kinds, result);

@@ -96,10 +96,10 @@ void markdown_command(struct buffer *out, const char *text, size_t bytes)
     buffer_free(&clean);
 }
 
-void markdown_picture(struct buffer *out, const char *path)
+void markdown_picture(struct buffer *out, const char *title, const char *path)
 {
     buffer_add(out, "![");
-    markdown_prose(out, path, 200);
+    markdown_prose(out, title, 200);
     buffer_add(out, "](");
     for (const char *c = path; *c; c++) {
         if (is_alphanumeric(*c) || strchr("/._-", *c))

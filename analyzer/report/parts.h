@@ -110,6 +110,32 @@ const char *facts_path_order(const struct wh_result *result);
 /* Was loss looked for? In an outer segment nothing can be seen to vanish. */
 bool facts_measured(const struct wh_traffic *traffic);
 
+/* What merged frames are, and whether there are any. */
+bool facts_any_merged(const struct wh_result *result);
+const char *facts_merged(void);
+/* "All 3 points captured at the same time for 9.410 s, ...": what part of the time each capture
+ * covers. */
+void facts_overlap(struct buffer *buffer, const struct wh_result *result);
+/* "Supported: A; B. 1 undecided, 11 excluded."; empty where nothing was asked. */
+void facts_suspicions(struct buffer *buffer, const struct wh_result *result);
+/* "whichhop 0.1.0, libpcap 1.10.3, ...": what made the report. */
+void facts_versions(struct buffer *buffer);
+/* What to do about a supported suspicion; NULL where nothing is known of it. */
+const char *facts_what_to_do(const struct wh_hypothesis *hypothesis);
+
+/* ---- display filters ------------------------------------------------------------------------- */
+
+/* "frame.number in {4711, 4712}": the stall's evidence in one file of a point. False, with nothing
+ * added, where there is none. */
+bool filter_frames(struct buffer *out, const struct wh_stall *stall, uint32_t point, uint32_t file);
+/* The stall's flow as the point calls it, from 0.1 s before the stall to 0.1 s after it, by the
+ * clock of the point's file. False, with nothing added, where the point did not see it. */
+bool filter_flow(struct buffer *out, const struct wh_result *result, const struct wh_stall *stall,
+                 uint32_t point);
+/* A time of the path (since the epoch) as the point's file has it, in ns since 1970. */
+int64_t filter_file_time(const struct wh_result *result, const struct wh_point *point,
+                         int64_t path_ns);
+
 /* ---- lines and tables of text ---------------------------------------------------------------- */
 
 struct style {
@@ -147,6 +173,7 @@ void table_end(struct table *table, struct buffer *out, const struct style *styl
 struct page {
     struct buffer out;
     const struct wh_result *result;
+    const char *run, *command; /* the command may be NULL */
     struct style style;
 };
 
@@ -174,12 +201,13 @@ void text_segments(struct page *page);
 void text_points(struct page *page);
 void text_matching(struct page *page);
 void text_hypotheses(struct page *page);
+void text_made(struct page *page);
 void text_warnings(struct page *page);
 
 /* ---- the folder ------------------------------------------------------------------------------ */
 
-/* The names of the staged pictures (.svg), at most `limit`; returns how many. They are the
- * folder's. */
+/* The names of the staged pictures (.png, or .svg where that one is not), at most `limit`; returns
+ * how many. They are the folder's. */
 uint32_t folder_pictures(const struct report_folder *folder, const char **names, uint32_t limit);
 /* The error for a failure to write the file staged last. */
 int folder_fail_write(const struct report_folder *folder, int number, struct wh_error *error);
@@ -227,19 +255,19 @@ void markdown_code(struct buffer *out, const char *name, size_t bytes);
 void markdown_prose(struct buffer *out, const char *text, size_t bytes);
 /* One line as an indented block, which no contents can end; at most `bytes` of it. */
 void markdown_command(struct buffer *out, const char *text, size_t bytes);
-/* A picture by its relative path. */
-void markdown_picture(struct buffer *out, const char *path);
+/* A picture by its relative path, with a title for those who do not see it. */
+void markdown_picture(struct buffer *out, const char *title, const char *path);
 
 /* The shares, for the worst that escaping makes of a string (six times its bytes). */
-#define MARKDOWN_HEAD_SHARE       6000u
-#define MARKDOWN_PATH_SHARE       6000u
-#define MARKDOWN_STALLS_SHARE     16000u /* half the table, half the evidence */
+#define MARKDOWN_HEAD_SHARE       7000u
+#define MARKDOWN_PATH_SHARE       4500u
+#define MARKDOWN_STALLS_SHARE     20000u /* a third the table, the rest evidence and filters */
 #define MARKDOWN_FLOWS_SHARE      4000u
-#define MARKDOWN_HYPOTHESES_SHARE 9000u
-#define MARKDOWN_POINTS_SHARE     7000u
-#define MARKDOWN_WARNINGS_SHARE   3000u
-#define MARKDOWN_COMMAND_SHARE    4000u
-#define MARKDOWN_HEADINGS_SHARE   3000u /* headings, table titles, "...and N more" */
+#define MARKDOWN_HYPOTHESES_SHARE 11000u
+#define MARKDOWN_POINTS_SHARE     6000u
+#define MARKDOWN_WARNINGS_SHARE   2000u
+#define MARKDOWN_COMMAND_SHARE    2500u
+#define MARKDOWN_HEADINGS_SHARE   2900u /* headings, table titles, "...and N more" */
 #define MARKDOWN_NAME_BYTES       60u
 
 _Static_assert(MARKDOWN_HEAD_SHARE + MARKDOWN_PATH_SHARE + MARKDOWN_STALLS_SHARE +
@@ -271,7 +299,7 @@ void markdown_evidence(struct buffer *out, const struct wh_result *result,
 /* A segment's name as code. */
 void markdown_segment(struct buffer *out, const struct wh_result *result, uint32_t segment,
                       uint32_t span);
-/* The sections, in markdown_captures.c and markdown_findings.c. */
+/* The sections, in markdown_stalls.c, markdown_captures.c and markdown_findings.c. */
 void markdown_path(struct markdown *page);
 void markdown_stalls(struct markdown *page);
 void markdown_flows(struct markdown *page);

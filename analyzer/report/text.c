@@ -99,6 +99,11 @@ static void say_verdict(struct page *page)
     page_say(page, &title, 0);
     buffer_add(&page->out, page->style.plain);
     page_say_text(page, words_or(verdict->sentence, ""), 2);
+    struct buffer suspicions = {0};
+    facts_suspicions(&suspicions, result);
+    if (verdict->stalled && suspicions.length)
+        page_say(page, &suspicions, 2);
+    buffer_free(&suspicions);
     buffer_add(&page->out, "\n");
     draw_path(page);
     struct buffer times = {0};
@@ -108,6 +113,8 @@ static void say_verdict(struct page *page)
     buffer_add(&page->out, "\n");
     page_say_text(page, facts_path_order(result), 2);
     page_say(page, &times, 2);
+    page_say_text(page, "In brackets: point and frame, numbered as Wireshark numbers that file.",
+                  2);
 }
 
 /* What each cause in the ranking means. */
@@ -196,24 +203,26 @@ void page_evidence(struct buffer *out, const struct wh_result *result,
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
-char *report_text_run(const struct wh_result *result, const char *run, bool colours)
+char *report_text_run(const struct wh_result *result, const char *run, const char *command,
+                      bool colours)
 {
     static const struct style PLAIN = {"", "", "", "", ""};
     static const struct style COLOURS = {"\033[1m", "\033[1;32m", "\033[1;31m", "\033[2m",
                                          "\033[0m"};
     static void (*const SECTIONS[])(struct page *) = {
-        say_verdict, text_warnings, say_ranking, text_stalls,   text_stalled_flows,
-        text_joints, text_segments, text_points, text_matching, text_hypotheses,
+        say_verdict,        text_warnings,   say_ranking,   text_stalls,
+        text_stalled_flows, text_joints,     text_segments, text_points,
+        text_matching,      text_hypotheses, text_made,
     };
-    struct page page = {.result = result, .style = colours ? COLOURS : PLAIN};
+    struct page page = {
+        .result = result, .run = run, .command = command, .style = colours ? COLOURS : PLAIN};
     for (size_t i = 0; i < sizeof SECTIONS / sizeof *SECTIONS; i++)
         SECTIONS[i](&page);
-    buffer_printf(&page.out, "\nwhichhop %s, run %s\n", WH_VERSION, run);
     return buffer_take(&page.out);
 }
 
-char *report_text(const struct wh_result *result, bool colours)
+char *report_text(const struct wh_result *result, const char *command, bool colours)
 {
     char run[REPORT_RUN_SIZE];
-    return report_run(result, run) ? NULL : report_text_run(result, run, colours);
+    return report_run(result, run) ? NULL : report_text_run(result, run, command, colours);
 }

@@ -75,7 +75,7 @@ static void point_note(struct buffer *note, const struct wh_result *result,
         facts_point_clock(note, point);
     }
     if (point->merged_frames)
-        buffer_add(note, " Frames are larger than on the wire here (merged by TSO or GRO).");
+        buffer_add(note, " Merged frames.");
     if (point->capture_missed || point->capture_dropped) {
         buffer_add(note, "\n");
         facts_point_missed(note, point);
@@ -104,6 +104,13 @@ void text_points(struct page *page)
                  &note);
     }
     table_end(&table, &page->out, &page->style);
+    struct buffer overlap = {0};
+    facts_overlap(&overlap, result);
+    if (overlap.length)
+        page_say(page, &overlap, 2);
+    buffer_free(&overlap);
+    if (facts_any_merged(result))
+        page_say_text(page, facts_merged(), 2);
 }
 
 void text_matching(struct page *page)

@@ -11,16 +11,18 @@ static void say_hypothesis(struct page *page, const struct wh_hypothesis *hypoth
     utf8_add_line(&title, words_or(hypothesis->title, words_or(hypothesis->id, "?")));
     page_say(page, &title, 2);
     page_evidence(&note, page->result, hypothesis->evidence, hypothesis->evidence_count);
-    if (hypothesis->to_decide) {
-        buffer_add(&note, note.length ? "\nTo decide: " : "To decide: ");
-        utf8_add_line(&note, hypothesis->to_decide);
+    const char *to_do = facts_what_to_do(hypothesis);
+    if (hypothesis->to_decide || to_do) {
+        buffer_add(&note, note.length ? "\n" : "");
+        buffer_add(&note, hypothesis->to_decide ? "To decide: " : "To do: ");
+        utf8_add_line(&note, hypothesis->to_decide ? hypothesis->to_decide : to_do);
     }
     page_notes(page, &note);
 }
 
 void text_hypotheses(struct page *page)
 {
-    static const enum wh_hypothesis_status ORDER[] = {WH_SUPPORTED, WH_EXCLUDED, WH_UNDECIDED};
+    static const enum wh_hypothesis_status ORDER[] = {WH_SUPPORTED, WH_UNDECIDED, WH_EXCLUDED};
     const struct wh_result *result = page->result;
     if (!result->hypothesis_count)
         return;
@@ -55,4 +57,20 @@ void text_warnings(struct page *page)
     if (more.length)
         page_say(page, &more, 2);
     buffer_free(&more);
+}
+
+/* What a reader needs to make the report again. */
+void text_made(struct page *page)
+{
+    struct buffer versions = {0}, run = {0};
+    page_heading(page, "How this report was made");
+    if (page->command)
+        page_say_text(page, page->command, 2);
+    facts_versions(&versions);
+    page_say(page, &versions, 2);
+    buffer_printf(&run,
+                  "Run %s: files of a folder that bear it belong together. whichhop explain tells "
+                  "what the words mean and what to do.",
+                  page->run);
+    page_say(page, &run, 2);
 }

@@ -32,26 +32,27 @@ static void stall_row(struct table *table, const struct wh_result *result,
 {
     struct buffer name = {0}, note = {0};
     stall_note(&note, result, stall);
-    int64_t duration_ns = stall->end_ns - stall->start_ns;
+    int64_t duration_ns = number_sum(stall->end_ns, -stall->start_ns);
     char id[16], flow[16];
     snprintf(id, sizeof id, "%" PRIu32, stall->id);
     snprintf(flow, sizeof flow, "%" PRIu32, stall->flow);
-    page_row(table,
-             (const char *[]){
-                 id, number_seconds(stall->start_ns, 6).text, number_seconds(duration_ns, 3).text,
-                 page_segment(&name, result, stall->segment, stall->segment_span),
-                 wh_cause_word(stall->cause), words_direction(stall->direction),
-                 words_scope(stall->scope), flow, number_percent(stall->confidence).text},
-             &note);
+    page_row(
+        table,
+        (const char *[]){id, number_seconds(stall->start_ns, 6).text,
+                         number_seconds(stall->end_ns, 6).text, number_seconds(duration_ns, 3).text,
+                         page_segment(&name, result, stall->segment, stall->segment_span),
+                         wh_cause_word(stall->cause), words_direction(stall->direction),
+                         words_scope(stall->scope), flow, number_percent(stall->confidence).text},
+        &note);
     buffer_free(&name);
 }
 
 void text_stalls(struct page *page)
 {
     static const struct column COLUMNS[] = {
-        {"no.", true},      {"start, s", true}, {"length, s", true},
-        {"segment", false}, {"cause", false},   {"direction", false},
-        {"scope", false},   {"flow", true},     {"sure", true},
+        {"no.", true},      {"from, s", true}, {"to, s", true},      {"length, s", true},
+        {"segment", false}, {"cause", false},  {"direction", false}, {"scope", false},
+        {"flow", true},     {"sure", true},
     };
     const struct wh_result *result = page->result;
     page_heading(page, "Stalls");

@@ -46,7 +46,8 @@ static int put_all(struct report_folder *folder, const struct wh_result *result,
     if (job->draw && job->formats & WH_FORMAT_PLOTS)
         status = job->draw(job->draw_context, folder, error);
     if (!status && job->formats & WH_FORMAT_TEXT)
-        status = put(folder, "report.txt", report_text_run(result, run, false), error);
+        status =
+            put(folder, "report.txt", report_text_run(result, run, job->command, false), error);
     if (!status && job->formats & WH_FORMAT_MARKDOWN) {
         const char *pictures[PICTURES_MAX];
         uint32_t count = folder_pictures(folder, pictures, PICTURES_MAX);

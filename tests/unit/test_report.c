@@ -751,7 +751,7 @@ static void text_says_the_verdict_first(void **state)
 {
     (void)state;
     struct wh_result result = founding_case();
-    char *text = report_text(&result, false);
+    char *text = report_text(&result, "whichhop eth0=a", false);
     assert_non_null(text);
     assert_memory_equal(text, "Verdict: xenbrE..xenbrD, freeze (98 % sure)\n", 44);
     assert_contains(text, "xenbrE ==[freeze]== xenbrD -- clients");
@@ -771,7 +771,7 @@ static void text_keeps_its_width(void **state)
     struct wh_result bare = bare_case();
     const struct wh_result *const results[] = {&h->result, &bare};
     for (int i = 0; i < 2; i++) {
-        char *text = report_text(results[i], false);
+        char *text = report_text(results[i], EVIL2 EVIL2, false);
         assert_non_null(text);
         assert_valid_utf8(text);
         assert_no_controls(text);
@@ -786,7 +786,8 @@ static void colours_add_only_escapes(void **state)
 {
     (void)state;
     struct wh_result result = founding_case();
-    char *plain = report_text(&result, false), *coloured = report_text(&result, true);
+    char *plain = report_text(&result, "whichhop eth0=a", false),
+         *coloured = report_text(&result, "whichhop eth0=a", true);
     assert_non_null(plain);
     assert_non_null(coloured);
     char *to = coloured;
@@ -809,18 +810,22 @@ static void markdown_tells_it_all(void **state)
     static const char *const PARTS[] = {
         "## `xenbrE..xenbrD` stalls: `freeze` (98 % sure)",
         "**Verdict:** Between xenbrE and xenbrD",
-        "| 1 | 2026-11-22 15:35:32.425526 | 1.393712 | 1.407 | `xenbrE..xenbrD` | `freeze` |",
+        "| 1 | 2026-11-22 15:35:32.425526 | 1.393712 | 2.800923 | 1.407 | `xenbrE..xenbrD` | "
+        "`freeze` |",
         "(`xenbrE` `xenbrE,\"2\".pcapng` frame 4711, 4712, `xenbrD` frame 4698)",
-        "![plots/sequence.svg](plots/sequence.svg)",
+        "![The path: what was lost and stalled at each segment](plots/path.png)",
+        "<details><summary>The worst flows in pictures</summary>\n\n"
+        "![Flow 12: Delay of each segment, both ways](plots/flow-12-delay.png)",
+        "libpcap version ",
         "    whichhop -o report eth0=eth0.pcap",
-        "run `0123456789abcdef`",
+        "Run `0123456789abcdef`",
         "| **supported** |",
         "To decide: Capture on both",
     };
-    static const char *const PICTURES[] = {"plots/sequence.svg"};
+    static const char *const PICTURES[] = {"plots/path.png", "plots/flow-12-delay.png"};
     struct wh_result result = founding_case();
     char *text = report_markdown(&result, "0123456789abcdef", "whichhop -o report eth0=eth0.pcap",
-                                 PICTURES, 1);
+                                 PICTURES, 2);
     assert_non_null(text);
     for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++)
         assert_contains(text, PARTS[i]);
@@ -872,12 +877,14 @@ static void locale_changes_nothing(void **state)
     static const char *const LOCALES[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"};
     struct wh_result result = founding_case();
     char run[REPORT_RUN_SIZE], again[REPORT_RUN_SIZE];
-    char *before = report_json(&result, run), *text = report_text(&result, false);
+    char *before = report_json(&result, run),
+         *text = report_text(&result, "whichhop eth0=a", false);
     for (size_t i = 0; i < sizeof LOCALES / sizeof *LOCALES; i++)
         if (setlocale(LC_ALL, LOCALES[i]))
             break;
     bool comma = localeconv()->decimal_point[0] == ',';
-    char *after = report_json(&result, again), *text_after = report_text(&result, false);
+    char *after = report_json(&result, again),
+         *text_after = report_text(&result, "whichhop eth0=a", false);
     setlocale(LC_ALL, "C");
     assert_string_equal(before, after);
     assert_string_equal(text, text_after);
