@@ -150,10 +150,12 @@ static bool conclude_broken(struct stall_case *item, const struct trail *trail,
                 "it is first seen",
                 what, name_of(item, bad), seconds_of(item, hop_time(bad, breakage->bad_copy)));
     if (count > 1)
-        testify(item, NULL, 0, NULL, 0, "%u packets that were waited for came so", count);
+        testify(item, NULL, 0, NULL, 0, "%u packets that were waited for came broken like this",
+                count);
     if (item->resumed && item->resume_pkt != COPY_NONE)
         testify(item, item->timeline->receiver, item->resume_pkt, NULL, 0,
-                "it went on at %.3f s, when one had come unbroken", seconds_of(item, item->end_ns));
+                "the flow went on at %.3f s, once a whole copy had come",
+                seconds_of(item, item->end_ns));
     return true;
 }
 

@@ -61,12 +61,13 @@ bool rule_not_sent_on(struct stall_case *item)
     conclude(item, WH_CAUSE_LOSS, place_before(item, item->timeline->data), true, CONFIDENCE_HOLE);
     testify(
         item, hop, hop->copies[above].pkt, NULL, 0,
-        "a hole at %s: bytes from %lld on passed at %.3f s, byte %lld did not: it was lost before",
+        "at %s bytes from %lld on passed at %.3f s, and byte %lld had not: it was lost before that "
+        "point",
         name_of(item, hop), (long long)hop_pkt(hop, above)->seq,
         seconds_of(item, hop_time(hop, above)), (long long)item->level);
     if (copy == COPY_NONE)
         return true;
-    testify(item, hop, hop->copies[copy].pkt, NULL, 0, "it came at %.3f s",
+    testify(item, hop, hop->copies[copy].pkt, NULL, 0, "the byte passed there at %.3f s",
             seconds_of(item, hop_time(hop, copy)));
     if (above < copy)
         item->finding->vanished = vanished_before(item, above, copy);
@@ -235,7 +236,7 @@ bool rule_beyond_receiver(struct stall_case *item)
     if (item->resume_pkt == COPY_NONE) {
         conclude(item, WH_CAUSE_UNKNOWN, place, true, CONFIDENCE_GUESS);
         testify(item, NULL, 0, NULL, 0,
-                item->resumed ? "what ended it was seen farther on only"
+                item->resumed ? "what ended the stall was seen at points farther on only"
                               : "nothing came back before the capture ended");
         return true;
     }
@@ -252,7 +253,7 @@ bool rule_beyond_receiver(struct stall_case *item)
         conclude(item, data_was_lost(item) ? WH_CAUSE_LOSS : WH_CAUSE_ACK_LOSS, place, false,
                  CONFIDENCE_IDS);
         testify(item, hop, item->resume_pkt, NULL, 0,
-                "by its IP IDs the receiver sent %d packet%s that never came to %s", skipped,
+                "the receiver's IP IDs skip: it sent %d packet%s that never came to %s", skipped,
                 skipped == 1 ? "" : "s", name_of(item, hop));
     } else if (arrived && answer_was_repeated(item, &passed)) {
         conclude(item, WH_CAUSE_LOSS, place, false, CONFIDENCE_ECHO);
@@ -266,11 +267,12 @@ bool rule_beyond_receiver(struct stall_case *item)
                  : together ? CONFIDENCE_TOGETHER
                             : CONFIDENCE_GUESS);
         testify(item, hop, item->resume_pkt, NULL, 0,
-                arrived ? "the answer at %.3f s is to the first copy: it was held, not lost"
+                arrived ? "the answer at %.3f s is to the first copy: that one had arrived, and "
+                          "was held, not lost"
                 : together
                     ? "at %.3f s more was answered at once than had passed for a round trip: it "
                       "had been held"
-                    : "the answer came only at %.3f s, without a second copy",
+                    : "the answer came only at %.3f s, and no second copy had been sent",
                 seconds_of(item, item->end_ns));
     } else if (lost_mostly(item)) {
         return rule_lost(item); /* the copy that was lost behind the capture cost less time */
@@ -354,7 +356,7 @@ bool rule_acks_beyond_sender(struct stall_case *item)
              false, held ? CONFIDENCE_ECHO : CONFIDENCE_HOLE);
     testify(item, hop, hop->copies[resent.first].pkt, NULL, 0,
             "the acknowledgement of all bytes below %lld passed %s at %.3f s; at %.3f s the sender "
-            "still sent older ones again",
+            "still sent older bytes again",
             (long long)item->level, name_of(item, hop), seconds_of(item, passed_ns),
             seconds_of(item, hop_time(hop, resent.first)));
     if (held)
@@ -421,11 +423,12 @@ bool rule_lost_before_first(struct stall_case *item)
     if (silence_ns * 2 < case_duration(item) || skipped <= 0)
         return false;
     conclude(item, WH_CAUSE_LOSS, place_before(item, item->timeline->data), true, CONFIDENCE_IDS);
-    testify(item, hop, hop->copies[fresh - 1].pkt, hop, hop->copies[fresh].pkt,
-            "by its IP IDs the sender made %d packets between %.3f s and %.3f s that never came to "
-            "%s",
-            skipped, seconds_of(item, hop_time(hop, fresh - 1)),
-            seconds_of(item, hop_time(hop, fresh)), name_of(item, hop));
+    testify(
+        item, hop, hop->copies[fresh - 1].pkt, hop, hop->copies[fresh].pkt,
+        "the sender's IP IDs skip: it made %d packets between %.3f s and %.3f s that never came "
+        "to %s",
+        skipped, seconds_of(item, hop_time(hop, fresh - 1)), seconds_of(item, hop_time(hop, fresh)),
+        name_of(item, hop));
     item->finding->vanished = vanished_before(item, fresh - 1, fresh);
     return true;
 }

@@ -3,6 +3,7 @@
  * Causes that lie between two captures, and the closed window. All of them take a case to be
  * decided when what they see accounts for at least half of its time.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "blame/case.h"
@@ -85,7 +86,7 @@ static bool conclude_window(struct stall_case *item, const struct window_watch *
             (unsigned)track_window(hop->view, closed),
             seconds_of(item, view_time(hop, watch->closed_pkt)), name_of(item, hop));
     if (watch->opened_pkt != COPY_NONE)
-        testify(item, hop, watch->opened_pkt, NULL, 0, "it opened again at %.3f s%s",
+        testify(item, hop, watch->opened_pkt, NULL, 0, "the window opened again at %.3f s%s",
                 seconds_of(item, view_time(hop, watch->opened_pkt)),
                 watch->closed_ns * 2 < case_duration(item)
                     ? ", and the sender did not get to know until later"
@@ -204,19 +205,22 @@ static void tell_freeze(struct stall_case *item, const struct freeze *freeze)
     const struct hop *hop = &freeze->trail->hops[freeze->hop], *next = hop + 1;
     struct held all = came_out_together(freeze);
     uint32_t out = hop->copies[all.first].next, last_out = hop->copies[all.last].next;
+    unsigned bytes = hop_pkt(hop, all.first)->len;
+    char what[40] = "a packet without data";
+    if (bytes)
+        snprintf(what, sizeof what, "a packet of %u bytes", bytes);
     testify(item, hop, hop->copies[all.first].pkt, next, next->copies[out].pkt,
-            "a packet of %u bytes seen at %s at %.3f s reached %s at %.3f s, %.3f s later (usually "
-            "%.3f ms)",
-            (unsigned)hop_pkt(hop, all.first)->len, name_of(item, hop),
-            seconds_of(item, hop_time(hop, all.first)), name_of(item, next),
+            "%s seen at %s at %.3f s reached %s at %.3f s, %.3f s later (usually %.3f ms)", what,
+            name_of(item, hop), seconds_of(item, hop_time(hop, all.first)), name_of(item, next),
             seconds_of(item, hop_time(next, out)), (double)hop_delay(hop, all.first) / 1e9,
             (double)hop->base_delay_ns / 1e6);
     if (all.count > 1)
-        testify(item, hop, hop->copies[all.last].pkt, next, next->copies[last_out].pkt,
-                "%u packets of this flow in all entered there from then on and came out together; "
-                "the last of them entered at %.3f s and came out at %.3f s",
-                (unsigned)all.count, seconds_of(item, hop_time(hop, all.last)),
-                seconds_of(item, hop_time(next, last_out)));
+        testify(
+            item, hop, hop->copies[all.last].pkt, next, next->copies[last_out].pkt,
+            "from then on %u packets of this flow went in there and came out together; the last "
+            "went in at %.3f s and came out at %.3f s",
+            (unsigned)all.count, seconds_of(item, hop_time(hop, all.last)),
+            seconds_of(item, hop_time(next, last_out)));
 }
 
 /* Concludes a freeze of the segment, with what both directions show of it. */
@@ -383,7 +387,8 @@ bool rule_lost(struct stall_case *item)
     struct place place = place_between(hop, next);
     if (conclude_freeze(item, place, CONFIDENCE_OVERFLOW)) {
         testify(item, hop, hop->copies[worst.first].pkt, NULL, 0,
-                "the byte waited for was dropped meanwhile, as the queue was full");
+                "the byte waited for vanished there meanwhile: the queue that filled had no room "
+                "for it");
         return true;
     }
     conclude(item, WH_CAUSE_LOSS, place, true, CONFIDENCE_LOST);
@@ -470,7 +475,7 @@ bool rule_acks_on_path(struct stall_case *item)
     testify(
         item, hop, hop->copies[copy].pkt, NULL, 0,
         "the acknowledgement of all bytes below %lld was seen at %s at %.3f s and never came to "
-        "%s; %u acknowledgements were lost there",
+        "%s; acknowledgements lost there: %u",
         (long long)item->level, name_of(item, hop), seconds_of(item, hop_time(hop, copy)),
         name_of(item, next), (unsigned)lost);
     return true;

@@ -65,19 +65,20 @@ static void tell_queue(struct row *row, const struct passages *passages,
     const struct passage *first = &passages->items[found->first];
     const struct passage *worst = &passages->items[found->worst];
     const struct passage *last = &passages->items[found->last];
-    testify(item, row->in, first->in_pkt, row->out, first->out_pkt,
-            "%s: %.3f s at %.3f s, where the least is %.3f s; more than %.3f s above that is more "
-            "than a path's usual queues",
-            row->how, (double)(first->out_ns - first->in_ns) / 1e9, seconds_of(item, first->out_ns),
-            (double)row->base_ns / 1e9, (double)row->threshold_ns / 1e9);
+    testify(
+        item, row->in, first->in_pkt, row->out, first->out_pkt,
+        "%s: %.3f s for the one that came at %.3f s, where the least is %.3f s; a queue is named "
+        "from %.3f s above that on",
+        row->how, (double)(first->out_ns - first->in_ns) / 1e9, seconds_of(item, first->out_ns),
+        (double)row->base_ns / 1e9, (double)row->threshold_ns / 1e9);
     testify(item, row->in, worst->in_pkt, row->out, worst->out_pkt,
-            "it rose to %.3f s at %.3f s, while packets kept coming out: %u of this flow, never "
+            "that rose to %.3f s at %.3f s, while packets kept coming out: %u of this flow, never "
             "%.3f s without one",
             (double)(worst->out_ns - worst->in_ns) / 1e9, seconds_of(item, worst->out_ns),
             (unsigned)(found->last - found->first + 1),
             (double)(found->silence_ns / NS_PER_MS + 1) / 1e3);
     testify(item, row->in, last->in_pkt, row->out, last->out_pkt,
-            found->ended ? "the last one above came out at %.3f s"
+            found->ended ? "the last one that was so late came out at %.3f s"
                          : "the last packet of the flow came out at %.3f s, still as late",
             seconds_of(item, last->out_ns));
 }

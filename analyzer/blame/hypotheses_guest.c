@@ -219,8 +219,9 @@ static void judge_slots(struct facts *facts, struct answer *answer)
     else
         answer_event(
             answer, WH_UNDECIDED, signs.hole,
-            "%u of %u times a packet was missing behind %s when flows stopped, but not again "
-            "and again with the silence of half seconds that held slots make",
+            "%u of %u times a packet was missing behind %s when flows stopped; held slots would "
+            "show that most times, with a silence of whole half seconds after it, which is not "
+            "seen",
             signs.holes, signs.times, place);
 }
 

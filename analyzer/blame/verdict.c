@@ -203,7 +203,7 @@ static const char *which_way(const struct wh_result *result, const struct wh_ran
         to_server |= stall->direction != WH_TO_CLIENT;
     }
     if (to_client && to_server)
-        return "both ways";
+        return "in both directions";
     return to_client ? "toward the clients" : "toward the servers";
 }
 
@@ -218,53 +218,47 @@ static uint64_t lost_there(const struct wh_result *result, const struct wh_ranki
 static const char *what_happened(const struct wh_result *result, const struct wh_ranking *row,
                                  const char *often, const char *flows, struct arena *arena)
 {
-    double seconds = (double)row->stall_time_ns / 1e9;
+    const char *lasted = arena_printf(arena, "%.1f s%s", (double)row->stall_time_ns / 1e9,
+                                      strcmp(often, "once") == 0 ? "" : " in all");
+    if (!lasted)
+        return NULL;
     const char *way = which_way(result, row);
     switch (row->cause) {
     case WH_CAUSE_FREEZE:
-        return arena_printf(arena,
-                            "packets %s were held and let out together %s, for %.1f s in all (%s)",
-                            way, often, seconds, flows);
+        return arena_printf(arena, "packets %s were held and let out together %s, for %s (%s)", way,
+                            often, lasted, flows);
     case WH_CAUSE_LOSS:
-        return arena_printf(arena, "packets %s were lost: %s stalled %s, for %.1f s in all", way,
-                            flows, often, seconds);
+        return arena_printf(arena, "packets %s were lost: %s stalled %s, for %s", way, flows, often,
+                            lasted);
     case WH_CAUSE_ACK_LOSS:
-        return arena_printf(arena,
-                            "acknowledgements %s were lost: %s stalled %s, for %.1f s in all", way,
-                            flows, often, seconds);
+        return arena_printf(arena, "acknowledgements %s were lost: %s stalled %s, for %s", way,
+                            flows, often, lasted);
     case WH_CAUSE_MTU_BLACKHOLE:
         return arena_printf(
-            arena,
-            "only large packets %s vanished, again and again: %s stalled %s, for %.1f "
-            "s in all",
-            way, flows, often, seconds);
+            arena, "only large packets %s vanished, again and again: %s stalled %s, for %s", way,
+            flows, often, lasted);
     case WH_CAUSE_QUEUEING:
-        return arena_printf(arena,
-                            "packets %s kept coming out, but late: a queue stood there %s, for "
-                            "%.1f s in all (%s)",
-                            way, often, seconds, flows);
+        return arena_printf(
+            arena, "packets %s kept coming out, but late: a queue stood there %s, for %s (%s)", way,
+            often, lasted, flows);
     case WH_CAUSE_CORRUPTION:
         return arena_printf(arena,
-                            "packets %s broke, as their checksums show: %s stalled %s, for %.1f s "
-                            "in all",
-                            way, flows, often, seconds);
+                            "packets %s broke, as their checksums show: %s stalled %s, for %s", way,
+                            flows, often, lasted);
     case WH_CAUSE_NAT:
-        return arena_printf(arena,
-                            "the translation of addresses failed: %s stalled %s, for %.1f s in all",
-                            flows, often, seconds);
+        return arena_printf(arena, "the translation of addresses failed: %s stalled %s, for %s",
+                            flows, often, lasted);
     case WH_CAUSE_ZERO_WINDOW:
-        return arena_printf(arena, "the receiver's window was closed %s, for %.1f s in all (%s)",
-                            often, seconds, flows);
+        return arena_printf(arena, "the receiver's window was closed %s, for %s (%s)", often,
+                            lasted, flows);
     case WH_CAUSE_SENDER_IDLE:
-        return arena_printf(
-            arena,
-            "the sender paused %s in mid-transfer, for %.1f s in all, with the window "
-            "open and nothing unacknowledged (%s)",
-            often, seconds, flows);
-    default:
         return arena_printf(arena,
-                            "%s stalled %s, for %.1f s in all; these captures do not show why",
-                            flows, often, seconds);
+                            "the sender paused %s in mid-transfer, for %s, with the window open "
+                            "and nothing unacknowledged (%s)",
+                            often, lasted, flows);
+    default:
+        return arena_printf(arena, "%s stalled %s, for %s; these captures do not show why", flows,
+                            often, lasted);
     }
 }
 

@@ -99,11 +99,12 @@ static void say_verdict(struct page *page)
     page_say(page, &title, 0);
     buffer_add(&page->out, page->style.plain);
     page_say_text(page, words_or(verdict->sentence, ""), 2);
-    struct buffer suspicions = {0};
-    facts_suspicions(&suspicions, result);
-    if (verdict->stalled && suspicions.length)
+    if (verdict->stalled && result->hypothesis_count) {
+        struct buffer suspicions = {0};
+        buffer_add(&suspicions, "Suspicions: ");
+        facts_suspicions(&suspicions, result);
         page_say(page, &suspicions, 2);
-    buffer_free(&suspicions);
+    }
     buffer_add(&page->out, "\n");
     draw_path(page);
     struct buffer times = {0};
