@@ -6,6 +6,7 @@
 # make lab      runs the test network (root) and scores whichhop over its captures
 # make score    scores whichhop over captures with truth: SETS="FOLDER ..." (default: all in the tree)
 # make sets     makes tests/sets anew (root): FROM="FOLDER ..." with runs of the test network to take
+# make pages    makes docs/causes.md and docs/pictures/ anew
 # make install  PREFIX=/usr/local
 
 STAGES := base read decode track match align join follow detect blame report plot
@@ -39,7 +40,7 @@ objects_of = $(if $(filter run,$(call stage_of,$(1))),\
 	$(foreach s,$(call upto,$(call stage_of,$(1))),\
 	$(patsubst analyzer/%.c,build/asan/%.o,$(sort $(wildcard analyzer/$(s)/*.c)))))
 
-.PHONY: all demo check unit scorer cases properties score score-asan docs sets lab install clean tools-build tools-check tools-ci tidy format
+.PHONY: all demo check unit scorer cases properties score score-asan docs sets lab install clean tools-build tools-check tools-ci tidy format pages
 all: build/whichhop
 
 build/whichhop: $(OBJECTS)
@@ -116,8 +117,16 @@ tidy:
 format:
 	@clang-format -i $(SOURCES) $(wildcard analyzer/*.h analyzer/*/*.h include/*.h tests/unit/*.[ch])
 
+# The man page is checked where there is something to check it with.
+pages: all
+	@mkdir -p docs/pictures
+	@docs/make-causes build/whichhop > docs/causes.md
+	@docs/make-pictures build/whichhop samples docs/pictures
+	@! command -v mandoc >/dev/null || mandoc -Tlint -W warning docs/whichhop.1
+
 install: all
 	install -D build/whichhop $(DESTDIR)$(PREFIX)/bin/whichhop
+	install -D -m 644 docs/whichhop.1 $(DESTDIR)$(PREFIX)/share/man/man1/whichhop.1
 
 clean:
 	rm -rf build

@@ -314,7 +314,7 @@ void facts_overlap(struct buffer *buffer, const struct wh_result *result)
 
 void facts_suspicions(struct buffer *buffer, const struct wh_result *result)
 {
-    const char *between = "supported: ";
+    const char *between = "Supported suspicion: ";
     uint32_t count[3] = {0};
     for (uint32_t i = 0; i < result->hypothesis_count; i++) {
         const struct wh_hypothesis *hypothesis = &result->hypotheses[i];
@@ -327,7 +327,7 @@ void facts_suspicions(struct buffer *buffer, const struct wh_result *result)
     }
     if (result->hypothesis_count)
         buffer_printf(buffer, "%s%s undecided, %s excluded.",
-                      *between == ';' ? ". " : "none of the usual ones is supported; ",
+                      *between == ';' ? ". " : "None of the usual suspicions is supported; ",
                       number_count(count[WH_UNDECIDED]).text,
                       number_count(count[WH_EXCLUDED]).text);
 }

@@ -52,7 +52,7 @@ static void head_suspicions(struct markdown *page)
     struct buffer facts = {0};
     facts_suspicions(&facts, page->result);
     if (facts.length) {
-        buffer_add(&page->out, "\n\n**Suspicions:** ");
+        buffer_add(&page->out, "\n\n");
         markdown_prose(&page->out, facts.failed ? "" : facts.bytes, 250);
     }
     page->out.failed = page->out.failed || facts.failed;

@@ -116,7 +116,7 @@ const char *facts_merged(void);
 /* "All 3 points captured at the same time for 9.410 s, ...": what part of the time each capture
  * covers. */
 void facts_overlap(struct buffer *buffer, const struct wh_result *result);
-/* "supported: A; B. 1 undecided, 11 excluded."; empty where nothing was asked. */
+/* "Supported suspicion: A; B. 1 undecided, 11 excluded."; empty where nothing was asked. */
 void facts_suspicions(struct buffer *buffer, const struct wh_result *result);
 /* "whichhop 0.1.0, libpcap 1.10.3, ...": what made the report. */
 void facts_versions(struct buffer *buffer);

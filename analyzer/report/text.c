@@ -101,7 +101,6 @@ static void say_verdict(struct page *page)
     page_say_text(page, words_or(verdict->sentence, ""), 2);
     if (verdict->stalled && result->hypothesis_count) {
         struct buffer suspicions = {0};
-        buffer_add(&suspicions, "Suspicions: ");
         facts_suspicions(&suspicions, result);
         page_say(page, &suspicions, 2);
     }
