@@ -14,7 +14,7 @@ STAGES := base read decode track match align join follow detect blame report plo
 PACKAGES_BUILD := gcc make libc6-dev libpcap-dev libtrace3-dev libplot-dev zlib1g-dev libpng-dev liblzma-dev \
 	libbz2-dev libjson-c-dev libxxhash-dev
 PACKAGES_CHECK := libcmocka-dev python3-minimal libpython3-stdlib
-PACKAGES_CI    := git ca-certificates clang clang-tidy clang-format tshark tcpdump iproute2 nftables ethtool procps
+PACKAGES_CI    := git ca-certificates clang clang-tidy clang-format tshark mandoc python3-markdown-it tcpdump iproute2 nftables ethtool procps
 
 PREFIX  ?= /usr/local
 JOBS    := $(shell nproc 2>/dev/null || echo 1)

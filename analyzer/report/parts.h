@@ -174,6 +174,7 @@ struct page {
     struct buffer out;
     const struct wh_result *result;
     const char *run, *command; /* the command may be NULL */
+    bool pictures;
     struct style style;
 };
 

@@ -24,12 +24,12 @@ int report_run(const struct wh_result *result, char run[REPORT_RUN_SIZE]);
 
 /* Each returns a string for the caller to free, NULL when memory is out. `run` is report_run's.
  * `command` is the command line or NULL.
- * report_text: `colours` adds the escapes of a colour terminal.
- * report_markdown: for an issue tracker, below REPORT_MARKDOWN_BYTES; `picture_paths` are relative
- * to the report's folder. */
+ * report_text: `pictures`: there are some in the folder's plots/; `colours` adds the escapes of a
+ * colour terminal. report_markdown: for an issue tracker, below REPORT_MARKDOWN_BYTES;
+ * `picture_paths` are relative to the report's folder. */
 char *report_text(const struct wh_result *result, const char *command, bool colours);
 char *report_text_run(const struct wh_result *result, const char *run, const char *command,
-                      bool colours);
+                      bool pictures, bool colours);
 char *report_markdown(const struct wh_result *result, const char *run, const char *command,
                       const char *const *picture_paths, size_t picture_count);
 char *report_json(const struct wh_result *result, char run[REPORT_RUN_SIZE]); /* fills in `run` */

@@ -204,7 +204,7 @@ void page_evidence(struct buffer *out, const struct wh_result *result,
 /* ---- all ------------------------------------------------------------------------------------- */
 
 char *report_text_run(const struct wh_result *result, const char *run, const char *command,
-                      bool colours)
+                      bool pictures, bool colours)
 {
     static const struct style PLAIN = {"", "", "", "", ""};
     static const struct style COLOURS = {"\033[1m", "\033[1;32m", "\033[1;31m", "\033[2m",
@@ -214,8 +214,11 @@ char *report_text_run(const struct wh_result *result, const char *run, const cha
         text_stalled_flows, text_joints,     text_segments, text_points,
         text_matching,      text_hypotheses, text_made,
     };
-    struct page page = {
-        .result = result, .run = run, .command = command, .style = colours ? COLOURS : PLAIN};
+    struct page page = {.result = result,
+                        .run = run,
+                        .command = command,
+                        .pictures = pictures,
+                        .style = colours ? COLOURS : PLAIN};
     for (size_t i = 0; i < sizeof SECTIONS / sizeof *SECTIONS; i++)
         SECTIONS[i](&page);
     return buffer_take(&page.out);
@@ -224,5 +227,5 @@ char *report_text_run(const struct wh_result *result, const char *run, const cha
 char *report_text(const struct wh_result *result, const char *command, bool colours)
 {
     char run[REPORT_RUN_SIZE];
-    return report_run(result, run) ? NULL : report_text_run(result, run, command, colours);
+    return report_run(result, run) ? NULL : report_text_run(result, run, command, false, colours);
 }

@@ -73,4 +73,10 @@ void text_made(struct page *page)
                   "what the words mean and what to do.",
                   page->run);
     page_say(page, &run, 2);
+    if (page->pictures)
+        page_say_text(
+            page,
+            "Pictures, each as .svg and .png: plots/path (the path), plots/flows (all flows "
+            "over time), plots/flow-N-... (the flows that stalled longest).",
+            2);
 }

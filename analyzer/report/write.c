@@ -45,12 +45,12 @@ static int put_all(struct report_folder *folder, const struct wh_result *result,
     int status = WH_OK;
     if (job->draw && job->formats & WH_FORMAT_PLOTS)
         status = job->draw(job->draw_context, folder, error);
+    const char *pictures[PICTURES_MAX];
+    uint32_t count = folder_pictures(folder, pictures, PICTURES_MAX);
     if (!status && job->formats & WH_FORMAT_TEXT)
-        status =
-            put(folder, "report.txt", report_text_run(result, run, job->command, false), error);
+        status = put(folder, "report.txt",
+                     report_text_run(result, run, job->command, count > 0, false), error);
     if (!status && job->formats & WH_FORMAT_MARKDOWN) {
-        const char *pictures[PICTURES_MAX];
-        uint32_t count = folder_pictures(folder, pictures, PICTURES_MAX);
         status = put(folder, "report.md",
                      report_markdown(result, run, job->command, pictures, count), error);
     }
