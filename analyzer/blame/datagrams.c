@@ -36,7 +36,7 @@ static struct passage passage_of(const struct trail *trail, uint32_t copy)
         uint8_t fate = hop->copies[copy].fate;
         if (fate == FATE_LOST || fate == FATE_PARTLY)
             return (struct passage){.end = VANISHED, .hop = k, .left_ns = NEVER};
-        if (fate != FATE_ARRIVED)
+        if (fate != FATE_ARRIVED || hop->copies[copy].next == COPY_NONE)
             return (struct passage){.end = NOT_KNOWN, .left_ns = NEVER};
         int64_t excess_ns = hop_delay(hop, copy) - hop->base_delay_ns;
         passage.end = excess_ns >= HELD_LEAST_NS ? HELD_UP : passage.end;
