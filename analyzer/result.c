@@ -524,6 +524,6 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
     ok = true;
 cleanup:
     free(numbers.id);
-    free(numbers.flow);
+    analysis->flow_of_id = numbers.flow;
     return ok ? WH_OK : error_memory(error, "the result");
 }

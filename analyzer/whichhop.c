@@ -445,6 +445,7 @@ void wh_free(struct wh_analysis *analysis)
     free(analysis->traffic);
     free(analysis->events);
     free(analysis->totals);
+    free(analysis->flow_of_id);
     free(analysis->warnings);
     match_free(&analysis->flows);
     arena_free(&analysis->arena);

@@ -11,6 +11,15 @@ static uint64_t distance(int64_t from, int64_t to)
     return (uint64_t)to - (uint64_t)from;
 }
 
+void axis_widen(struct axis *axis, int64_t least)
+{
+    if (axis->to > axis->from)
+        return;
+    if (axis->from > INT64_MAX - least)
+        axis->from = INT64_MAX - least;
+    axis->to = axis->from + least;
+}
+
 double axis_part(const struct axis *axis, int64_t value)
 {
     if (value <= axis->from)
@@ -84,12 +93,27 @@ char *axis_number(int64_t value, int64_t step, int64_t unit, char *buffer, size_
     return buffer;
 }
 
-struct byte_unit axis_byte_unit(int64_t most)
+static struct byte_unit choose_unit(const struct byte_unit *units, size_t count, int64_t most)
 {
-    static const struct byte_unit units[] = {
-        {"TB", INT64_C(1000000000000)}, {"GB", 1000000000}, {"MB", 1000000}, {"kB", 1000}};
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+    for (size_t i = 0; i + 1 < count; i++)
         if (most / 2 >= units[i].bytes)
             return units[i];
-    return (struct byte_unit){"bytes", 1};
+    return units[count - 1];
+}
+
+struct byte_unit axis_byte_unit(int64_t most)
+{
+    static const struct byte_unit units[] = {{"TB", INT64_C(1000000000000)},
+                                             {"GB", 1000000000},
+                                             {"MB", 1000000},
+                                             {"kB", 1000},
+                                             {"bytes", 1}};
+    return choose_unit(units, sizeof units / sizeof *units, most);
+}
+
+struct byte_unit axis_bit_unit(int64_t most)
+{
+    static const struct byte_unit units[] = {
+        {"Gbit/s", 1000000000}, {"Mbit/s", 1000000}, {"kbit/s", 1000}, {"bit/s", 1}};
+    return choose_unit(units, sizeof units / sizeof *units, most);
 }

@@ -18,6 +18,9 @@ struct ticks {
     uint32_t count;
 };
 
+/* An axis needs some length: to = from + `least` where it has none. */
+void axis_widen(struct axis *axis, int64_t least);
+
 /* How far along the axis a value lies, 0 to 1; values beyond the ends are at the ends. */
 double axis_part(const struct axis *axis, int64_t value);
 
@@ -38,6 +41,9 @@ struct byte_unit {
     const char *name; /* "MB" */
     int64_t bytes;
 };
+
+/* The decimal unit that suits a rate of `most` bits a second; `bytes` are bits here. */
+struct byte_unit axis_bit_unit(int64_t most);
 
 /* The decimal unit that suits an axis reaching to `most` bytes. */
 struct byte_unit axis_byte_unit(int64_t most);

@@ -20,20 +20,24 @@
 #define BITMAP_VERTICES_MAX 50000u
 
 /* Every parameter that would otherwise be taken from the environment. */
-static int set_parameters(plPlotterParams *parameters)
+static int set_parameters(plPlotterParams *parameters, uint32_t height)
 {
-    static const struct {
+    char page[64], bitmap[64];
+    const struct {
         const char *name;
         char *value;
     } settings[] = {
-        {"PAGESIZE", "letter,xsize=16in,ysize=9in"},
-        {"BITMAPSIZE", "4800x2700"}, /* CANVAS_WIDTH x CANVAS_HEIGHT, oversampled */
+        {"PAGESIZE", page},
+        {"BITMAPSIZE", bitmap},
         {"BG_COLOR", "white"},
         {"EMULATE_COLOR", "no"},
         {"MAX_LINE_LENGTH", "10000000"}, /* never cut a path in two */
         {"PNM_PORTABLE", "no"},
         {"ROTATION", "0"},
     };
+    snprintf(page, sizeof page, "letter,xsize=16in,ysize=%u.%02uin", height / 100, height % 100);
+    snprintf(bitmap, sizeof bitmap, "%ux%u", CANVAS_WIDTH * IMAGE_OVERSAMPLING,
+             height * IMAGE_OVERSAMPLING);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         if (pl_setplparam(parameters, settings[i].name, settings[i].value) < 0)
             return WH_ERROR;
@@ -48,19 +52,20 @@ static FILE *open_streams(struct canvas *canvas)
         return NULL;
     if (canvas->format == CANVAS_SVG)
         return open_memstream(&canvas->text, &canvas->text_size);
-    return image_open(&canvas->image, CANVAS_WIDTH, CANVAS_HEIGHT);
+    return image_open(&canvas->image, CANVAS_WIDTH, canvas->height);
 }
 
-int canvas_open(struct canvas *canvas, enum canvas_format format, struct wh_error *error)
+int canvas_open(struct canvas *canvas, enum canvas_format format, uint32_t height,
+                struct wh_error *error)
 {
-    *canvas = (struct canvas){.format = format};
+    *canvas = (struct canvas){.format = format, .height = height};
     canvas->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (canvas->c_locale)
         canvas->caller_locale = uselocale(canvas->c_locale);
     canvas->stream = open_streams(canvas);
     canvas->parameters = pl_newplparams();
     if (!canvas->c_locale || !canvas->stream || !canvas->parameters ||
-        set_parameters(canvas->parameters))
+        set_parameters(canvas->parameters, height))
         return error_memory(error, "a plot");
 
     /* Without a stream for messages libplot keeps them to itself. */
@@ -70,7 +75,7 @@ int canvas_open(struct canvas *canvas, enum canvas_format format, struct wh_erro
         return error_set(error, NULL, 0, 0, "libplot cannot draw %s",
                          format == CANVAS_SVG ? "SVG" : "bitmaps");
     canvas->drawing = true;
-    pl_fspace_r(canvas->plotter, 0, 0, CANVAS_WIDTH, CANVAS_HEIGHT);
+    pl_fspace_r(canvas->plotter, 0, 0, CANVAS_WIDTH, height);
     pl_erase_r(canvas->plotter);
     pl_joinmod_r(canvas->plotter, "round");
     pl_capmod_r(canvas->plotter, "butt");
@@ -84,7 +89,8 @@ static int finish_svg(struct canvas *canvas, const char *title, const char *desc
     FILE *out = open_memstream(&text, size);
     if (!out)
         return error_memory(error, "a plot");
-    int status = svg_rewrite(canvas->text, canvas->anchors, title, description, out, error);
+    const struct svg_page page = {CANVAS_WIDTH, canvas->height, title, description};
+    int status = svg_rewrite(canvas->text, canvas->anchors, &page, out, error);
     bool whole = !ferror(out);
     whole = fclose(out) == 0 && whole;
     if (!status && !whole)

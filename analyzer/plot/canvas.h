@@ -15,8 +15,9 @@
 #include "plot/image.h"
 #include "whichhop.h"
 
-#define CANVAS_WIDTH  1600
-#define CANVAS_HEIGHT 900
+#define CANVAS_WIDTH      1600
+#define CANVAS_HEIGHT     900 /* the usual one: 16 to 9, as a slide */
+#define CANVAS_HEIGHT_MAX 6000
 
 enum canvas_format { CANVAS_SVG, CANVAS_PNG };
 enum canvas_anchor { ANCHOR_LEFT = 'l', ANCHOR_CENTER = 'c', ANCHOR_RIGHT = 'r' };
@@ -26,6 +27,7 @@ struct plPlotterParamsStruct;
 
 struct canvas {
     enum canvas_format format;
+    uint32_t height;
     struct plPlotterParamsStruct *parameters;
     struct plPlotterStruct *plotter;
     FILE *stream; /* what libplot writes to: `text` or `image` */
@@ -44,7 +46,8 @@ struct canvas {
 
 /* Ready to be drawn on. Until canvas_free, the calling thread is in the C locale, because libplot
  * writes numbers with printf. */
-int canvas_open(struct canvas *canvas, enum canvas_format format, struct wh_error *error);
+int canvas_open(struct canvas *canvas, enum canvas_format format, uint32_t height,
+                struct wh_error *error);
 
 /* Ends the drawing and gives the file's bytes, to be freed by the caller. `title` and
  * `description` are what a screen reader says of the SVG. */

@@ -1,233 +1,235 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Everything around the data: titles, grid, numbers, legend. */
+/* Everything around the data: titles, grid, numbers, stalls shaded and named. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "plot/scene.h"
+#include "base/error.h"
+#include "plot/frame_parts.h"
+#include "plot/paragraph.h"
 
-#define LEGEND_MAX (WH_POINTS_MAX + 8u)
-#define SWATCH_PX  38.0
+#define EDGE_LINE 0xb08a30u
 
+const struct canvas_text frame_label_text = {TEXT_PX, INK, ANCHOR_LEFT, false, false};
 static const struct canvas_text small_text = {TEXT_PX, INK, ANCHOR_CENTER, false, false};
 
-static void draw_titles(const struct scene *scene)
+double frame_head(const struct frame *frame, bool draw)
 {
     static const struct canvas_text title_text = {29, INK, ANCHOR_LEFT, true, false};
-    static const struct canvas_text subtitle_text = {22, 0x3a3a3au, ANCHOR_LEFT, false, false};
-    const struct plot_sequence *sequence = scene->sequence;
-    const char *title = sequence->title ? sequence->title : "";
-    const char *subtitle = sequence->subtitle ? sequence->subtitle : "";
+    static const struct canvas_text subtitle_text = {21, 0x3a3a3au, ANCHOR_LEFT, false, false};
+    struct canvas *canvas = frame->canvas;
+    const char *title = frame->what->title ? frame->what->title : "";
+    const char *subtitle = frame->what->subtitle ? frame->what->subtitle : "";
     double width = CANVAS_WIDTH - 2 * 24;
     char text[512];
-    canvas_write(scene->canvas, &title_text, 24, CANVAS_HEIGHT - 42,
-                 canvas_fit(scene->canvas, &title_text, title, width, text, sizeof text));
-    canvas_write(scene->canvas, &subtitle_text, 24, CANVAS_HEIGHT - 75,
-                 canvas_fit(scene->canvas, &subtitle_text, subtitle, width, text, sizeof text));
-}
-
-static void draw_offset_ticks(const struct scene *scene)
-{
-    const struct axis *axis = &scene->grid.offset;
-    static const struct canvas_text number = {TEXT_PX, INK, ANCHOR_RIGHT, false, false};
-    static const struct canvas_text title = {TEXT_PX, INK, ANCHOR_CENTER, false, true};
-    uint32_t most = (uint32_t)fmax(2, (scene->top - scene->bottom) / 55);
-    struct ticks ticks = axis_ticks(axis, most);
-    struct byte_unit unit = axis_byte_unit(axis->to);
-    char text[64];
-    for (uint32_t i = 0; i < ticks.count; i++) {
-        int64_t value = axis_tick(&ticks, i);
-        double y = axis_pixel(axis, value);
-        canvas_pen(scene->canvas, GRID_LINE, 1, 0);
-        canvas_line(scene->canvas, scene->left, y, scene->right, y);
-        canvas_write(scene->canvas, &number, scene->left - 10, y - 7,
-                     axis_number(value, ticks.step, unit.bytes, text, sizeof text));
-    }
-    snprintf(text, sizeof text, "stream offset, %s", unit.name);
-    canvas_write(scene->canvas, &title, 30, (scene->top + scene->bottom) / 2, text);
+    if (draw)
+        canvas_write(canvas, &title_text, 24, canvas->height - 42,
+                     canvas_fit(canvas, &title_text, title, width, text, sizeof text));
+    uint32_t lines = paragraph_write(canvas, &subtitle_text, 24, canvas->height - 74, width, 26, 2,
+                                     subtitle, draw);
+    return 92 + 26.0 * (lines - 1);
 }
 
 /* Most ticks whose numbers, as wide as the last one, stay apart. */
-static struct ticks time_ticks(const struct scene *scene)
+static struct ticks time_ticks(const struct frame *frame)
 {
-    const struct axis *axis = &scene->grid.time;
+    const struct axis *axis = &frame->time;
     struct ticks ticks = {0};
     for (uint32_t most = 15; most >= 2; most--) {
         char text[64];
         ticks = axis_ticks(axis, most);
         axis_number(axis->to, ticks.step, NS_PER_S, text, sizeof text);
-        double width = canvas_width(scene->canvas, &small_text, text) + 30;
-        if (width * ticks.count < scene->right - scene->left)
+        double width = canvas_width(frame->canvas, &small_text, text) + 30;
+        if (width * ticks.count < FRAME_RIGHT - FRAME_LEFT)
             break;
     }
     return ticks;
 }
 
-static void draw_time_ticks(const struct scene *scene)
+double frame_foot(const struct frame *frame, bool draw)
 {
-    const struct axis *axis = &scene->grid.time;
-    struct ticks ticks = time_ticks(scene);
+    struct canvas *canvas = frame->canvas;
+    uint32_t rows = legend_draw(&frame->legend, canvas, FRAME_LEFT, 0, false);
+    double legend_y = 18 + LEGEND_ROW_PX * (rows - 1);
+    double title_y = legend_y + 38, ticks_y = title_y + 27;
+    if (!draw)
+        return ticks_y + 28;
+    legend_draw(&frame->legend, canvas, FRAME_LEFT, legend_y, true);
+    struct ticks ticks = time_ticks(frame);
     char text[256];
     for (uint32_t i = 0; i < ticks.count; i++) {
         int64_t value = axis_tick(&ticks, i);
-        double x = axis_pixel(axis, value);
-        canvas_pen(scene->canvas, GRID_LINE, 1, 0);
-        canvas_line(scene->canvas, x, scene->bottom, x, scene->top);
-        canvas_line(scene->canvas, x, scene->lanes_bottom, x, scene->lanes_top);
-        canvas_pen(scene->canvas, FRAME_LINE, 1, 0);
-        canvas_line(scene->canvas, x, scene->lanes_bottom - 6, x, scene->lanes_bottom);
+        double x = axis_pixel(&frame->time, value);
+        canvas_pen(canvas, FRAME_LINE, 1, 0);
+        canvas_line(canvas, x, frame->bottom - 6, x, frame->bottom);
         axis_number(value, ticks.step, NS_PER_S, text, sizeof text);
-        double half = canvas_width(scene->canvas, &small_text, text) / 2;
-        double middle = fmin(x, CANVAS_WIDTH - 6 - half);
-        canvas_write(scene->canvas, &small_text, middle, scene->ticks_y, text);
+        double half = canvas_width(canvas, &small_text, text) / 2;
+        canvas_write(canvas, &small_text, fmin(x, CANVAS_WIDTH - 6 - half), ticks_y, text);
     }
-    const char *label = scene->sequence->time_label ? scene->sequence->time_label : "seconds";
-    canvas_write(scene->canvas, &small_text, (scene->left + scene->right) / 2, scene->time_title_y,
-                 canvas_fit(scene->canvas, &small_text, label, scene->right - scene->left, text,
-                            sizeof text));
+    const char *label = frame->what->time_label ? frame->what->time_label : "seconds";
+    double width = FRAME_RIGHT - FRAME_LEFT;
+    canvas_write(canvas, &small_text, (FRAME_LEFT + FRAME_RIGHT) / 2, title_y,
+                 canvas_fit(canvas, &small_text, label, width, text, sizeof text));
+    return ticks_y + 28;
 }
 
-static void outline(const struct scene *scene, double bottom, double top)
+/* ---- stalls ---------------------------------------------------------------------------------- */
+
+char *frame_label(const struct frame *frame, uint32_t label, enum label_form form, char *buffer,
+                  size_t size)
 {
-    canvas_pen(scene->canvas, FRAME_LINE, 1, 0);
-    canvas_move(scene->canvas, scene->left, bottom);
-    canvas_line_to(scene->canvas, scene->right, bottom);
-    canvas_line_to(scene->canvas, scene->right, top);
-    canvas_line_to(scene->canvas, scene->left, top);
-    canvas_line_to(scene->canvas, scene->left, bottom);
-    canvas_end(scene->canvas);
+    uint32_t index = frame->labelled[label];
+    const char *text = frame->what->stalls[index].label;
+    size_t number = text ? strcspn(text, ":") : 0;
+    if (!text || (form == LABEL_SHORT && (!text[number] || number == 0 || number > 8)))
+        snprintf(buffer, size, "%u", index + 1);
+    else if (form == LABEL_SHORT)
+        snprintf(buffer, size, "%.*s", (int)number, text);
+    else
+        snprintf(buffer, size, "%s", text);
+    return buffer;
 }
 
-void draw_frame(const struct scene *scene)
+static void draw_labels(const struct frame *frame)
 {
-    draw_titles(scene);
-    draw_offset_ticks(scene);
-    draw_time_ticks(scene);
-    outline(scene, scene->bottom, scene->top);
-    outline(scene, scene->lanes_bottom, scene->lanes_top);
-    if (scene->empty)
-        canvas_write(scene->canvas, &small_text, (scene->left + scene->right) / 2,
-                     (scene->top + scene->bottom) / 2, "nothing was seen in this time");
-}
-
-/* ---- the legend ------------------------------------------------------------------------------ */
-
-enum swatch {
-    SWATCH_NONE,
-    SWATCH_LINE,
-    SWATCH_THIN,
-    SWATCH_DASHED,
-    SWATCH_DIAMOND,
-    SWATCH_CROSS,
-    SWATCH_BOX
-};
-
-struct entry {
-    enum swatch swatch;
-    uint32_t colour;
-    double width;
-    const char *text;
-};
-
-static void draw_swatch(const struct scene *scene, const struct entry *entry, double x, double y)
-{
-    struct canvas *canvas = scene->canvas;
-    double middle = y + 7;
-    switch (entry->swatch) {
-    case SWATCH_NONE:
-        break;
-    case SWATCH_LINE:
-    case SWATCH_THIN:
-    case SWATCH_DASHED:
-        canvas_pen(canvas, entry->colour, entry->width, entry->swatch == SWATCH_DASHED ? 5 : 0);
-        canvas_line(canvas, x, middle, x + SWATCH_PX, middle);
-        break;
-    case SWATCH_DIAMOND:
-        canvas_pen(canvas, INK, 1.2, 0);
-        canvas_fill(canvas, 0xffffff);
-        draw_diamond(canvas, x + SWATCH_PX / 3, middle, 7);
-        canvas_end(canvas);
-        canvas_box(canvas, INK, x + SWATCH_PX - 9, middle, x + SWATCH_PX - 6, middle + 9);
-        break;
-    case SWATCH_CROSS:
-        canvas_pen(canvas, INK, 3, 0);
-        draw_cross(canvas, x + SWATCH_PX / 3, middle, 6);
-        canvas_end(canvas);
-        canvas_box(canvas, INK, x + SWATCH_PX - 9, middle - 7, x + SWATCH_PX - 6, middle);
-        break;
-    case SWATCH_BOX:
-        canvas_box(canvas, entry->colour, x + 4, middle - 8, x + SWATCH_PX - 4, middle + 8);
-        break;
-    }
-}
-
-static uint32_t list_shades(const struct scene *scene, struct entry *entries, uint32_t count)
-{
-    const struct scene_shade *seen[3] = {NULL, NULL, NULL};
-    const struct axis *time = &scene->grid.time;
-    for (uint32_t i = 0; i < scene->sequence->stall_count; i++) {
-        const struct plot_stall *stall = &scene->sequence->stalls[i];
-        const struct scene_shade *shade = scene_shade(stall->cause);
-        if (stall->end_ns < time->from || stall->start_ns > time->to)
+    for (uint32_t i = 0; i < frame->label_count; i++) {
+        const struct label *label = &frame->labels[i];
+        char text[160];
+        if (label->form == LABEL_NONE)
             continue;
-        for (size_t j = 0; j < 3 && seen[j] != shade; j++) {
-            if (seen[j])
-                continue;
-            seen[j] = shade;
-            entries[count++] = (struct entry){SWATCH_BOX, shade->colour, 0, shade->meaning};
-            break;
-        }
+        double y = frame->top + 9 + LABEL_ROW_PX * label->row;
+        canvas_pen(frame->canvas, EDGE_LINE, 1.2, 0);
+        canvas_line(frame->canvas, label->at, frame->top, label->at, y - 5);
+        canvas_write(frame->canvas, &frame_label_text, label->x, y,
+                     frame_label(frame, i, label->form, text, sizeof text));
     }
-    return count;
 }
 
-static uint32_t list_entries(const struct scene *scene, struct entry *entries)
+/* Which columns are shaded and how; the shorter of two stalls that overlap does not vanish: the
+ * later one is on top. A stall is at least a column wide. */
+static void shade_columns(const struct frame *frame, const struct look_shade **columns)
 {
-    const uint32_t grey = 0x9a9a9a;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < scene->points && scene->points <= 8; i++) {
-        const char *name = scene->sequence->points[i].name;
-        entries[count++] = (struct entry){SWATCH_LINE, scene_point_colour(i),
-                                          scene_point_width(scene, i), name ? name : ""};
+    for (uint32_t i = 0; i < frame->what->stall_count; i++) {
+        const struct plot_stall *stall = &frame->what->stalls[i];
+        if (stall->end_ns < frame->time.from || stall->start_ns > frame->time.to)
+            continue;
+        uint32_t to = frame_column(frame, stall->end_ns);
+        for (uint32_t column = frame_column(frame, stall->start_ns); column <= to; column++)
+            columns[column] = look_shade(stall->cause);
     }
-    if (scene->kinds & KIND_BIT(PLOT_RESENT))
-        entries[count++] = (struct entry){SWATCH_DIAMOND, 0, 0, "sent again"};
-    if (scene->kinds & KIND_BIT(PLOT_LOST))
-        entries[count++] = (struct entry){SWATCH_CROSS, 0, 0, "lost after this point"};
-    if (scene->kinds & KIND_BIT(PLOT_ACK))
-        entries[count++] = (struct entry){SWATCH_THIN, grey, 1.5, "acknowledged"};
-    if (scene->kinds & KIND_BIT(PLOT_WINDOW))
-        entries[count++] = (struct entry){SWATCH_DASHED, grey, 1.5, "window's edge"};
-    return list_shades(scene, entries, count);
 }
 
-uint32_t draw_legend(const struct scene *scene, bool draw)
+static int draw_shades(const struct frame *frame, const struct panel *panels, uint32_t count,
+                       struct wh_error *error)
 {
-    static const struct canvas_text text = {TEXT_PX, INK, ANCHOR_LEFT, false, false};
-    struct entry entries[LEGEND_MAX];
-    uint32_t count = list_entries(scene, entries);
-    char more[64];
-    if (scene->unlabelled) {
-        snprintf(more, sizeof more, "and %u more stalls", scene->unlabelled);
-        entries[count++] = (struct entry){SWATCH_NONE, 0, 0, more};
+    uint32_t last = frame->columns;
+    const struct look_shade **columns = calloc(last, sizeof *columns);
+    if (!columns)
+        return error_memory(error, "a plot's shades");
+    shade_columns(frame, columns);
+    for (uint32_t from = 0, to; from < last; from = to) {
+        for (to = from + 1; to < last && columns[to] == columns[from]; to++)
+            ;
+        for (uint32_t i = 0; columns[from] && i < count; i++)
+            canvas_box(frame->canvas, columns[from]->colour, frame_x(frame, from), panels[i].bottom,
+                       frame_x(frame, to), panels[i].top);
     }
-    double x = scene->left, y = scene->legend_y;
-    uint32_t rows = 1;
+    free(columns);
+    return WH_OK;
+}
+
+/* ---- panels ---------------------------------------------------------------------------------- */
+
+static void outline(const struct frame *frame, const struct panel *panel)
+{
+    canvas_pen(frame->canvas, FRAME_LINE, 1, 0);
+    canvas_move(frame->canvas, FRAME_LEFT, panel->bottom);
+    canvas_line_to(frame->canvas, FRAME_RIGHT, panel->bottom);
+    canvas_line_to(frame->canvas, FRAME_RIGHT, panel->top);
+    canvas_line_to(frame->canvas, FRAME_LEFT, panel->top);
+    canvas_line_to(frame->canvas, FRAME_LEFT, panel->bottom);
+    canvas_end(frame->canvas);
+}
+
+static void time_grid(const struct frame *frame, const struct panel *panel)
+{
+    struct ticks ticks = time_ticks(frame);
+    canvas_pen(frame->canvas, GRID_LINE, 1, 0);
+    for (uint32_t i = 0; i < ticks.count; i++) {
+        double x = axis_pixel(&frame->time, axis_tick(&ticks, i));
+        canvas_line(frame->canvas, x, panel->bottom, x, panel->top);
+    }
+}
+
+int frame_draw(const struct frame *frame, const struct panel *panels, uint32_t count,
+               struct wh_error *error)
+{
+    if (draw_shades(frame, panels, count, error))
+        return WH_ERROR;
     for (uint32_t i = 0; i < count; i++) {
-        char fitted[128];
-        canvas_fit(scene->canvas, &text, entries[i].text, 300, fitted, sizeof fitted);
-        double indent = entries[i].swatch == SWATCH_NONE ? 0 : SWATCH_PX + 8;
-        double width = indent + canvas_width(scene->canvas, &text, fitted);
-        if (x > scene->left && x + width > CANVAS_WIDTH - 10) {
-            x = scene->left;
-            y -= 28;
-            rows++;
-        }
-        if (draw) {
-            draw_swatch(scene, &entries[i], x, y);
-            canvas_write(scene->canvas, &text, x + indent, y, fitted);
-        }
-        x += width + 26;
+        time_grid(frame, &panels[i]);
+        outline(frame, &panels[i]);
     }
-    return rows;
+    frame_head(frame, true);
+    draw_labels(frame);
+    frame_foot(frame, true);
+    return WH_OK;
+}
+
+void frame_heading(const struct frame *frame, const struct panel *panel, const char *name,
+                   const char *note)
+{
+    static const struct canvas_text name_text = {TEXT_PX, INK, ANCHOR_LEFT, true, false};
+    static const struct canvas_text note_text = {TEXT_PX, INK_SOFT, ANCHOR_LEFT, false, false};
+    double room = FRAME_RIGHT - FRAME_LEFT, used;
+    char text[256];
+    canvas_fit(frame->canvas, &name_text, name ? name : "", room / 2, text, sizeof text);
+    used = canvas_width(frame->canvas, &name_text, text) + 16;
+    canvas_write(frame->canvas, &name_text, FRAME_LEFT, panel->top + 6, text);
+    if (note)
+        canvas_write(frame->canvas, &note_text, FRAME_LEFT + used, panel->top + 6,
+                     canvas_fit(frame->canvas, &note_text, note, room - used, text, sizeof text));
+}
+
+void frame_scale(const struct frame *frame, const struct panel *panel, const struct axis *axis,
+                 int64_t unit, const char *title)
+{
+    static const struct canvas_text number = {TEXT_PX, INK, ANCHOR_RIGHT, false, false};
+    static const struct canvas_text beside = {TEXT_PX, INK, ANCHOR_CENTER, false, true};
+    double height = panel->top - panel->bottom;
+    struct ticks ticks = axis_ticks(axis, (uint32_t)fmax(2, height / 50));
+    char text[64];
+    for (uint32_t i = 0; i < ticks.count; i++) {
+        int64_t value = axis_tick(&ticks, i);
+        double y = axis_pixel(axis, value);
+        if (i) {
+            canvas_pen(frame->canvas, GRID_LINE, 1, 0);
+            canvas_line(frame->canvas, FRAME_LEFT, y, FRAME_RIGHT, y);
+        }
+        canvas_write(frame->canvas, &number, FRAME_LEFT - 10, y - 7,
+                     axis_number(value, ticks.step, unit, text, sizeof text));
+    }
+    if (title && canvas_width(frame->canvas, &beside, title) < height)
+        canvas_write(frame->canvas, &beside, 40, (panel->top + panel->bottom) / 2, title);
+}
+
+bool frame_has_gaps(const struct frame *frame, const struct plot_span *gaps, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (gaps[i].to_ns > frame->what->start_ns && gaps[i].from_ns < frame->what->end_ns)
+            return true;
+    return false;
+}
+
+void frame_gaps(const struct frame *frame, const struct panel *panel, const struct plot_span *gaps,
+                uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (gaps[i].to_ns <= frame->time.from || gaps[i].from_ns >= frame->time.to)
+            continue;
+        double x0 = axis_pixel(&frame->time, gaps[i].from_ns);
+        double x1 = axis_pixel(&frame->time, gaps[i].to_ns);
+        draw_hatch(frame->canvas, x0, panel->bottom, fmax(x1, x0 + 2), panel->top);
+    }
 }

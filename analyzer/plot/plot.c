@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A plot from samples to a file that is there whole or not at all. */
-#include "plot/plot.h"
+#include "plot/drawing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,59 +9,35 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "plot/scene.h"
 
 #define SIZE_LIMIT 1000000u
 
-static int draw_all(const struct plot_sequence *sequence, struct canvas *canvas, double cell,
-                    struct wh_error *error)
-{
-    struct scene scene;
-    int status = scene_prepare(&scene, sequence, canvas, cell, error);
-    if (status)
-        goto cleanup;
-    status = draw_shades(&scene, error);
-    if (status)
-        goto cleanup;
-    draw_frame(&scene);
-    status = draw_curves(&scene, error);
-    if (status)
-        goto cleanup;
-    status = draw_lanes(&scene, error);
-    if (status)
-        goto cleanup;
-    draw_labels(&scene);
-    draw_legend(&scene, true);
-cleanup:
-    scene_free(&scene);
-    return status;
-}
-
-static int draw_once(const struct plot_sequence *sequence, enum canvas_format format, double cell,
+static int draw_once(const struct plot_drawing *drawing, enum canvas_format format, double cell,
                      void **bytes, size_t *size, bool *fits, struct wh_error *error)
 {
-    const char *title = sequence->title ? sequence->title : "";
-    const char *subtitle = sequence->subtitle ? sequence->subtitle : "";
+    const char *title = drawing->title ? drawing->title : "";
+    const char *description = drawing->description ? drawing->description : "";
+    uint32_t height = drawing->height < CANVAS_HEIGHT_MAX ? drawing->height : CANVAS_HEIGHT_MAX;
     struct canvas canvas;
-    int status = canvas_open(&canvas, format, error);
+    int status = canvas_open(&canvas, format, height, error);
     if (!status)
-        status = draw_all(sequence, &canvas, cell, error);
+        status = drawing->draw(drawing->data, &canvas, cell, error);
     *fits = !status && !canvas_is_full(&canvas);
     if (*fits)
-        status = canvas_finish(&canvas, title, subtitle, bytes, size, error);
+        status = canvas_finish(&canvas, title, description, bytes, size, error);
     canvas_free(&canvas);
     return status;
 }
 
 /* A pixel, or half of one where it can be looked at larger, is as fine as anyone sees; what is too
  * much for the limit is drawn with coarser time. */
-static int draw_within_limit(const struct plot_sequence *sequence, enum canvas_format format,
+static int draw_within_limit(const struct plot_drawing *drawing, enum canvas_format format,
                              void **bytes, size_t *size, struct wh_error *error)
 {
     double finest = format == CANVAS_SVG ? 0.5 : 1;
     for (unsigned doublings = 0; doublings <= 6; doublings++) {
         bool fits;
-        if (draw_once(sequence, format, finest * (1u << doublings), bytes, size, &fits, error))
+        if (draw_once(drawing, format, finest * (1u << doublings), bytes, size, &fits, error))
             return WH_ERROR;
         if (fits && *size < SIZE_LIMIT)
             return WH_OK;
@@ -101,15 +77,14 @@ static bool ends_with(const char *text, const char *ending)
     return length > tail && strcmp(text + length - tail, ending) == 0;
 }
 
-int plot_write_sequence(const struct plot_sequence *sequence, const char *path,
-                        struct wh_error *error)
+int plot_write(const struct plot_drawing *drawing, const char *path, struct wh_error *error)
 {
     bool svg = ends_with(path, ".svg");
     if (!svg && !ends_with(path, ".png"))
         return error_set(error, path, 0, 0, "a plot's name must end in .svg or .png");
     void *bytes = NULL;
     size_t size = 0;
-    int status = draw_within_limit(sequence, svg ? CANVAS_SVG : CANVAS_PNG, &bytes, &size, error);
+    int status = draw_within_limit(drawing, svg ? CANVAS_SVG : CANVAS_PNG, &bytes, &size, error);
     if (!status)
         status = write_whole(path, bytes, size, error);
     free(bytes);

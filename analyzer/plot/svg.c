@@ -64,23 +64,34 @@ static int not_understood(struct wh_error *error)
     return error_set(error, NULL, 0, 0, "libplot wrote no SVG that could be understood");
 }
 
-int svg_rewrite(const char *drawing, const char *anchors, const char *title,
-                const char *description, FILE *out, struct wh_error *error)
+/* libplot's own root and group scale a square of size 1 to the page, with five digits only; so the
+ * page is given its own. Skips both: returns what is in the group, NULL when it is not there. */
+static const char *find_content(const char *drawing)
 {
-    static const char start[] = "<svg ";
-    const char *root = strstr(drawing, start);
-    const char *root_end = root ? strchr(root, '>') : NULL;
-    const char *body = root_end ? strstr(root_end, "<rect id=\"background\"") : NULL;
-    if (!body || !strstr(body, "</svg>"))
-        return not_understood(error);
+    static const char start[] = "<g id=\"content\" transform=\"";
+    const char *root = strstr(drawing, "<svg ");
+    const char *group = root ? strstr(root, start) : NULL;
+    const char *end = group ? strchr(group + strlen(start), '"') : NULL;
+    return end && strstr(end, "</svg>") ? end + 1 : NULL;
+}
 
-    fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg role=\"img\" ", out);
-    root += strlen(start);
-    fwrite(root, 1, (size_t)(root_end - root), out);
-    fputs(">\n<title>", out);
-    text_write_xml(title, out);
+int svg_rewrite(const char *drawing, const char *anchors, const struct svg_page *page, FILE *out,
+                struct wh_error *error)
+{
+    const char *content = find_content(drawing);
+    if (!content)
+        return not_understood(error);
+    fprintf(out,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" role=\"img\" "
+            "width=\"%u\" height=\"%u\" viewBox=\"0 0 %u %u\">\n<title>",
+            page->width, page->height, page->width, page->height);
+    text_write_xml(page->title, out);
     fputs("</title>\n<desc>", out);
-    text_write_xml(description, out);
-    fputs("</desc>\n", out);
-    return write_body(body, anchors, out) ? WH_OK : not_understood(error);
+    text_write_xml(page->description, out);
+    fprintf(out,
+            "</desc>\n<rect width=\"%u\" height=\"%u\" fill=\"white\"/>\n"
+            "<g id=\"content\" transform=\"translate(0,%u) scale(1,-1)\"",
+            page->width, page->height, page->height);
+    return write_body(content, anchors, out) ? WH_OK : not_understood(error);
 }

@@ -46,7 +46,7 @@ void thin_free(struct thin_path *path)
 
 static bool within(const struct axis *time, const struct plot_sample *sample, unsigned kinds)
 {
-    return sample->kind <= PLOT_WINDOW && (kinds & KIND_BIT(sample->kind)) &&
+    return sample->kind < PLOT_KINDS && (kinds & KIND_BIT(sample->kind)) &&
            sample->time_ns >= time->from && sample->time_ns <= time->to;
 }
 

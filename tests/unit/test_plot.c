@@ -77,16 +77,25 @@ static char *take_file(const char *path, size_t *size)
     return bytes;
 }
 
-static char *plot(const struct plot_sequence *sequence, const char *name, size_t *size)
+typedef int write_sequence(const struct plot_sequence *sequence, const char *path,
+                           struct wh_error *error);
+
+static char *plot_with(write_sequence *write, const struct plot_sequence *sequence,
+                       const char *name, size_t *size)
 {
     struct wh_error error = {0};
-    int status = plot_write_sequence(sequence, in_folder(name), &error);
+    int status = write(sequence, in_folder(name), &error);
     if (status)
         print_error("%s\n", error.text);
     assert_int_equal(status, WH_OK);
     char *bytes = take_file(in_folder(name), size);
     assert_non_null(bytes);
     return bytes;
+}
+
+static char *plot(const struct plot_sequence *sequence, const char *name, size_t *size)
+{
+    return plot_with(plot_write_sequence, sequence, name, size);
 }
 
 /* ---- is it well-formed? -------------------------------------------------------------------- */
@@ -169,15 +178,20 @@ static void check_png(const char *png, size_t size)
     assert_memory_equal(png + size - 8, "IEND\xae\x42\x60\x82", 8);
 }
 
+/* Everything that can be drawn of a sequence, in both formats. */
 static void check_both(const struct plot_sequence *sequence)
 {
-    size_t size;
-    char *bytes = plot(sequence, "p.svg", &size);
-    check_svg(bytes, size);
-    free(bytes);
-    bytes = plot(sequence, "p.png", &size);
-    check_png(bytes, size);
-    free(bytes);
+    static write_sequence *const writers[] = {plot_write_sequence, plot_write_throughput,
+                                              plot_write_window};
+    for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
+        size_t size;
+        char *bytes = plot_with(writers[i], sequence, "p.svg", &size);
+        check_svg(bytes, size);
+        free(bytes);
+        bytes = plot_with(writers[i], sequence, "p.png", &size);
+        check_png(bytes, size);
+        free(bytes);
+    }
 }
 
 /* A flow of `seconds` seen at all points, frozen between the first and the rest in the middle. */
@@ -204,7 +218,7 @@ static struct flow *make_flow(uint32_t points, uint32_t samples, int64_t duratio
             list[i] = (struct plot_sample){held ? duration_ns / 2 : at, INT64_C(1448) * i, 1448,
                                            (uint8_t)(next_random(&random) % 500 ? 0 : 1)};
         }
-        flow->points[p] = (struct plot_point){names[p % 3], list, samples};
+        flow->points[p] = (struct plot_point){names[p % 3], list, samples, NULL, 0};
     }
     for (uint32_t i = 0; i < stalls; i++) {
         int64_t from = duration_ns / stalls * i;
@@ -212,16 +226,12 @@ static struct flow *make_flow(uint32_t points, uint32_t samples, int64_t duratio
         flow->stalls[i] = (struct plot_stall){from, from + duration_ns / stalls / 3,
                                               flow->labels[i], WH_CAUSE_FREEZE};
     }
-    flow->sequence = (struct plot_sequence){"tcp 192.0.2.1:80 \xe2\x86\x92 192.0.2.2:5000",
-                                            "a verdict",
-                                            "seconds since some time",
-                                            flow->points,
-                                            points,
-                                            flow->stalls,
-                                            stalls,
-                                            0,
-                                            duration_ns,
-                                            0};
+    flow->sequence =
+        (struct plot_sequence){{"tcp 192.0.2.1:80 \xe2\x86\x92 192.0.2.2:5000", "a verdict",
+                                "seconds since some time", flow->stalls, stalls, 0, duration_ns},
+                               flow->points,
+                               points,
+                               0};
     return flow;
 }
 
@@ -272,7 +282,7 @@ static void test_noise_stays_small(void **state)
             struct plot_sample *sample = (struct plot_sample *)&flow->points[p].samples[i];
             sample->offset = (int64_t)(next_random(&random) >> 24);
             sample->length = (uint32_t)next_random(&random) & 0xffffffu;
-            sample->kind = (uint8_t)(next_random(&random) % 6);
+            sample->kind = (uint8_t)(next_random(&random) % (PLOT_KINDS + 1));
         }
     check_both(&flow->sequence);
     free_flow(flow);
@@ -317,14 +327,16 @@ static void test_degenerate_inputs(void **state)
                                     {3, INT64_MAX, 0, PLOT_WINDOW},
                                     {INT64_MAX, 0, 0, 77}};
     struct plot_stall stall = {INT64_MIN, INT64_MAX, NULL, WH_CAUSE_UNKNOWN};
-    const struct plot_point points[] = {{"one", &one, 1}, {NULL, extreme, 6}, {"none", NULL, 0}};
+    const struct plot_span gap = {INT64_MIN, INT64_MAX};
+    const struct plot_point points[] = {
+        {"one", &one, 1, &gap, 1}, {NULL, extreme, 6, NULL, 0}, {"none", NULL, 0, &gap, 1}};
     const struct plot_sequence cases[] = {
-        {NULL, NULL, NULL, NULL, 0, NULL, 0, 0, 0, 0},
-        {"t", "s", "x", &points[0], 1, &stall, 1, 0, 10 * NS_PER_S, 0},
-        {"t", "s", "x", &points[2], 1, NULL, 0, 0, NS_PER_S, 0},
-        {"t", "s", "x", points, 3, &stall, 1, INT64_MIN, INT64_MAX, INT64_MAX},
-        {"t", "s", "x", points, 3, &stall, 1, INT64_MAX, INT64_MAX, -1},
-        {"t", "s", "x", points, 3, &stall, 1, 7, 3, 1},
+        {{NULL, NULL, NULL, NULL, 0, 0, 0}, NULL, 0, 0},
+        {{"t", "s", "x", &stall, 1, 0, 10 * NS_PER_S}, &points[0], 1, 0},
+        {{"t", "s", "x", NULL, 0, 0, NS_PER_S}, &points[2], 1, 0},
+        {{"t", "s", "x", &stall, 1, INT64_MIN, INT64_MAX}, points, 3, INT64_MAX},
+        {{"t", "s", "x", &stall, 1, INT64_MAX, INT64_MAX}, points, 3, -1},
+        {{"t", "s", "x", &stall, 1, 7, 3}, points, 3, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_both(&cases[i]);
@@ -338,7 +350,8 @@ static void test_hostile_names(void **state)
     char *endless = calloc(1, 20001);
     assert_non_null(endless);
     memset(endless, 'W', 20000);
-    flow->sequence.title = flow->sequence.subtitle = flow->sequence.time_label = name;
+    flow->sequence.frame.title = flow->sequence.frame.subtitle = name;
+    flow->sequence.frame.time_label = name;
     flow->points[0].name = flow->stalls[0].label = name;
     flow->points[1].name = endless;
     size_t size;
@@ -352,7 +365,8 @@ static void test_hostile_names(void **state)
     check_svg(svg, size);
     free(svg);
 
-    flow->sequence.title = flow->sequence.subtitle = flow->stalls[0].label = endless;
+    flow->sequence.frame.title = flow->sequence.frame.subtitle = endless;
+    flow->stalls[0].label = endless;
     check_both(&flow->sequence);
     free(endless);
     free_flow(flow);

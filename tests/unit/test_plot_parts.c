@@ -80,7 +80,7 @@ static const struct thin_grid small_grid = {{0, 1000, 0, 100}, {0, 1000, 0, 100}
 
 static struct thin_path ranges_of(const struct plot_sample *samples, uint32_t count)
 {
-    struct plot_point point = {"p", samples, count};
+    struct plot_point point = {"p", samples, count, NULL, 0};
     struct thin_path path = {0};
     assert_true(thin_ranges(&small_grid, &point, KIND_BIT(PLOT_DATA), &path));
     return path;
@@ -158,7 +158,7 @@ static void test_samples_on_one_spot_are_merged(void **state)
     assert_int_equal(path.vertices[path.count - 1].row, 100);
     thin_free(&path);
 
-    struct plot_point point = {"p", samples, MANY};
+    struct plot_point point = {"p", samples, MANY, NULL, 0};
     for (uint32_t i = 0; i < MANY; i++)
         samples[i].kind = PLOT_LOST;
     assert_true(thin_marks(&small_grid, &point, PLOT_LOST, 10, 10, &path));
@@ -174,7 +174,7 @@ static void test_levels_keep_peaks(void **state)
                                                  {102, 100, 0, PLOT_ACK}, {103, 300, 0, PLOT_ACK},
                                                  {150, 300, 0, PLOT_ACK}, {160, 2000, 0, PLOT_ACK},
                                                  {170, 300, 0, PLOT_ACK}, {600, 300, 0, PLOT_ACK}};
-    struct plot_point point = {"p", samples, 8};
+    struct plot_point point = {"p", samples, 8, NULL, 0};
     struct thin_path path = {0};
     assert_true(thin_levels(&small_grid, &point, PLOT_ACK, &path));
     bool peak = false, low = false;
@@ -282,13 +282,14 @@ static void test_xml_text(void **state)
 static void test_unexpected_svg_is_refused(void **state)
 {
     (void)state;
-    static const char *const drawings[] = {"", "<svg ", "<svg >", "<svg ><rect id=\"background\"/>",
-                                           "<svg ><rect id=\"background\"/><text >a</text></svg>"};
+    static const char *const drawings[] = {
+        "", "<svg ", "<svg >", "<svg ><g id=\"content\" transform=\"",
+        "<svg ><g id=\"content\" transform=\"x\"><text >a</text></g></svg>"};
+    const struct svg_page page = {16, 9, "t", "d"};
     for (size_t i = 0; i < sizeof drawings / sizeof *drawings; i++) {
         FILE *out = fopen("/dev/null", "w");
         assert_non_null(out);
-        assert_int_equal(svg_rewrite(drawings[i], i == 4 ? "" : "l", "t", "d", out, NULL),
-                         WH_ERROR);
+        assert_int_equal(svg_rewrite(drawings[i], i == 4 ? "" : "l", &page, out, NULL), WH_ERROR);
         fclose(out);
     }
 }

@@ -3,72 +3,14 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "plot/scene.h"
+#include "plot/sequence.h"
+#include "plot/strokes.h"
 
 #define MARK_PX   12u
 #define MARKS_MAX 60u
 
 /* A lone range is drawn at least this high, to be seen at all. */
 #define LONE_PX 7.0
-
-static double column_x(const struct scene *scene, double column)
-{
-    return scene->left + column * (scene->right - scene->left) / scene->grid.columns;
-}
-
-static double row_y(const struct scene *scene, double row)
-{
-    return scene->bottom + row * (scene->top - scene->bottom) / scene->grid.rows;
-}
-
-void draw_diamond(struct canvas *canvas, double x, double y, double size)
-{
-    canvas_move(canvas, x - size, y);
-    canvas_line_to(canvas, x, y - size);
-    canvas_line_to(canvas, x + size, y);
-    canvas_line_to(canvas, x, y + size);
-    canvas_line_to(canvas, x - size, y);
-}
-
-void draw_cross(struct canvas *canvas, double x, double y, double size)
-{
-    canvas_move(canvas, x - size, y - size);
-    canvas_line_to(canvas, x + size, y + size);
-    canvas_move(canvas, x - size, y + size);
-    canvas_line_to(canvas, x + size, y - size);
-}
-
-/* A piece of one vertical stroke, joined to nothing. */
-static bool is_lone(const struct thin_path *path, uint32_t at)
-{
-    const struct thin_vertex *vertices = path->vertices;
-    return vertices[at].move && at + 1 < path->count && !vertices[at + 1].move &&
-           vertices[at].column == vertices[at + 1].column &&
-           (at + 2 == path->count || vertices[at + 2].move);
-}
-
-static void stroke(const struct scene *scene, const struct thin_path *path)
-{
-    for (uint32_t i = 0; i < path->count; i++) {
-        double x = column_x(scene, path->vertices[i].column + 0.5);
-        double y = row_y(scene, path->vertices[i].row);
-        if (!path->vertices[i].move) {
-            canvas_line_to(scene->canvas, x, y);
-            continue;
-        }
-        double top = i + 1 < path->count ? row_y(scene, path->vertices[i + 1].row) : y;
-        if (is_lone(path, i) && top - y >= 0 && top - y < LONE_PX) {
-            y = (y + top - LONE_PX) / 2;
-            canvas_move(scene->canvas, x, y);
-            canvas_line_to(scene->canvas, x, y + LONE_PX);
-            i++;
-            continue;
-        }
-        canvas_move(scene->canvas, x, y);
-    }
-    if (path->count)
-        canvas_end(scene->canvas);
-}
 
 /* Levels first, so that data lies over them. */
 static bool draw_levels(const struct scene *scene, uint32_t index)
@@ -82,9 +24,9 @@ static bool draw_levels(const struct scene *scene, uint32_t index)
         struct thin_path path = {0};
         bool ok = thin_levels(&scene->grid, point, levels[i].kind, &path);
         if (ok) {
-            canvas_pen(scene->canvas, scene_tint(scene_point_colour(index), levels[i].strength),
+            canvas_pen(scene->canvas, look_tint(look_colour(index), levels[i].strength),
                        scene_point_width(scene, index) * 0.5, levels[i].dash);
-            stroke(scene, &path);
+            strokes_draw(scene->canvas, &scene->grid, &path, LONE_PX);
         }
         thin_free(&path);
         if (!ok)
@@ -93,14 +35,29 @@ static bool draw_levels(const struct scene *scene, uint32_t index)
     return true;
 }
 
+/* What the receiver has beyond a hole, when its acknowledgement said so. */
+static bool draw_sacked(const struct scene *scene, uint32_t index)
+{
+    struct thin_grid apart = scene->grid;
+    apart.silence_ns = 0;
+    struct thin_path bars = {0};
+    bool ok = thin_ranges(&apart, &scene->sequence->points[index], KIND_BIT(PLOT_SACK), &bars);
+    if (ok) {
+        canvas_pen(scene->canvas, look_tint(SACKED, 0.6), 2, 0);
+        strokes_draw(scene->canvas, &scene->grid, &bars, LONE_PX);
+    }
+    thin_free(&bars);
+    return ok;
+}
+
 static bool draw_ranges(const struct scene *scene, uint32_t index)
 {
     struct thin_path path = {0};
     bool ok = thin_ranges(&scene->grid, &scene->sequence->points[index],
                           KIND_BIT(PLOT_DATA) | KIND_BIT(PLOT_LOST), &path);
     if (ok) {
-        canvas_pen(scene->canvas, scene_point_colour(index), scene_point_width(scene, index), 0);
-        stroke(scene, &path);
+        canvas_pen(scene->canvas, look_colour(index), scene_point_width(scene, index), 0);
+        strokes_draw(scene->canvas, &scene->grid, &path, LONE_PX);
     }
     thin_free(&path);
     return ok;
@@ -112,8 +69,8 @@ static bool find_marks(const struct scene *scene, const struct plot_point *point
 {
     const struct thin_grid *grid = &scene->grid;
     for (uint32_t apart = MARK_PX; apart < CANVAS_WIDTH; apart *= 2) {
-        double columns = apart * grid->columns / (scene->right - scene->left);
-        double rows = apart * grid->rows / (scene->top - scene->bottom);
+        double columns = apart * grid->columns / (FRAME_RIGHT - FRAME_LEFT);
+        double rows = apart * grid->rows / (scene->curves.top - scene->curves.bottom);
         marks->count = 0;
         if (!thin_marks(grid, point, kind, columns < 1 ? 1 : (uint32_t)columns,
                         rows < 1 ? 1 : (uint32_t)rows, marks))
@@ -135,13 +92,13 @@ static bool draw_resent(const struct scene *scene, uint32_t index)
               find_marks(scene, point, PLOT_RESENT, &marks);
     if (ok && marks.count) {
         double size = 3 + scene_point_width(scene, index) / 2;
-        canvas_pen(scene->canvas, scene_point_colour(index), 2, 0);
-        stroke(scene, &bars);
+        canvas_pen(scene->canvas, look_colour(index), 2, 0);
+        strokes_draw(scene->canvas, &scene->grid, &bars, LONE_PX);
         canvas_pen(scene->canvas, INK, 1, 0);
-        canvas_fill(scene->canvas, scene_point_colour(index));
+        canvas_fill(scene->canvas, look_colour(index));
         for (uint32_t i = 0; i < marks.count; i++)
-            draw_diamond(scene->canvas, column_x(scene, marks.vertices[i].column + 0.5),
-                         row_y(scene, marks.vertices[i].row + 0.5), size);
+            draw_diamond(scene->canvas, strokes_x(&scene->grid, marks.vertices[i].column + 0.5),
+                         strokes_y(&scene->grid, marks.vertices[i].row + 0.5), size);
         canvas_end(scene->canvas);
     }
     thin_free(&bars);
@@ -161,8 +118,8 @@ static bool draw_lost(const struct scene *scene, uint32_t index)
     for (size_t pass = 0; ok && marks.count && pass < 2; pass++) {
         canvas_pen(scene->canvas, strokes[pass].colour, strokes[pass].width, 0);
         for (uint32_t i = 0; i < marks.count; i++)
-            draw_cross(scene->canvas, column_x(scene, marks.vertices[i].column + 0.5),
-                       row_y(scene, marks.vertices[i].row + 0.5), strokes[pass].size);
+            draw_cross(scene->canvas, strokes_x(&scene->grid, marks.vertices[i].column + 0.5),
+                       strokes_y(&scene->grid, marks.vertices[i].row + 0.5), strokes[pass].size);
         canvas_end(scene->canvas);
     }
     thin_free(&marks);
@@ -171,8 +128,8 @@ static bool draw_lost(const struct scene *scene, uint32_t index)
 
 int draw_curves(const struct scene *scene, struct wh_error *error)
 {
-    static bool (*const layers[])(const struct scene *, uint32_t) = {draw_levels, draw_ranges,
-                                                                     draw_resent, draw_lost};
+    static bool (*const layers[])(const struct scene *, uint32_t) = {
+        draw_sacked, draw_levels, draw_ranges, draw_resent, draw_lost};
     for (size_t layer = 0; layer < sizeof layers / sizeof *layers; layer++)
         for (uint32_t i = 0; i < scene->points && !canvas_is_full(scene->canvas); i++)
             if (!layers[layer](scene, i))
@@ -185,14 +142,14 @@ int draw_curves(const struct scene *scene, struct wh_error *error)
 static void draw_runs(const struct scene *scene, const uint8_t *seen, unsigned kinds,
                       uint32_t colour, double low, double high)
 {
-    uint32_t hole = (uint32_t)(1 / scene->cell) + 1;
+    uint32_t hole = (uint32_t)(1 / scene->frame.cell) + 1;
     for (uint32_t from = 0; from < scene->grid.columns; from++) {
         if (!(seen[from] & kinds))
             continue;
         uint32_t last = from;
         for (uint32_t at = from + 1; at < scene->grid.columns && at - last <= hole; at++)
             last = seen[at] & kinds ? at : last;
-        double x0 = column_x(scene, from), x1 = column_x(scene, last + 1);
+        double x0 = strokes_x(&scene->grid, from), x1 = strokes_x(&scene->grid, last + 1);
         double wider = x1 - x0 < 2 ? (2 - (x1 - x0)) / 2 : 0;
         canvas_box(scene->canvas, colour, x0 - wider, low, x1 + wider, high);
         from = last;
@@ -202,23 +159,25 @@ static void draw_runs(const struct scene *scene, const uint8_t *seen, unsigned k
 static void draw_lane(const struct scene *scene, uint32_t index, const uint8_t *seen)
 {
     static const unsigned data = KIND_BIT(PLOT_DATA) | KIND_BIT(PLOT_LOST);
-    double height = (scene->lanes_top - scene->lanes_bottom) / scene->points;
-    double top = scene->lanes_top - height * index;
-    const char *name = scene->sequence->points[index].name;
+    double height = (scene->lanes.top - scene->lanes.bottom) / scene->points;
+    double top = scene->lanes.top - height * index;
+    const struct plot_point *point = &scene->sequence->points[index];
+    const struct panel lane = {top - height, top};
+    const char *name = point->name;
     struct canvas_text how = {height >= 20 ? TEXT_PX : height, INK, ANCHOR_RIGHT, false, false};
     char text[160];
 
-    draw_runs(scene, seen, data, scene_point_colour(index), top - height * 0.85,
-              top - height * 0.15);
+    frame_gaps(&scene->frame, &lane, point->gaps, point->gap_count);
+    draw_runs(scene, seen, data, look_colour(index), top - height * 0.85, top - height * 0.15);
     draw_runs(scene, seen, KIND_BIT(PLOT_RESENT), INK, top - height * 0.45, top - height * 0.05);
     draw_runs(scene, seen, KIND_BIT(PLOT_LOST), INK, top - height * 0.95, top - height * 0.7);
     if (index) {
         canvas_pen(scene->canvas, GRID_LINE, 1, 0);
-        canvas_line(scene->canvas, scene->left, top, scene->right, top);
+        canvas_line(scene->canvas, FRAME_LEFT, top, FRAME_RIGHT, top);
     }
     canvas_write(
-        scene->canvas, &how, scene->left - 10, top - height / 2 - how.size * 0.35,
-        canvas_fit(scene->canvas, &how, name ? name : "", scene->left - 20, text, sizeof text));
+        scene->canvas, &how, FRAME_LEFT - 10, top - height / 2 - how.size * 0.35,
+        canvas_fit(scene->canvas, &how, name ? name : "", FRAME_LEFT - 20, text, sizeof text));
 }
 
 int draw_lanes(const struct scene *scene, struct wh_error *error)

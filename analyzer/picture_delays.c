@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A flow's delay on each segment; beyond the outermost points, how long an answer takes. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "pictures.h"
+
+struct delays {
+    struct plot_delay *items;
+    uint32_t count, capacity;
+};
+
+static bool add_delay(struct delays *delays, int64_t time_ns, int64_t delay_ns, unsigned side)
+{
+    struct plot_delay *delay = ARRAY_PUSH(delays->items, delays->count, delays->capacity);
+    if (delay)
+        *delay = (struct plot_delay){time_ns, delay_ns, side ? WH_TO_CLIENT : WH_TO_SERVER};
+    return delay != NULL;
+}
+
+/* Only between neighbours on the path: over more segments nobody knows where the time went. */
+static bool add_hops(const struct wh_analysis *analysis, const struct trail *trail, unsigned side,
+                     struct delays *delays)
+{
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        const struct hop *hop = &trail->hops[k];
+        unsigned low = hop->place < hop[1].place ? hop->place : hop[1].place;
+        unsigned high = hop->place + hop[1].place - low;
+        if (high != low + 1 || picture_uncertainty(&analysis->result, high) == WH_NONE)
+            continue;
+        for (uint32_t i = 0; i < hop->count; i++)
+            if (hop_delay_known(hop, i) &&
+                !add_delay(&delays[high], hop_time(hop, i) - analysis->epoch.ns, hop_delay(hop, i),
+                           side))
+                return false;
+    }
+    return true;
+}
+
+/* Data on its way out, whose acknowledgement is awaited: in the order of the stream. */
+struct sent {
+    int64_t end, time_ns;
+};
+
+struct awaited {
+    struct sent *items;
+    uint32_t first, count, capacity;
+};
+
+static bool await(struct awaited *awaited, int64_t end, int64_t time_ns)
+{
+    if (awaited->first == awaited->count)
+        awaited->first = awaited->count = 0;
+    struct sent *sent = ARRAY_PUSH(awaited->items, awaited->count, awaited->capacity);
+    if (sent)
+        *sent = (struct sent){end, time_ns};
+    return sent != NULL;
+}
+
+/* From data that leaves the captured path at its outermost point to its acknowledgement. What was
+ * sent more than once says nothing, as nobody knows which copy was answered (RFC 6298, 3). */
+static bool add_answers(const struct wh_analysis *analysis, const struct track_flow *view,
+                        const struct clock_fit *clock, unsigned side, struct delays *delays)
+{
+    struct awaited awaited = {NULL, 0, 0, 0};
+    int64_t high = INT64_MIN;
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < view->pkt_count; i++) {
+        const struct pkt *pkt = &view->pkts[i];
+        int64_t time_ns = picture_time(analysis, clock, pkt->time), sent_ns = WH_NONE;
+        if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
+            continue;
+        if (pkt_side(pkt) == side) {
+            if (pkt_span(pkt) == 0)
+                continue;
+            if (pkt->seq < high)
+                awaited.first = awaited.count;
+            else
+                ok = await(&awaited, pkt_end(pkt), time_ns);
+            high = pkt_end(pkt) > high ? pkt_end(pkt) : high;
+            continue;
+        }
+        while (pkt->ack != ACK_NONE && awaited.first < awaited.count &&
+               awaited.items[awaited.first].end <= pkt->ack)
+            sent_ns = awaited.items[awaited.first++].time_ns;
+        if (sent_ns != WH_NONE)
+            ok = add_delay(delays, sent_ns, time_ns - sent_ns, side);
+    }
+    free(awaited.items);
+    return ok;
+}
+
+/* What goes towards the path's servers is answered from beyond its first point. */
+static bool add_ends(const struct wh_analysis *analysis, const struct flow *flow,
+                     struct delays *delays)
+{
+    unsigned count = analysis->capture_count;
+    for (unsigned end = 0; end < 2; end++) {
+        unsigned point = analysis->alignment.order[end ? count - 1 : 0];
+        unsigned side = end ? !flow->reversed : flow->reversed;
+        if (flow->at[point] &&
+            !add_answers(analysis, flow->at[point], &analysis->alignment.clock[point], side,
+                         &delays[end ? count : 0]))
+            return false;
+    }
+    return true;
+}
+
+static int write_delays(const void *data, const char *path, struct wh_error *error)
+{
+    return plot_write_delays(data, path, error);
+}
+
+int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
+                   struct wh_error *error)
+{
+    const struct wh_analysis *analysis = pictures->analysis;
+    const struct wh_result *result = &analysis->result;
+    struct delays *delays = calloc(result->segment_count + 1, sizeof *delays);
+    struct plot_delay_segment *segments =
+        arena_alloc(&pictures->arena, result->segment_count + 1, sizeof *segments);
+    struct plot_delays plot = {flow->frame, segments, result->segment_count};
+    const char *name = arena_printf(&pictures->arena, "flow-%u-delay", flow->shown->id);
+    plot.frame.title = arena_printf(&pictures->arena, "Delay of each segment (%s, flow %u)",
+                                    flow->shown->protocol, flow->shown->id);
+    bool ok = delays && segments && name && plot.frame.title;
+    for (unsigned side = 0; ok && side < 2; side++)
+        ok = add_hops(analysis, &flow->followed.trail[side], side, delays);
+    ok = ok && add_ends(analysis, flow->flow, delays);
+    for (uint32_t s = 0; ok && s < result->segment_count; s++)
+        segments[s] = (struct plot_delay_segment){
+            .name = result->segments[s].name,
+            .samples = delays[s].items,
+            .sample_count = delays[s].count,
+            .uncertainty_ns = picture_uncertainty(result, s),
+            .round_trip = s == 0 || s + 1 == result->segment_count,
+        };
+    int status = ok ? picture_put(pictures, name, write_delays, &plot, error)
+                    : error_memory(error, "the plots");
+    for (uint32_t s = 0; delays && s < result->segment_count; s++)
+        free(delays[s].items);
+    free(delays);
+    return status;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Shared by the files that turn what was found into pictures: one file a picture. */
+#ifndef WHICHHOP_PICTURES_H
+#define WHICHHOP_PICTURES_H
+
+#include "analysis.h"
+#include "plot/plot.h"
+#include "report/report.h"
+
+struct pictures {
+    const struct wh_analysis *analysis;
+    struct report_folder *folder;
+    struct arena arena; /* of strings and small arrays; everything else is freed by its picture */
+};
+
+/* A flow that is drawn, followed anew. */
+struct picture_flow {
+    const struct wh_flow *shown;
+    const struct flow *flow;
+    struct followed followed;
+    struct plot_frame frame; /* what its plots have in common; without a title */
+    unsigned side;           /* the sender of the direction with more bytes */
+};
+
+/* Stages plots/NAME.svg and plots/NAME.png and writes both. */
+typedef int picture_write(const void *data, const char *path, struct wh_error *error);
+int picture_put(struct pictures *pictures, const char *name, picture_write *write, const void *data,
+                struct wh_error *error);
+
+/* "A..B" of a segment or a span of them; NULL when memory is out. */
+const char *picture_segment(struct pictures *pictures, uint32_t segment, uint32_t span);
+
+/* A time of a point's capture, since the epoch. */
+static inline int64_t picture_time(const struct wh_analysis *analysis,
+                                   const struct clock_fit *clock, struct point_time at)
+{
+    return clock_to_path(clock, at).ns - analysis->epoch.ns;
+}
+
+/* Two neighbouring points' delays are exact within this; WH_NONE: no packet ties their clocks. */
+int64_t picture_uncertainty(const struct wh_result *result, uint32_t segment);
+
+/* Of two flows, the one more worth looking at: -1 the first, 1 the second. */
+int picture_compare_flows(const struct wh_result *result, const struct wh_flow *a,
+                          const struct wh_flow *b);
+
+/* Each makes one picture, or those of one kind. */
+int picture_path(struct pictures *pictures, struct wh_error *error);
+int picture_flows(struct pictures *pictures, const char *time_label, struct wh_error *error);
+int picture_packets(struct pictures *pictures, const struct picture_flow *flow,
+                    struct wh_error *error);
+int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
+                   struct wh_error *error);
+
+#endif

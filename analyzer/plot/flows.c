@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A strip for each flow, and above them how many stall at a time: what stops together is seen. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "plot/drawing.h"
+#include "plot/frame.h"
+
+#define SUM_PX      110.0
+#define AROUND_PX   420u /* all but the strips */
+#define ROW_MOST_PX 64u
+#define NAMED_PX    14.0 /* lower rows bear no name */
+#define ABOUT_PX    44.0 /* lower rows do not say more than a name */
+#define LIFE_COLOUR 0xe4e4e4u
+#define BUSY_COLOUR 0x9c9c9cu
+
+struct chart {
+    struct frame frame;
+    const struct plot_flows *flows;
+    struct panel panels[2]; /* the sum, the strips */
+    uint32_t strips;
+    uint32_t *sums; /* by column and segment: flows that stall in it */
+    uint32_t most;
+};
+
+static double clip_x(const struct chart *chart, int64_t time_ns)
+{
+    return axis_pixel(&chart->frame.time, time_ns);
+}
+
+/* A box at least two pixels wide, to be seen at all. */
+static void draw_span(const struct chart *chart, uint32_t colour, int64_t from_ns, int64_t to_ns,
+                      const struct panel *row)
+{
+    double x0 = clip_x(chart, from_ns), x1 = clip_x(chart, to_ns);
+    double more = x1 - x0 < 2 ? (2 - (x1 - x0)) / 2 : 0;
+    canvas_box(chart->frame.canvas, colour, fmax(x0 - more, FRAME_LEFT), row->bottom,
+               fmin(x1 + more, FRAME_RIGHT), row->top);
+}
+
+static void count_stalls(struct chart *chart)
+{
+    const struct plot_flows *flows = chart->flows;
+    for (uint32_t i = 0; i < flows->stall_count; i++) {
+        const struct plot_strip_stall *stall = &flows->stalls[i];
+        uint32_t last = frame_column(&chart->frame, stall->end_ns);
+        if (stall->segment >= flows->segment_count)
+            continue;
+        for (uint32_t column = frame_column(&chart->frame, stall->start_ns); column <= last;
+             column++)
+            chart->sums[(size_t)column * flows->segment_count + stall->segment]++;
+    }
+    for (uint32_t column = 0; column < chart->frame.columns; column++) {
+        uint32_t sum = 0;
+        for (uint32_t s = 0; s < flows->segment_count; s++)
+            sum += chart->sums[(size_t)column * flows->segment_count + s];
+        chart->most = sum > chart->most ? sum : chart->most;
+    }
+}
+
+static bool same_column(const struct chart *chart, uint32_t a, uint32_t b)
+{
+    uint32_t count = chart->flows->segment_count;
+    for (uint32_t s = 0; s < count; s++)
+        if (chart->sums[(size_t)a * count + s] != chart->sums[(size_t)b * count + s])
+            return false;
+    return true;
+}
+
+/* Stacked: each segment's share on the ones before it. */
+static void draw_sums(const struct chart *chart)
+{
+    uint32_t count = chart->flows->segment_count, columns = chart->frame.columns;
+    const struct axis scale = {0, chart->most ? chart->most : 1, chart->panels[0].bottom,
+                               chart->panels[0].top - 6};
+    frame_scale(&chart->frame, &chart->panels[0], &scale, 1, NULL);
+    for (uint32_t from = 0, to; from < columns; from = to) {
+        for (to = from + 1; to < columns && same_column(chart, from, to); to++)
+            ;
+        uint32_t below = 0;
+        for (uint32_t s = 0; s < count; s++) {
+            uint32_t here = chart->sums[(size_t)from * count + s];
+            if (here)
+                canvas_box(chart->frame.canvas, look_colour(s), frame_x(&chart->frame, from),
+                           axis_pixel(&scale, below), frame_x(&chart->frame, to),
+                           axis_pixel(&scale, below + here));
+            below += here;
+        }
+    }
+}
+
+static void name_strip(const struct chart *chart, const struct plot_strip *strip,
+                       const struct panel *row)
+{
+    double height = row->top - row->bottom;
+    struct canvas_text how = {fmin(TEXT_PX, height - 1), INK, ANCHOR_RIGHT, false, false};
+    struct canvas_text small = {17, INK_SOFT, ANCHOR_LEFT, false, false};
+    bool about = height >= ABOUT_PX && strip->about;
+    char text[200];
+    if (height < NAMED_PX)
+        return;
+    double middle = about ? row->bottom + (height - 22) / 2 : (row->bottom + row->top) / 2;
+    canvas_write(
+        chart->frame.canvas, &how, FRAME_LEFT - 10, middle - how.size * 0.35,
+        canvas_fit(chart->frame.canvas, &how, strip->name, FRAME_LEFT - 30, text, sizeof text));
+    if (about)
+        canvas_write(chart->frame.canvas, &small, FRAME_LEFT + 6, row->top - 19,
+                     canvas_fit(chart->frame.canvas, &small, strip->about,
+                                FRAME_RIGHT - FRAME_LEFT - 12, text, sizeof text));
+}
+
+static void draw_strip(const struct chart *chart, const struct plot_strip *strip, uint32_t index)
+{
+    const struct panel *all = &chart->panels[1];
+    double height = (all->top - all->bottom) / chart->strips;
+    struct panel row = {all->top - height * (index + 1), all->top - height * index};
+    double room = row.top - row.bottom;
+    struct panel life = {row.bottom + room * 0.1, row.top - room * 0.1};
+    if (room >= ABOUT_PX && strip->about)
+        life.top = row.top - 23;
+    struct panel busy = {life.bottom, life.bottom + (life.top - life.bottom) * 0.4};
+    draw_span(chart, LIFE_COLOUR, strip->start_ns, strip->end_ns, &life);
+    for (uint32_t i = 0; i < strip->stall_count; i++)
+        draw_span(chart, look_colour(strip->stalls[i].segment), strip->stalls[i].start_ns,
+                  strip->stalls[i].end_ns, &life);
+    for (uint32_t i = 0; i < strip->active_count; i++)
+        draw_span(chart, BUSY_COLOUR, strip->active[i].from_ns, strip->active[i].to_ns, &busy);
+    name_strip(chart, strip, &row);
+}
+
+static void list_legend(struct chart *chart)
+{
+    const struct plot_flows *flows = chart->flows;
+    struct legend *legend = &chart->frame.legend;
+    legend_add(legend, SWATCH_BOX, LIFE_COLOUR, 0, "from first to last packet");
+    legend_add(legend, SWATCH_BOX, BUSY_COLOUR, 0, "packets pass");
+    for (uint32_t s = 0; s < flows->segment_count; s++) {
+        bool used = false;
+        for (uint32_t i = 0; i < flows->stall_count && !used; i++)
+            used = flows->stalls[i].segment == s;
+        if (used)
+            legend_add(legend, SWATCH_BOX, look_colour(s), 0, flows->segments[s]);
+    }
+    if (flows->left_out)
+        legend_add(legend, SWATCH_NONE, 0, 0, flows->left_out);
+}
+
+static void stack_panels(struct chart *chart)
+{
+    const struct frame *frame = &chart->frame;
+    double top = frame->top - HEADING_PX;
+    if (chart->flows->stall_count) {
+        chart->panels[0] = (struct panel){top - SUM_PX, top};
+        top -= SUM_PX + HEADING_PX + 4;
+    }
+    chart->panels[1] = (struct panel){frame->bottom, top};
+}
+
+static int draw_all(struct chart *chart, struct wh_error *error)
+{
+    const struct plot_flows *flows = chart->flows;
+    uint32_t first = flows->stall_count ? 0 : 1;
+    if (frame_draw(&chart->frame, chart->panels + first, 2 - first, error))
+        return WH_ERROR;
+    if (!first) {
+        count_stalls(chart);
+        frame_heading(&chart->frame, &chart->panels[0], "flows that stall",
+                      "by segment, all flows");
+        draw_sums(chart);
+    }
+    frame_heading(&chart->frame, &chart->panels[1], "each flow", NULL);
+    for (uint32_t i = 0; i < chart->strips && !canvas_is_full(chart->frame.canvas); i++)
+        draw_strip(chart, &flows->strips[i], i);
+    return WH_OK;
+}
+
+static int draw_flows(const void *data, struct canvas *canvas, double cell, struct wh_error *error)
+{
+    const struct plot_flows *flows = data;
+    struct chart chart = {.flows = flows};
+    chart.strips = flows->strip_count < PLOT_STRIPS_MAX ? flows->strip_count : PLOT_STRIPS_MAX;
+    list_legend(&chart);
+    int status = frame_prepare(&chart.frame, &flows->frame, canvas, cell, error);
+    if (!status) {
+        size_t cells = (size_t)chart.frame.columns * (flows->segment_count + 1);
+        chart.sums = calloc(cells, sizeof *chart.sums);
+        status = chart.sums ? WH_OK : error_memory(error, "a plot's strips");
+    }
+    if (!status) {
+        stack_panels(&chart);
+        status = draw_all(&chart, error);
+    }
+    free(chart.sums);
+    frame_free(&chart.frame);
+    return status;
+}
+
+int plot_write_flows(const struct plot_flows *flows, const char *path, struct wh_error *error)
+{
+    uint32_t wanted = AROUND_PX + ROW_MOST_PX * (flows->strip_count < 8 ? flows->strip_count : 8);
+    struct plot_drawing drawing = {flows->frame.title, flows->frame.subtitle,
+                                   wanted < CANVAS_HEIGHT ? wanted : CANVAS_HEIGHT, flows,
+                                   draw_flows};
+    return plot_write(&drawing, path, error);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Bytes in flight below the window, as the point nearest to the sender saw them. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "plot/drawing.h"
+#include "plot/frame.h"
+#include "plot/strokes.h"
+#include "report/parts.h"
+
+#define FLIGHT_COLOUR 0x0072b2u
+#define WINDOW_COLOUR 0xe69f00u
+#define LINE_PX       2.5
+
+/* Where the window is wider than so many times what was ever in flight, it is no limit. */
+#define WINDOW_TIMES 3
+
+struct flight {
+    struct frame frame;
+    struct panel panel;
+    struct thin_grid grid;
+    const struct plot_point *point;
+    struct plot_sample *levels; /* PLOT_ACK: in flight, PLOT_WINDOW: the window; by time */
+    uint32_t count;
+    int64_t most_flight, most_window;
+    int64_t roof; /* the axis' end: higher levels run along it */
+    bool window_known, closed;
+};
+
+static int64_t difference(int64_t high, int64_t low)
+{
+    int64_t value;
+    if (high <= low)
+        return 0;
+    return __builtin_sub_overflow(high, low, &value) ? INT64_MAX : value;
+}
+
+static void add_level(struct flight *flight, int64_t time_ns, int64_t level, enum plot_kind kind)
+{
+    int64_t *most = kind == PLOT_WINDOW ? &flight->most_window : &flight->most_flight;
+    flight->levels[flight->count++] = (struct plot_sample){time_ns, level, 0, (uint8_t)kind};
+    *most = level > *most ? level : *most;
+    flight->window_known = flight->window_known || kind == PLOT_WINDOW;
+    flight->closed = flight->closed || (kind == PLOT_WINDOW && level == 0);
+}
+
+/* What is in flight after each packet, and what the window is when one tells it. */
+static bool find_levels(struct flight *flight)
+{
+    const struct plot_point *point = flight->point;
+    int64_t sent = INT64_MIN, acked = INT64_MIN;
+    flight->levels = calloc((size_t)point->sample_count + 1, sizeof *flight->levels);
+    for (uint32_t i = 0; flight->levels && i < point->sample_count; i++) {
+        const struct plot_sample *sample = &point->samples[i];
+        bool window = sample->kind == PLOT_WINDOW;
+        int64_t end = sample->offset > INT64_MAX - (int64_t)sample->length
+                          ? INT64_MAX
+                          : sample->offset + (int64_t)sample->length;
+        if (sample->kind == PLOT_ACK) {
+            acked = sample->offset > acked ? sample->offset : acked;
+        } else if (!window && sample->kind != PLOT_SACK) {
+            acked = sent == INT64_MIN && acked == INT64_MIN ? sample->offset : acked;
+            sent = end > sent ? end : sent;
+        }
+        if (acked == INT64_MIN || (sent == INT64_MIN && !window))
+            continue;
+        add_level(flight, sample->time_ns, difference(window ? sample->offset : sent, acked),
+                  window ? PLOT_WINDOW : PLOT_ACK);
+    }
+    return flight->levels != NULL;
+}
+
+static void set_roof(struct flight *flight)
+{
+    int64_t flown = flight->most_flight > 1000 ? flight->most_flight : 1000;
+    int64_t limit = flown < INT64_MAX / (2 * WINDOW_TIMES) ? flown * WINDOW_TIMES : INT64_MAX / 2;
+    flight->roof = flight->most_window > flown ? flight->most_window : flown;
+    flight->roof = flight->roof < limit ? flight->roof : limit;
+    for (uint32_t i = 0; i < flight->count; i++)
+        if (flight->levels[i].offset > flight->roof)
+            flight->levels[i].offset = flight->roof;
+}
+
+/* A level holds until the next packet says otherwise, but not over what was not captured. */
+static bool draw_level(const struct flight *flight, unsigned kind, uint32_t colour)
+{
+    uint32_t from = 0;
+    struct thin_path path = {0};
+    bool ok = true;
+    for (uint32_t gap = 0; ok && gap <= flight->point->gap_count; gap++) {
+        int64_t until =
+            gap < flight->point->gap_count ? flight->point->gaps[gap].from_ns : INT64_MAX;
+        uint32_t to = from;
+        while (to < flight->count && (flight->levels[to].time_ns <= until || until == INT64_MAX))
+            to++;
+        const struct plot_point stretch = {"", flight->levels + from, to - from, NULL, 0};
+        ok = thin_levels(&flight->grid, &stretch, kind, &path);
+        from = to;
+    }
+    if (ok) {
+        canvas_pen(flight->frame.canvas, colour, LINE_PX, 0);
+        strokes_draw(flight->frame.canvas, &flight->grid, &path, LINE_PX);
+    }
+    thin_free(&path);
+    return ok;
+}
+
+/* While the window is closed, a bar on the floor. */
+static void draw_closed(const struct flight *flight)
+{
+    const struct axis *time = &flight->frame.time;
+    for (uint32_t i = 0; i < flight->count; i++) {
+        if (flight->levels[i].kind != PLOT_WINDOW || flight->levels[i].offset > 0)
+            continue;
+        int64_t from_ns = flight->levels[i].time_ns, to_ns = from_ns;
+        for (; i < flight->count; i++) {
+            to_ns = flight->levels[i].time_ns;
+            if (flight->levels[i].kind == PLOT_WINDOW && flight->levels[i].offset > 0)
+                break;
+        }
+        if (to_ns < time->from || from_ns > time->to)
+            continue;
+        double x0 = axis_pixel(time, from_ns), x1 = axis_pixel(time, to_ns);
+        canvas_box(flight->frame.canvas, GUILTY, x0, flight->panel.bottom + 1, fmax(x1, x0 + 2),
+                   flight->panel.bottom + 11);
+    }
+}
+
+static void list_legend(struct flight *flight, char *beyond, size_t size)
+{
+    struct legend *legend = &flight->frame.legend;
+    legend_add(legend, SWATCH_LINE, FLIGHT_COLOUR, LINE_PX, "in flight");
+    if (flight->window_known)
+        legend_add(legend, SWATCH_LINE, WINDOW_COLOUR, LINE_PX, "receiver's window");
+    if (flight->closed)
+        legend_add(legend, SWATCH_BOX, GUILTY, 0, "window closed");
+    if (frame_has_gaps(&flight->frame, flight->point->gaps, flight->point->gap_count))
+        legend_add(legend, SWATCH_HATCH, 0, 0, "nothing captured");
+    snprintf(beyond, size, "window: up to %s; above the frame it runs along its edge",
+             number_bytes((uint64_t)flight->most_window).text);
+    if (!flight->window_known)
+        legend_add(legend, SWATCH_NONE, 0, 0,
+                   "the window is not known: its scale is told in the handshake alone");
+    else if (flight->most_window > flight->roof)
+        legend_add(legend, SWATCH_NONE, 0, 0, beyond);
+}
+
+static int draw_panel(struct flight *flight, struct wh_error *error)
+{
+    struct byte_unit unit = axis_byte_unit(flight->roof);
+    struct axis scale = {0, flight->roof + flight->roof / 20 + 1, flight->panel.bottom,
+                         flight->panel.top};
+    char name[160];
+    flight->grid = (struct thin_grid){
+        .time = flight->frame.time,
+        .offset = scale,
+        .columns = flight->frame.columns,
+        .rows = (uint32_t)fmax(1, flight->panel.top - flight->panel.bottom),
+        .silence_ns = INT64_MAX,
+    };
+    if (frame_draw(&flight->frame, &flight->panel, 1, error))
+        return WH_ERROR;
+    snprintf(name, sizeof name, "at %s", flight->point->name ? flight->point->name : "");
+    frame_heading(&flight->frame, &flight->panel, name,
+                  "nearest to the sender: what passed here and is not acknowledged here");
+    frame_scale(&flight->frame, &flight->panel, &scale, unit.bytes, unit.name);
+    frame_gaps(&flight->frame, &flight->panel, flight->point->gaps, flight->point->gap_count);
+    draw_closed(flight);
+    if (!draw_level(flight, PLOT_WINDOW, WINDOW_COLOUR) ||
+        !draw_level(flight, PLOT_ACK, FLIGHT_COLOUR))
+        return error_memory(error, "a plot's curves");
+    return WH_OK;
+}
+
+static int draw_window(const void *data, struct canvas *canvas, double cell, struct wh_error *error)
+{
+    static const struct plot_point nothing = {"", NULL, 0, NULL, 0};
+    const struct plot_sequence *sequence = data;
+    struct flight flight = {.frame.what = &sequence->frame,
+                            .point = sequence->point_count ? sequence->points : &nothing};
+    char beyond[128];
+    int status = find_levels(&flight) ? WH_OK : error_memory(error, "a plot's levels");
+    if (!status) {
+        set_roof(&flight);
+        list_legend(&flight, beyond, sizeof beyond);
+        status = frame_prepare(&flight.frame, &sequence->frame, canvas, cell, error);
+    }
+    if (!status) {
+        frame_split(&flight.frame, 1, &flight.panel);
+        status = draw_panel(&flight, error);
+    }
+    frame_free(&flight.frame);
+    free(flight.levels);
+    return status;
+}
+
+int plot_write_window(const struct plot_sequence *sequence, const char *path,
+                      struct wh_error *error)
+{
+    struct plot_drawing drawing = {sequence->frame.title, sequence->frame.subtitle, CANVAS_HEIGHT,
+                                   sequence, draw_window};
+    return plot_write(&drawing, path, error);
+}
