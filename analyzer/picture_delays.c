@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A flow's delay on each segment; beyond the outermost points, how long an answer takes. */
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -119,22 +120,27 @@ int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
     struct delays *delays = calloc(result->segment_count + 1, sizeof *delays);
     struct plot_delay_segment *segments =
         arena_alloc(&pictures->arena, result->segment_count + 1, sizeof *segments);
-    struct plot_delays plot = {flow->frame, segments, result->segment_count};
+    struct plot_delays plot = {flow->frame, segments, 0};
+    bool tcp = flow->flow->protocol == IPPROTO_TCP;
     const char *name = arena_printf(&pictures->arena, "flow-%u-delay", flow->shown->id);
     plot.frame.title = arena_printf(&pictures->arena, "Delay of each segment (%s, flow %u)",
                                     flow->shown->protocol, flow->shown->id);
     bool ok = delays && segments && name && plot.frame.title;
     for (unsigned side = 0; ok && side < 2; side++)
         ok = add_hops(analysis, &flow->followed.trail[side], side, delays);
-    ok = ok && add_ends(analysis, flow->flow, delays);
-    for (uint32_t s = 0; ok && s < result->segment_count; s++)
-        segments[s] = (struct plot_delay_segment){
+    ok = ok && (!tcp || add_ends(analysis, flow->flow, delays));
+    for (uint32_t s = 0; ok && s < result->segment_count; s++) {
+        bool outer = s == 0 || s + 1 == result->segment_count;
+        if (outer && !delays[s].count && !tcp && result->point_count > 1)
+            continue; /* nothing acknowledges a datagram */
+        segments[plot.segment_count++] = (struct plot_delay_segment){
             .name = result->segments[s].name,
             .samples = delays[s].items,
             .sample_count = delays[s].count,
             .uncertainty_ns = picture_uncertainty(result, s),
-            .round_trip = s == 0 || s + 1 == result->segment_count,
+            .round_trip = outer,
         };
+    }
     int status = ok ? picture_put(pictures, name, write_delays, &plot, error)
                     : error_memory(error, "the plots");
     for (uint32_t s = 0; delays && s < result->segment_count; s++)

@@ -128,7 +128,8 @@ static void write_heading(const struct chart *chart, uint32_t index)
     const struct plot_delay_segment *segment = &chart->delays->segments[index];
     char note[128] = "";
     if (segment->round_trip && !segment->sample_count)
-        snprintf(note, sizeof note, "to the end and back: nothing answers");
+        snprintf(note, sizeof note,
+                 "to the end and back: no data was seen here with its acknowledgement");
     else if (segment->round_trip)
         snprintf(note, sizeof note, "to the end and back: from data to its acknowledgement");
     else if (segment->uncertainty_ns == WH_NONE)

@@ -198,7 +198,7 @@ void frame_scale(const struct frame *frame, const struct panel *panel, const str
     static const struct canvas_text number = {TEXT_PX, INK, ANCHOR_RIGHT, false, false};
     static const struct canvas_text beside = {TEXT_PX, INK, ANCHOR_CENTER, false, true};
     double height = panel->top - panel->bottom;
-    struct ticks ticks = axis_ticks(axis, (uint32_t)fmax(2, height / 50));
+    struct ticks ticks = axis_ticks(axis, (uint32_t)fmax(3, height / 50));
     char text[64];
     for (uint32_t i = 0; i < ticks.count; i++) {
         int64_t value = axis_tick(&ticks, i);

@@ -165,8 +165,8 @@ static int draw_all(struct chart *chart, struct wh_error *error)
         return WH_ERROR;
     if (!first) {
         count_stalls(chart);
-        frame_heading(&chart->frame, &chart->panels[0], "flows that stall",
-                      "by segment, all flows");
+        frame_heading(&chart->frame, &chart->panels[0], "flows stalled at a time",
+                      "by segment, of all flows");
         draw_sums(chart);
     }
     frame_heading(&chart->frame, &chart->panels[1], "each flow", NULL);

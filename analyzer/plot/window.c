@@ -15,7 +15,7 @@
 #define LINE_PX       2.5
 
 /* Where the window is wider than so many times what was ever in flight, it is no limit. */
-#define WINDOW_TIMES 3
+#define WINDOW_TIMES 5
 
 struct flight {
     struct frame frame;
