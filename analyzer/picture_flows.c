@@ -70,7 +70,8 @@ static bool list_places(struct strips *strips)
 static struct plot_strip_stall strip_stall(const struct strips *strips,
                                            const struct wh_stall *stall)
 {
-    return (struct plot_strip_stall){stall->start_ns, stall->end_ns, find_place(strips, stall)};
+    return (struct plot_strip_stall){stall->start_ns, stall->end_ns, find_place(strips, stall),
+                                     stall->flow};
 }
 
 /* ---- which flows ----------------------------------------------------------------------------- */
@@ -222,8 +223,9 @@ static bool fill_plot(struct strips *strips, struct plot_flows *plot)
     bool ok = list && stalls && names;
     for (uint32_t i = 0; ok && i < strips->count; i++)
         ok = make_strip(strips, strips->shown[i], &list[i]);
-    for (uint32_t i = 0; ok && i < result->stall_count; i++)
-        stalls[i] = strip_stall(strips, &result->stalls[i]);
+    for (uint32_t f = 0, count = 0; ok && f < result->flow_count; f++)
+        for (uint32_t i = 0; i < result->flows[f].stall_count && count < result->stall_count; i++)
+            stalls[count++] = strip_stall(strips, &result->stalls[result->flows[f].stalls[i] - 1]);
     for (uint32_t i = 0; ok && i < strips->place_count; i++) {
         names[i] = picture_segment(pictures, strips->places[i].segment, strips->places[i].span);
         ok = names[i] != NULL;

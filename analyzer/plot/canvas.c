@@ -318,3 +318,28 @@ char *canvas_fit(struct canvas *canvas, const struct canvas_text *how, const cha
     }
     return buffer;
 }
+
+/* Moves an index to where a character of UTF-8 begins: back, or on. */
+static size_t at_character(const char *text, size_t index, int step)
+{
+    while (index > 0 && (text[index] & 0xc0) == 0x80)
+        index = step < 0 ? index - 1 : index + 1;
+    return index;
+}
+
+char *canvas_fit_name(struct canvas *canvas, const struct canvas_text *how, const char *name,
+                      double width, char *buffer, size_t size)
+{
+    size_t length = strlen(name);
+    if (length >= size)
+        return canvas_fit(canvas, how, name, width, buffer, size);
+    snprintf(buffer, size, "%s", name);
+    for (size_t cut = 4; cut < length && canvas_width(canvas, how, buffer) > width; cut++) {
+        size_t head = at_character(name, (length - cut) / 2, -1);
+        size_t tail = at_character(name, length - (length - cut + 1) / 2, 1);
+        snprintf(buffer, size, "%.*s...%s", (int)head, name, name + tail);
+    }
+    return canvas_width(canvas, how, buffer) > width
+               ? canvas_fit(canvas, how, name, width, buffer, size)
+               : buffer;
+}

@@ -92,6 +92,11 @@ void canvas_write(struct canvas *canvas, const struct canvas_text *how, double x
  * font. */
 double canvas_width(struct canvas *canvas, const struct canvas_text *how, const char *text);
 
+/* Shortens a name with "..." in its middle until it fits: what tells two names apart is often at
+ * their ends. Returns `buffer`. */
+char *canvas_fit_name(struct canvas *canvas, const struct canvas_text *how, const char *name,
+                      double width, char *buffer, size_t size);
+
 /* Shortens the text with "..." until it fits. Returns `buffer`. */
 char *canvas_fit(struct canvas *canvas, const struct canvas_text *how, const char *text,
                  double width, char *buffer, size_t size);

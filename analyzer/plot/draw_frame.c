@@ -16,16 +16,18 @@ static const struct canvas_text small_text = {TEXT_PX, INK, ANCHOR_CENTER, false
 
 double frame_head(const struct frame *frame, bool draw)
 {
-    static const struct canvas_text title_text = {29, INK, ANCHOR_LEFT, true, false};
+    struct canvas_text title_text = {29, INK, ANCHOR_LEFT, true, false};
     static const struct canvas_text subtitle_text = {21, 0x3a3a3au, ANCHOR_LEFT, false, false};
     struct canvas *canvas = frame->canvas;
     const char *title = frame->what->title ? frame->what->title : "";
     const char *subtitle = frame->what->subtitle ? frame->what->subtitle : "";
     double width = CANVAS_WIDTH - 2 * 24;
     char text[512];
+    while (title_text.size > 18 && canvas_width(canvas, &title_text, title) > width)
+        title_text.size -= 1;
     if (draw)
         canvas_write(canvas, &title_text, 24, canvas->height - 42,
-                     canvas_fit(canvas, &title_text, title, width, text, sizeof text));
+                     canvas_fit_name(canvas, &title_text, title, width, text, sizeof text));
     uint32_t lines = paragraph_write(canvas, &subtitle_text, 24, canvas->height - 74, width, 26, 2,
                                      subtitle, draw);
     return 92 + 26.0 * (lines - 1);
@@ -184,7 +186,7 @@ void frame_heading(const struct frame *frame, const struct panel *panel, const c
     static const struct canvas_text note_text = {TEXT_PX, INK_SOFT, ANCHOR_LEFT, false, false};
     double room = FRAME_RIGHT - FRAME_LEFT, used;
     char text[256];
-    canvas_fit(frame->canvas, &name_text, name ? name : "", room / 2, text, sizeof text);
+    canvas_fit_name(frame->canvas, &name_text, name ? name : "", room / 2, text, sizeof text);
     used = canvas_width(frame->canvas, &name_text, text) + 16;
     canvas_write(frame->canvas, &name_text, FRAME_LEFT, panel->top + 6, text);
     if (note)

@@ -2,24 +2,27 @@
 /* A strip for each flow, and above them how many stall at a time: what stops together is seen. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "plot/drawing.h"
 #include "plot/frame.h"
 
-#define SUM_PX      110.0
-#define AROUND_PX   420u /* all but the strips */
-#define ROW_MOST_PX 64u
-#define NAMED_PX    14.0 /* lower rows bear no name */
-#define ABOUT_PX    44.0 /* lower rows do not say more than a name */
-#define LIFE_COLOUR 0xe4e4e4u
-#define BUSY_COLOUR 0x9c9c9cu
+#define SUM_PX       110.0
+#define AROUND_PX    420u /* all but the strips */
+#define ROW_MOST_PX  64u
+#define ROW_LEAST_PX 12u  /* where the picture grows with them */
+#define NAMED_PX     11.0 /* lower rows bear no name */
+#define ABOUT_PX     44.0 /* lower rows do not say more than a name */
+#define LIFE_COLOUR  0xe4e4e4u
+#define BUSY_COLOUR  0x9c9c9cu
 
 struct chart {
     struct frame frame;
     const struct plot_flows *flows;
     struct panel panels[2]; /* the sum, the strips */
     uint32_t strips;
+    uint8_t *seen;  /* by column: scratch */
     uint32_t *sums; /* by column and segment: flows that stall in it */
     uint32_t most;
 };
@@ -39,17 +42,85 @@ static void draw_span(const struct chart *chart, uint32_t colour, int64_t from_n
                fmin(x1 + more, FRAME_RIGHT), row->top);
 }
 
+/* Runs of columns as strokes of one path, as there are many; holes that hardly show are closed. */
+static void draw_runs(const struct chart *chart, const uint8_t *seen, uint32_t colour,
+                      const struct panel *row)
+{
+    uint32_t hole = (uint32_t)(1 / chart->frame.cell) + 1;
+    double middle = (row->bottom + row->top) / 2;
+    canvas_pen(chart->frame.canvas, colour, row->top - row->bottom, 0);
+    for (uint32_t from = 0; from < chart->frame.columns; from++) {
+        if (!seen[from])
+            continue;
+        uint32_t last = from;
+        for (uint32_t at = from + 1; at < chart->frame.columns && at - last <= hole; at++)
+            last = seen[at] ? at : last;
+        double x0 = frame_x(&chart->frame, from), x1 = frame_x(&chart->frame, last + 1);
+        canvas_move(chart->frame.canvas, x0, middle);
+        canvas_line_to(chart->frame.canvas, fmax(x1, x0 + 1.5), middle);
+        from = last;
+    }
+    canvas_end(chart->frame.canvas);
+}
+
+static void mark(const struct chart *chart, int64_t from_ns, int64_t to_ns)
+{
+    uint32_t first = frame_column(&chart->frame, from_ns);
+    uint32_t last = frame_column(&chart->frame, to_ns);
+    for (uint32_t column = first; column <= last; column++)
+        chart->seen[column] = 1;
+}
+
+static void draw_active(const struct chart *chart, const struct plot_strip *strip,
+                        const struct panel *row)
+{
+    memset(chart->seen, 0, chart->frame.columns);
+    for (uint32_t i = 0; i < strip->active_count; i++)
+        mark(chart, strip->active[i].from_ns, strip->active[i].to_ns);
+    draw_runs(chart, chart->seen, BUSY_COLOUR, row);
+}
+
+static void draw_stalls(const struct chart *chart, const struct plot_strip *strip,
+                        const struct panel *row)
+{
+    for (uint32_t s = 0; s < chart->flows->segment_count; s++) {
+        bool any = false;
+        memset(chart->seen, 0, chart->frame.columns);
+        for (uint32_t i = 0; i < strip->stall_count; i++) {
+            if (strip->stalls[i].segment != s)
+                continue;
+            mark(chart, strip->stalls[i].start_ns, strip->stalls[i].end_ns);
+            any = true;
+        }
+        if (any)
+            draw_runs(chart, chart->seen, look_colour(s), row);
+    }
+}
+
+static bool is_used(const struct chart *chart, uint32_t segment)
+{
+    for (uint32_t i = 0; i < chart->flows->stall_count; i++)
+        if (chart->flows->stalls[i].segment == segment)
+            return true;
+    return false;
+}
+
+/* A flow counts once in a column, though one of its stalls may end there and the next begin. */
 static void count_stalls(struct chart *chart)
 {
     const struct plot_flows *flows = chart->flows;
+    uint32_t next = 0;
     for (uint32_t i = 0; i < flows->stall_count; i++) {
         const struct plot_strip_stall *stall = &flows->stalls[i];
+        uint32_t column = frame_column(&chart->frame, stall->start_ns);
         uint32_t last = frame_column(&chart->frame, stall->end_ns);
+        if (i && stall->flow != stall[-1].flow)
+            next = 0;
         if (stall->segment >= flows->segment_count)
             continue;
-        for (uint32_t column = frame_column(&chart->frame, stall->start_ns); column <= last;
-             column++)
+        for (column = column > next ? column : next; column <= last; column++)
             chart->sums[(size_t)column * flows->segment_count + stall->segment]++;
+        next = last + 1 > next ? last + 1 : next;
     }
     for (uint32_t column = 0; column < chart->frame.columns; column++) {
         uint32_t sum = 0;
@@ -59,35 +130,46 @@ static void count_stalls(struct chart *chart)
     }
 }
 
-static bool same_column(const struct chart *chart, uint32_t a, uint32_t b)
+/* How many flows stall in the segments up to and with `segment`. */
+static uint32_t sum_up_to(const struct chart *chart, uint32_t column, uint32_t segment)
 {
-    uint32_t count = chart->flows->segment_count;
-    for (uint32_t s = 0; s < count; s++)
-        if (chart->sums[(size_t)a * count + s] != chart->sums[(size_t)b * count + s])
-            return false;
-    return true;
+    uint32_t sum = 0;
+    for (uint32_t s = 0; s <= segment; s++)
+        sum += chart->sums[(size_t)column * chart->flows->segment_count + s];
+    return sum;
 }
 
-/* Stacked: each segment's share on the ones before it. */
+/* Stairs up to a segment's share and those below it, which are drawn over it next. */
+static void draw_sum(const struct chart *chart, const struct axis *scale, uint32_t segment)
+{
+    struct canvas *canvas = chart->frame.canvas;
+    uint32_t columns = chart->frame.columns, before = 0;
+    bool drawn = false;
+    canvas_pen(canvas, look_colour(segment), 0.2, 0);
+    canvas_fill(canvas, look_colour(segment));
+    canvas_move(canvas, FRAME_LEFT, scale->start);
+    for (uint32_t column = 0; column <= columns; column++) {
+        uint32_t sum = column < columns ? sum_up_to(chart, column, segment) : 0;
+        if (sum == before)
+            continue;
+        canvas_line_to(canvas, frame_x(&chart->frame, column), axis_pixel(scale, before));
+        canvas_line_to(canvas, frame_x(&chart->frame, column), axis_pixel(scale, sum));
+        before = sum;
+        drawn = true;
+    }
+    if (drawn)
+        canvas_line_to(canvas, FRAME_LEFT, scale->start);
+    canvas_end(canvas);
+}
+
 static void draw_sums(const struct chart *chart)
 {
-    uint32_t count = chart->flows->segment_count, columns = chart->frame.columns;
     const struct axis scale = {0, chart->most ? chart->most : 1, chart->panels[0].bottom,
                                chart->panels[0].top - 6};
     frame_scale(&chart->frame, &chart->panels[0], &scale, 1, NULL);
-    for (uint32_t from = 0, to; from < columns; from = to) {
-        for (to = from + 1; to < columns && same_column(chart, from, to); to++)
-            ;
-        uint32_t below = 0;
-        for (uint32_t s = 0; s < count; s++) {
-            uint32_t here = chart->sums[(size_t)from * count + s];
-            if (here)
-                canvas_box(chart->frame.canvas, look_colour(s), frame_x(&chart->frame, from),
-                           axis_pixel(&scale, below), frame_x(&chart->frame, to),
-                           axis_pixel(&scale, below + here));
-            below += here;
-        }
-    }
+    for (uint32_t s = chart->flows->segment_count; s-- > 0;)
+        if (is_used(chart, s))
+            draw_sum(chart, &scale, s);
 }
 
 static void name_strip(const struct chart *chart, const struct plot_strip *strip,
@@ -121,11 +203,8 @@ static void draw_strip(const struct chart *chart, const struct plot_strip *strip
         life.top = row.top - 23;
     struct panel busy = {life.bottom, life.bottom + (life.top - life.bottom) * 0.4};
     draw_span(chart, LIFE_COLOUR, strip->start_ns, strip->end_ns, &life);
-    for (uint32_t i = 0; i < strip->stall_count; i++)
-        draw_span(chart, look_colour(strip->stalls[i].segment), strip->stalls[i].start_ns,
-                  strip->stalls[i].end_ns, &life);
-    for (uint32_t i = 0; i < strip->active_count; i++)
-        draw_span(chart, BUSY_COLOUR, strip->active[i].from_ns, strip->active[i].to_ns, &busy);
+    draw_stalls(chart, strip, &life);
+    draw_active(chart, strip, &busy);
     name_strip(chart, strip, &row);
 }
 
@@ -136,10 +215,7 @@ static void list_legend(struct chart *chart)
     legend_add(legend, SWATCH_BOX, LIFE_COLOUR, 0, "from first to last packet");
     legend_add(legend, SWATCH_BOX, BUSY_COLOUR, 0, "packets pass");
     for (uint32_t s = 0; s < flows->segment_count; s++) {
-        bool used = false;
-        for (uint32_t i = 0; i < flows->stall_count && !used; i++)
-            used = flows->stalls[i].segment == s;
-        if (used)
+        if (is_used(chart, s))
             legend_add(legend, SWATCH_BOX, look_colour(s), 0, flows->segments[s]);
     }
     if (flows->left_out)
@@ -185,22 +261,25 @@ static int draw_flows(const void *data, struct canvas *canvas, double cell, stru
     if (!status) {
         size_t cells = (size_t)chart.frame.columns * (flows->segment_count + 1);
         chart.sums = calloc(cells, sizeof *chart.sums);
-        status = chart.sums ? WH_OK : error_memory(error, "a plot's strips");
+        chart.seen = calloc(chart.frame.columns, 1);
+        status = chart.sums && chart.seen ? WH_OK : error_memory(error, "a plot's strips");
     }
     if (!status) {
         stack_panels(&chart);
         status = draw_all(&chart, error);
     }
     free(chart.sums);
+    free(chart.seen);
     frame_free(&chart.frame);
     return status;
 }
 
 int plot_write_flows(const struct plot_flows *flows, const char *path, struct wh_error *error)
 {
-    uint32_t wanted = AROUND_PX + ROW_MOST_PX * (flows->strip_count < 8 ? flows->strip_count : 8);
+    uint32_t strips = flows->strip_count < PLOT_STRIPS_MAX ? flows->strip_count : PLOT_STRIPS_MAX;
+    uint32_t most = AROUND_PX + ROW_MOST_PX * strips, least = AROUND_PX + ROW_LEAST_PX * strips;
+    uint32_t height = most < CANVAS_HEIGHT ? most : CANVAS_HEIGHT;
     struct plot_drawing drawing = {flows->frame.title, flows->frame.subtitle,
-                                   wanted < CANVAS_HEIGHT ? wanted : CANVAS_HEIGHT, flows,
-                                   draw_flows};
+                                   height > least ? height : least, flows, draw_flows};
     return plot_write(&drawing, path, error);
 }

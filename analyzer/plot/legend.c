@@ -93,7 +93,7 @@ uint32_t legend_draw(const struct legend *legend, struct canvas *canvas, double 
         char text[128];
         double indent = entry->swatch == SWATCH_NONE ? 0 : SWATCH_PX + 8;
         double most = entry->swatch == SWATCH_NONE ? CANVAS_WIDTH - left - 20 : TEXT_WIDE;
-        canvas_fit(canvas, &how, entry->text, most, text, sizeof text);
+        canvas_fit_name(canvas, &how, entry->text, most, text, sizeof text);
         double width = indent + canvas_width(canvas, &how, text);
         if (x > left && x + width > CANVAS_WIDTH - 10) {
             x = left;

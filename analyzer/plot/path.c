@@ -10,19 +10,22 @@
 #include "plot/paragraph.h"
 #include "report/parts.h"
 
-#define MARGIN_PX   40.0
-#define NODE_LEFT   40.0
-#define NODE_WIDTH  330.0
-#define LINK_X      (NODE_LEFT + NODE_WIDTH / 2)
-#define TABLE_LEFT  420.0
-#define WAY_PX      395.0
-#define STALL_LEFT  (TABLE_LEFT + 2 * WAY_PX)
-#define HEAD_PX     44.0
-#define ROW_MIN_PX  96.0 /* a segment and the node below it */
-#define VERDICT_PX  31.0
-#define GUILTY_TINT 0xfbe3d3u
-#define NODE_TINT   0xdcedf8u
-#define END_TINT    0xeeeeeeu
+#define MARGIN_PX    40.0
+#define NODE_LEFT    40.0
+#define NODE_WIDTH   330.0
+#define LINK_X       (NODE_LEFT + NODE_WIDTH / 2)
+#define TABLE_LEFT   420.0
+#define WAY_PX       395.0
+#define STALL_LEFT   (TABLE_LEFT + 2 * WAY_PX)
+#define HEAD_PX      44.0
+#define AROUND_PX    200u /* all but rows and verdict */
+#define LINE_BYTES   80u  /* of the verdict, about */
+#define ROW_LEAST_PX 102u /* a segment and the node below it */
+#define ROW_MOST_PX  150u
+#define VERDICT_PX   31.0
+#define GUILTY_TINT  0xfbe3d3u
+#define NODE_TINT    0xdcedf8u
+#define END_TINT     0xeeeeeeu
 
 static const struct canvas_text title_text = {24, INK_SOFT, ANCHOR_LEFT, false, false};
 static const struct canvas_text verdict_text = {27, INK, ANCHOR_LEFT, true, false};
@@ -66,7 +69,7 @@ static void write_name(struct canvas *canvas, const char *name, double y)
     while (how.size > 14 && canvas_width(canvas, &how, name) > NODE_WIDTH - 16)
         how.size -= 1;
     canvas_write(canvas, &how, LINK_X, y - how.size * 0.35,
-                 canvas_fit(canvas, &how, name, NODE_WIDTH - 16, text, sizeof text));
+                 canvas_fit_name(canvas, &how, name, NODE_WIDTH - 16, text, sizeof text));
 }
 
 static void draw_node(const struct sketch *sketch, uint32_t node)
@@ -80,7 +83,7 @@ static void draw_node(const struct sketch *sketch, uint32_t node)
     draw_box(sketch->canvas, end ? END_TINT : NODE_TINT, FRAME_LINE, NODE_LEFT, bottom,
              NODE_LEFT + NODE_WIDTH, top);
     double middle = (top + bottom) / 2;
-    write_name(sketch->canvas, name, note ? middle + 9 : middle);
+    write_name(sketch->canvas, name, note ? fmax(middle + 9, bottom + 33) : middle);
     if (note) {
         char text[128];
         canvas_write(
@@ -218,8 +221,8 @@ static int draw_path(const void *data, struct canvas *canvas, double cell, struc
     (void)cell;
     (void)error;
     sketch.top = write_titles(&sketch);
-    double slot = (sketch.top - 24 + 0) / (points + 1.5);
-    sketch.node_px = fmin(56, slot * 0.42);
+    double slot = (sketch.top - 24) / (points + 1.5);
+    sketch.node_px = fmin(56, fmax(47, slot * 0.42));
     sketch.link_px = fmin(110, (sketch.top - 24 - sketch.node_px * (points + 2)) / (points + 1));
     for (uint32_t i = 0; i <= points; i++) {
         draw_facts(&sketch, i);
@@ -232,9 +235,11 @@ static int draw_path(const void *data, struct canvas *canvas, double cell, struc
 
 int plot_write_path(const struct plot_path *shown, const char *path, struct wh_error *error)
 {
-    uint32_t height = 260 + (uint32_t)ROW_MIN_PX * (shown->point_count + 1);
-    struct plot_drawing drawing = {shown->title, shown->verdict,
-                                   height > CANVAS_HEIGHT ? height : CANVAS_HEIGHT, shown,
+    size_t lines = 1 + (shown->verdict ? strlen(shown->verdict) / LINE_BYTES : 0);
+    uint32_t around = AROUND_PX + (uint32_t)((lines < 4 ? lines : 4) * VERDICT_PX);
+    uint32_t rows = shown->point_count + 1, row = (CANVAS_HEIGHT - around) / rows;
+    row = row < ROW_LEAST_PX ? ROW_LEAST_PX : row > ROW_MOST_PX ? ROW_MOST_PX : row;
+    struct plot_drawing drawing = {shown->title, shown->verdict, around + rows * row, shown,
                                    draw_path};
     return plot_write(&drawing, path, error);
 }

@@ -87,6 +87,7 @@ struct plot_delays {
 struct plot_strip_stall {
     int64_t start_ns, end_ns;
     uint32_t segment; /* index into plot_flows.segments */
+    uint32_t flow;
 };
 
 /* A flow's life. */
@@ -105,7 +106,8 @@ struct plot_flows {
     const struct plot_strip *strips;
     uint32_t strip_count;
     const char *left_out; /* the flows without a strip: "and 140 more flows, 3 of them stalled" */
-    const struct plot_strip_stall *stalls; /* of all flows, by start: how many stall at a time */
+    const struct plot_strip_stall
+        *stalls; /* of all flows, by flow and start: how many stall at a time */
     uint32_t stall_count;
     const char *const *segments; /* what stalls can be in, in the path's order, spans last */
     uint32_t segment_count;

@@ -177,7 +177,7 @@ static void draw_lane(const struct scene *scene, uint32_t index, const uint8_t *
     }
     canvas_write(
         scene->canvas, &how, FRAME_LEFT - 10, top - height / 2 - how.size * 0.35,
-        canvas_fit(scene->canvas, &how, name ? name : "", FRAME_LEFT - 20, text, sizeof text));
+        canvas_fit_name(scene->canvas, &how, name ? name : "", FRAME_LEFT - 20, text, sizeof text));
 }
 
 int draw_lanes(const struct scene *scene, struct wh_error *error)
