@@ -12,10 +12,10 @@
 
 #define MARGIN_PX    40.0
 #define NODE_LEFT    40.0
-#define NODE_WIDTH   330.0
+#define NODE_WIDTH   300.0
 #define LINK_X       (NODE_LEFT + NODE_WIDTH / 2)
-#define TABLE_LEFT   420.0
-#define WAY_PX       395.0
+#define TABLE_LEFT   374.0
+#define WAY_PX       422.0
 #define STALL_LEFT   (TABLE_LEFT + 2 * WAY_PX)
 #define HEAD_PX      44.0
 #define AROUND_PX    200u /* all but rows and verdict */
