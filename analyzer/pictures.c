@@ -149,6 +149,24 @@ static bool make_frame(struct pictures *pictures, struct picture_flow *flow)
     return flow->frame.time_label && flow->frame.stalls;
 }
 
+/* The direction with more bytes; but that in which something was lost, if that was the longest
+ * stall's cause: a SYN or a request. */
+static unsigned choose_side(const struct wh_result *result, const struct wh_flow *flow)
+{
+    const struct wh_stall *longest = NULL;
+    for (uint32_t i = 0; i < flow->stall_count; i++) {
+        const struct wh_stall *stall = &result->stalls[flow->stalls[i] - 1];
+        if (!longest || stall->end_ns - stall->start_ns > longest->end_ns - longest->start_ns)
+            longest = stall;
+    }
+    bool lost =
+        longest && (longest->cause == WH_CAUSE_LOSS || longest->cause == WH_CAUSE_MTU_BLACKHOLE ||
+                    longest->cause == WH_CAUSE_CORRUPTION);
+    if (lost && longest->direction != WH_BOTH)
+        return longest->direction == WH_TO_CLIENT;
+    return flow->bytes_to_client >= flow->bytes_to_server;
+}
+
 static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, struct wh_error *error)
 {
     const struct wh_analysis *analysis = pictures->analysis;
@@ -156,7 +174,7 @@ static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, str
     struct picture_flow flow = {
         .shown = shown,
         .flow = &analysis->flows.items[analysis->flow_of_id[shown->id - 1]],
-        .side = shown->bytes_to_client >= shown->bytes_to_server,
+        .side = choose_side(&analysis->result, shown),
     };
     if (!make_frame(pictures, &flow))
         return error_memory(error, "the plots");

@@ -19,7 +19,7 @@ struct picture_flow {
     const struct flow *flow;
     struct followed followed;
     struct plot_frame frame; /* what its plots have in common; without a title */
-    unsigned side;           /* the sender of the direction with more bytes */
+    unsigned side;           /* the sender of the direction that is drawn */
 };
 
 /* Stages plots/NAME.svg and plots/NAME.png and writes both. */
