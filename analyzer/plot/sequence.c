@@ -87,7 +87,7 @@ static void list_legend(struct scene *scene)
     if (scene->kinds & KIND_BIT(PLOT_ACK))
         legend_add(legend, SWATCH_LINE, grey, 1.5, "acknowledged");
     if (scene->kinds & KIND_BIT(PLOT_SACK))
-        legend_add(legend, SWATCH_LINE, SACKED, 4, "SACKed");
+        legend_add(legend, SWATCH_LINE, SACKED, 2.5, "SACKed");
     if (scene->kinds & KIND_BIT(PLOT_WINDOW))
         legend_add(legend, SWATCH_DASHED, grey, 1.5, "window's edge");
     if (gaps)

@@ -11,6 +11,7 @@
 
 /* A lone range is drawn at least this high, to be seen at all. */
 #define LONE_PX 7.0
+#define SACK_PX 2.5
 
 /* Levels first, so that data lies over them. */
 static bool draw_levels(const struct scene *scene, uint32_t index)
@@ -35,21 +36,6 @@ static bool draw_levels(const struct scene *scene, uint32_t index)
     return true;
 }
 
-/* What the receiver has beyond a hole, when its acknowledgement said so. */
-static bool draw_sacked(const struct scene *scene, uint32_t index)
-{
-    struct thin_grid apart = scene->grid;
-    apart.silence_ns = 0;
-    struct thin_path bars = {0};
-    bool ok = thin_ranges(&apart, &scene->sequence->points[index], KIND_BIT(PLOT_SACK), &bars);
-    if (ok) {
-        canvas_pen(scene->canvas, look_tint(SACKED, 0.6), 2, 0);
-        strokes_draw(scene->canvas, &scene->grid, &bars, LONE_PX);
-    }
-    thin_free(&bars);
-    return ok;
-}
-
 static bool draw_ranges(const struct scene *scene, uint32_t index)
 {
     struct thin_path path = {0};
@@ -60,6 +46,22 @@ static bool draw_ranges(const struct scene *scene, uint32_t index)
         strokes_draw(scene->canvas, &scene->grid, &path, LONE_PX);
     }
     thin_free(&path);
+    return ok;
+}
+
+/* What the receiver has beyond a hole, when its acknowledgement said so: often on the curve, so
+ * thin and over it. */
+static bool draw_sacked(const struct scene *scene, uint32_t index)
+{
+    struct thin_grid apart = scene->grid;
+    apart.silence_ns = 0;
+    struct thin_path bars = {0};
+    bool ok = thin_ranges(&apart, &scene->sequence->points[index], KIND_BIT(PLOT_SACK), &bars);
+    if (ok) {
+        canvas_pen(scene->canvas, SACKED, 1.5, 0);
+        strokes_draw(scene->canvas, &scene->grid, &bars, SACK_PX);
+    }
+    thin_free(&bars);
     return ok;
 }
 
@@ -129,7 +131,7 @@ static bool draw_lost(const struct scene *scene, uint32_t index)
 int draw_curves(const struct scene *scene, struct wh_error *error)
 {
     static bool (*const layers[])(const struct scene *, uint32_t) = {
-        draw_sacked, draw_levels, draw_ranges, draw_resent, draw_lost};
+        draw_levels, draw_ranges, draw_sacked, draw_resent, draw_lost};
     for (size_t layer = 0; layer < sizeof layers / sizeof *layers; layer++)
         for (uint32_t i = 0; i < scene->points && !canvas_is_full(scene->canvas); i++)
             if (!layers[layer](scene, i))
