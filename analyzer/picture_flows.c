@@ -63,7 +63,8 @@ static bool list_places(struct strips *strips)
             !add_place(strips, stall->segment, stall->segment_span))
             return false;
     }
-    qsort(strips->places, strips->place_count, sizeof *strips->places, compare_places);
+    if (strips->place_count)
+        qsort(strips->places, strips->place_count, sizeof *strips->places, compare_places);
     return true;
 }
 

@@ -262,7 +262,10 @@ static int draw_flows(const void *data, struct canvas *canvas, double cell, stru
         size_t cells = (size_t)chart.frame.columns * (flows->segment_count + 1);
         chart.sums = calloc(cells, sizeof *chart.sums);
         chart.seen = calloc(chart.frame.columns, 1);
-        status = chart.sums && chart.seen ? WH_OK : error_memory(error, "a plot's strips");
+        if (!chart.sums || !chart.seen) {
+            error_memory(error, "a plot's strips");
+            status = WH_ERROR;
+        }
     }
     if (!status) {
         stack_panels(&chart);

@@ -39,7 +39,10 @@ void draw_hatch(struct canvas *canvas, double x0, double y0, double x1, double y
 {
     double height = y1 - y0;
     canvas_pen(canvas, 0xa8a8a8, 1, 0);
-    for (double at = (floor((x0 - height) / HATCH_PX) + 1) * HATCH_PX; at < x1; at += HATCH_PX) {
+    double first = floor((x0 - height) / HATCH_PX) + 1;
+    uint32_t count = (uint32_t)((x1 - first * HATCH_PX) / HATCH_PX) + 1;
+    for (uint32_t i = 0; i < count; i++) {
+        double at = (first + i) * HATCH_PX;
         double from = fmax(at, x0), to = fmin(at + height, x1);
         if (to <= from)
             continue;
