@@ -81,7 +81,7 @@ struct wh_analysis {
     struct flow_totals {
         uint64_t events[WH_EVENT_KINDS];
         int64_t rtt_ns;
-    } * totals; /* by flow */
+    } * totals;           /* by flow */
     uint32_t *flow_of_id; /* index into flows.items, by a result's flow's id - 1 */
     const char **warnings;
     uint32_t warning_count, warning_capacity;

@@ -336,9 +336,10 @@ int wh_write_report(const struct wh_analysis *analysis, const char *folder, unsi
  * above; `colours`: with the escapes of a colour terminal. */
 char *wh_text_report(const struct wh_analysis *analysis, const char *command, bool colours);
 
-/* What is known of a cause or a suspicion, by its word in report.json (or "all"): what it means, what
- * proves it, what speaks against it, what to capture next, what to do. `word` NULL: a list of them.
- * Text for people, to be freed by the caller; NULL where there is no such word, or no memory. */
+/* What is known of a cause or a suspicion, by its word in report.json (or "all"): what it means,
+ * what proves it, what speaks against it, what to capture next, what to do. `word` NULL: a list of
+ * them. Text for people, to be freed by the caller; NULL where there is no such word, or no memory.
+ */
 char *wh_explain(const char *word);
 
 #endif

@@ -389,7 +389,7 @@ static bool settle_all(struct tying *tying)
 {
     unsigned count = tying->context->count;
     for (unsigned turn = 0; turn < count; turn++) {
-        unsigned known, place = next_place(tying, false, &known);
+        unsigned known = 0, place = next_place(tying, false, &known);
         if (place < count) {
             if (!tie(tying, known, place))
                 return false;

@@ -76,7 +76,7 @@ static void tell_queue(struct row *row, const struct passages *passages,
             "%.3f s without one",
             (double)(worst->out_ns - worst->in_ns) / 1e9, seconds_of(item, worst->out_ns),
             (unsigned)(found->last - found->first + 1),
-            (double)(found->silence_ns / NS_PER_MS + 1) / 1e3);
+            (double)(found->silence_ns + NS_PER_MS) / 1e9);
     testify(item, row->in, last->in_pkt, row->out, last->out_pkt,
             found->ended ? "the last one that was so late came out at %.3f s"
                          : "the last packet of the flow came out at %.3f s, still as late",

@@ -42,8 +42,8 @@ struct hop {
     const struct clock_fit *clock;
     struct copy *copies; /* by time as captured */
     uint32_t count;
-    int64_t base_delay_ns;        /* the least delay to the next hop; 0 when none is known */
-    struct path_time first, last; /* of the point's whole capture */
+    int64_t base_delay_ns;         /* the least delay to the next hop; 0 when none is known */
+    struct path_time first, last;  /* of the point's whole capture */
     struct path_time since, until; /* the same, and the time in which it was silent but running */
     const struct capture_span *span;
 };

@@ -62,10 +62,8 @@ static void judge(struct crowd *crowd)
                                     &options, &crowd->arena, &crowd->findings, &error),
                          WH_OK);
     }
-    crowd->flows = (struct flows){.items = crowd->items,
-                                  .count = crowd->count,
-                                  .capacity = FLOWS_MAX,
-                                  .point_count = 3};
+    crowd->flows = (struct flows){
+        .items = crowd->items, .count = crowd->count, .capacity = FLOWS_MAX, .point_count = 3};
     look_sideways(&crowd->findings, &crowd->flows, &crowd->bench[0]->walk.alignment, &crowd->arena);
 }
 
