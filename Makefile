@@ -22,7 +22,7 @@ CFLAGS  ?= -O2 -g
 WERROR  ?= $(if $(wildcard .git),-Werror)
 WARN    := -Wall -Wextra $(WERROR)
 ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -Iinclude -Ianalyzer -MMD -MP
-LIBS    := -ltrace -lpcap -lz -ljson-c -lxxhash -lplot -lpng -llzma -lbz2 -lm
+LIBS    := -ltrace -lpcap -lz -ljson-c -lxxhash -lplot -lpng -llzma -lbz2 -lm -pthread
 SETS    ?= samples tests/sets
 ASAN    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 

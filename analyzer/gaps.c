@@ -14,7 +14,6 @@
 #define RATE_PACKETS 5u   /* below it, no rate is claimed */
 #define RUN_LIKELY   0.05 /* so often in the whole capture may a run of misses be chance */
 #define RUN_MAX      8u
-#define MISSES_MAX   4000000u
 
 bool misses_add(struct misses *misses, int64_t time_ns)
 {

@@ -55,15 +55,15 @@ static struct coverage find_coverage(const struct wh_analysis *analysis, const s
 }
 
 /* Follows and judges the flow with other spans than the usual. */
-static int judge_with(struct wh_analysis *analysis, struct worker *worker,
+static int judge_with(const struct wh_analysis *analysis, struct worker *worker,
                       const struct capture_span *spans, uint32_t index, struct wh_error *error)
 {
     const struct flow *flow = &analysis->flows.items[index];
     if (follow_flow(flow, &analysis->alignment, spans, analysis->capture_count, &worker->followed,
                     error))
         return WH_ERROR;
-    return blame_flow(&worker->blamer, flow, index, &worker->followed, &worker->options,
-                      &analysis->arena, &analysis->findings, error);
+    return blame_flow(&worker->blamer, flow, index, &worker->followed, worker->options,
+                      &worker->arena, &worker->batch->findings, error);
 }
 
 /* The time around `at_ns` in which the same captures were running as then. */
@@ -229,23 +229,23 @@ static void join_findings(struct findings *findings, uint32_t first, uint32_t mi
 }
 
 /* Where captures lack a part of the flow's life, that part is judged by the others. */
-static int judge_windows(struct wh_analysis *analysis, struct worker *worker,
+static int judge_windows(const struct wh_analysis *analysis, struct worker *worker,
                          const struct capture_span *spans, const struct coverage *cover,
                          uint32_t index, uint32_t first, struct wh_error *error)
 {
     struct window windows[WINDOWS_MAX];
     unsigned count = list_windows(cover, windows);
-    for (uint32_t i = first; i < analysis->findings.count; i++)
-        mark_clipped(&analysis->findings.items[i], &windows[0]);
+    for (uint32_t i = first; i < worker->batch->findings.count; i++)
+        mark_clipped(&worker->batch->findings.items[i], &windows[0]);
     for (unsigned w = 1; w < count; w++) {
         struct capture_span some[WH_POINTS_MAX];
-        uint32_t middle = analysis->findings.count;
+        uint32_t middle = worker->batch->findings.count;
         memcpy(some, spans, sizeof some);
         for (unsigned p = 0; p < analysis->capture_count; p++)
             some[p].left_out |= (cover->saw >> p & 1) && !(windows[w].points >> p & 1);
         if (judge_with(analysis, worker, some, index, error))
             return WH_ERROR;
-        join_findings(&analysis->findings, first, middle, windows, w);
+        join_findings(&worker->batch->findings, first, middle, windows, w);
     }
     return WH_OK;
 }
@@ -300,22 +300,22 @@ static void weigh_findings(struct findings *findings, uint32_t first, uint32_t m
 
 /* Is there a reason to ask again without this point? A stall that overlaps one of its gaps, or a
  * gap that may hide one. */
-static bool in_doubt(const struct wh_analysis *analysis, const struct capture_span *span,
+static bool in_doubt(const struct worker *worker, const struct capture_span *span,
                      const struct clock_fit *clock, const struct track_flow *view, uint32_t first)
 {
     int64_t from_ns = clock_to_path(clock, view->first).ns;
     int64_t to_ns = clock_to_path(clock, view->last).ns;
-    for (uint32_t i = first; i < analysis->findings.count; i++)
-        if (in_gap(span, &analysis->findings.items[i]))
+    for (uint32_t i = first; i < worker->batch->findings.count; i++)
+        if (in_gap(span, &worker->batch->findings.items[i]))
             return true;
     for (uint32_t g = 0; g < span->gap_count; g++)
         if (span->gaps[g].from.ns < to_ns && span->gaps[g].to.ns > from_ns &&
-            span->gaps[g].to.ns - span->gaps[g].from.ns >= analysis->options.min_stall_ns)
+            span->gaps[g].to.ns - span->gaps[g].from.ns >= worker->options->min_stall_ns)
             return true;
     return false;
 }
 
-static int judge_gaps(struct wh_analysis *analysis, struct worker *worker,
+static int judge_gaps(const struct wh_analysis *analysis, struct worker *worker,
                       struct capture_span *spans, bool *left, uint32_t index, uint32_t first,
                       struct wh_error *error)
 {
@@ -324,16 +324,16 @@ static int judge_gaps(struct wh_analysis *analysis, struct worker *worker,
     for (unsigned p = 0; p < analysis->capture_count; p++)
         views += flow->at[p] && !spans[p].left_out;
     for (unsigned p = 0; p < analysis->capture_count && views > 1; p++) {
-        uint32_t middle = analysis->findings.count;
+        uint32_t middle = worker->batch->findings.count;
         if (!flow->at[p] || spans[p].left_out ||
-            !in_doubt(analysis, &spans[p], &analysis->alignment.clock[p], flow->at[p], first))
+            !in_doubt(worker, &spans[p], &analysis->alignment.clock[p], flow->at[p], first))
             continue;
         spans[p].left_out = *left = true;
         int status = judge_with(analysis, worker, spans, index, error);
         spans[p].left_out = false;
         if (status)
             return WH_ERROR;
-        weigh_findings(&analysis->findings, first, middle, &spans[p]);
+        weigh_findings(&worker->batch->findings, first, middle, &spans[p]);
     }
     return WH_OK;
 }
@@ -364,33 +364,33 @@ static bool leave_one_sided(const struct wh_analysis *analysis, const struct flo
 }
 
 /* A stall that spans several segments, since a point was left out: asks that point where. */
-static int narrow_findings(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
+static int narrow_findings(const struct wh_analysis *analysis, struct worker *worker, uint32_t index,
                            uint32_t first, struct wh_error *error)
 {
     bool wide = false;
-    for (uint32_t i = first; i < analysis->findings.count; i++)
-        wide |= analysis->findings.items[i].place.span > 1;
+    for (uint32_t i = first; i < worker->batch->findings.count; i++)
+        wide |= worker->batch->findings.items[i].place.span > 1;
     if (wide && follow_flow(&analysis->flows.items[index], &analysis->alignment, worker->spans,
                             analysis->capture_count, &worker->followed, error))
         return WH_ERROR;
-    for (uint32_t i = first; wide && i < analysis->findings.count; i++)
-        narrow_finding(&worker->followed, &analysis->findings.items[i]);
+    for (uint32_t i = first; wide && i < worker->batch->findings.count; i++)
+        narrow_finding(&worker->followed, &worker->batch->findings.items[i]);
     return WH_OK;
 }
 
-int judge_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
+int judge_flow(const struct wh_analysis *analysis, struct worker *worker, uint32_t index,
                struct wh_error *error)
 {
     const struct flow *flow = &analysis->flows.items[index];
     struct capture_span spans[WH_POINTS_MAX];
-    uint32_t first = analysis->findings.count;
+    uint32_t first = worker->batch->findings.count;
     memcpy(spans, worker->spans, sizeof spans);
     bool left = leave_one_sided(analysis, flow, spans);
     if (left && follow_flow(flow, &analysis->alignment, spans, analysis->capture_count,
                             &worker->followed, error))
         return WH_ERROR;
-    if (blame_flow(&worker->blamer, flow, index, &worker->followed, &worker->options,
-                   &analysis->arena, &analysis->findings, error))
+    if (blame_flow(&worker->blamer, flow, index, &worker->followed, worker->options, &worker->arena,
+                   &worker->batch->findings, error))
         return WH_ERROR;
     analysis->totals[index].rtt_ns = timeline_srtt(&worker->blamer.timeline[1], NEVER);
     if (!analysis->totals[index].rtt_ns)

@@ -1,89 +1,36 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Follow, detect and blame, flow by flow. What is kept of a flow is its events, its stalls and
- * its part in the segments' traffic; the rest is scratch for the next one.
+ * Follow, detect and blame, flow by flow, on all processors. What is kept of a flow is its events,
+ * its stalls and its part in the segments' traffic; the rest is scratch for the next one.
  */
+#define _GNU_SOURCE /* qsort_r */
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis.h"
 #include "base/error.h"
+#include "base/parallel.h"
 #include "follow/running.h"
 #include "per_flow.h"
 
-#define EVENTS_MAX 8000000u /* in the list; counts hold all */
-
-/* ---- traffic --------------------------------------------------------------------------------- */
-
-/* Steps that grow with the value: 1/32 of each power of two. */
-static unsigned delay_bucket(int64_t delay_ns)
-{
-    uint64_t value = delay_ns > 0 ? (uint64_t)delay_ns : 0;
-    if (value < DELAY_STEPS)
-        return (unsigned)value;
-    unsigned power = 63u - (unsigned)__builtin_clzll(value);
-    return (power - 4) * DELAY_STEPS + (unsigned)(value >> (power - 5) & (DELAY_STEPS - 1));
-}
-
-static void add_delay(struct traffic *traffic, int64_t delay_ns)
-{
-    traffic->delays[delay_bucket(delay_ns)]++;
-    traffic->delay_min_ns = delay_ns < traffic->delay_min_ns ? delay_ns : traffic->delay_min_ns;
-    traffic->delay_max_ns = delay_ns > traffic->delay_max_ns ? delay_ns : traffic->delay_max_ns;
-}
-
-static void add_hop_traffic(struct wh_analysis *analysis, const struct trail *trail, unsigned k,
-                            unsigned side)
-{
-    const struct hop *hop = &trail->hops[k], *next = hop + 1;
-    unsigned low = hop->place < next->place ? hop->place : next->place;
-    struct traffic *traffic = &analysis->traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
-    for (uint32_t i = 0; i < hop->count; i++) {
-        const struct copy *copy = &hop->copies[i];
-        traffic->packets += copy->fate != FATE_UNSEEN;
-        traffic->lost += copy->fate == FATE_LOST || copy->fate == FATE_PARTLY;
-        if (hop_delay_known(hop, i))
-            add_delay(traffic, hop_delay(hop, i));
-    }
-}
-
-/* What enters the path from beyond, or leaves it: all that is known of an outer segment. */
-static void add_outer_traffic(struct wh_analysis *analysis, const struct trail *trail,
-                              unsigned side, bool up)
-{
-    const struct hop *first = &trail->hops[0], *last = &trail->hops[trail->hop_count - 1];
-    unsigned direction = side ? WH_TO_CLIENT : WH_TO_SERVER;
-    analysis->traffic[up ? first->place : first->place + 1][direction].packets += first->count;
-    analysis->traffic[up ? last->place + 1 : last->place][direction].packets += last->count;
-}
-
-static void add_traffic(struct wh_analysis *analysis, const struct flow *flow,
-                        const struct followed *followed)
-{
-    for (unsigned side = 0; side < 2; side++) {
-        const struct trail *trail = &followed->trail[side];
-        for (unsigned k = 0; k + 1 < trail->hop_count; k++)
-            add_hop_traffic(analysis, trail, k, side);
-        if (trail->hop_count)
-            add_outer_traffic(analysis, trail, side, (side == 1) != flow->reversed);
-        for (unsigned k = 0; k < trail->hop_count; k++)
-            analysis->captures[trail->hops[k].point].missed += trail->missed[k];
-    }
-}
+#define EVENTS_MAX    8000000u /* in the list; counts hold all */
+#define BATCH_PACKETS 32768u   /* over all points: enough to be worth a thread's taking */
+#define BATCH_FLOWS   256u
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static bool add_event(struct wh_analysis *analysis, uint32_t flow, unsigned point,
-                      const struct pkt *pkt, unsigned kind, struct wh_event event)
+/* Adds an event of a flow, which no other thread has, to a batch. */
+static bool add_event(const struct wh_analysis *analysis, struct worker *worker, uint32_t flow,
+                      unsigned point, const struct pkt *pkt, unsigned kind, struct wh_event event)
 {
-    analysis->captures[point].events[kind]++;
+    struct batch *batch = worker->batch;
+    worker->tally.events[point][kind]++;
     analysis->totals[flow].events[kind]++;
-    if (analysis->event_count >= EVENTS_MAX) {
-        analysis->events_dropped++;
+    if (batch->event_count >= EVENTS_MAX) {
+        batch->events_dropped++;
         return true;
     }
-    struct wh_event *kept =
-        ARRAY_PUSH(analysis->events, analysis->event_count, analysis->event_capacity);
+    struct wh_event *kept = ARRAY_PUSH(batch->events, batch->event_count, batch->event_capacity);
     if (!kept)
         return false;
     event.time_ns = clock_to_path(&analysis->alignment.clock[point], pkt->time).ns;
@@ -97,7 +44,7 @@ static bool add_event(struct wh_analysis *analysis, uint32_t flow, unsigned poin
     return true;
 }
 
-static bool add_detected(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
+static bool add_detected(const struct wh_analysis *analysis, struct worker *worker, uint32_t index,
                          struct wh_error *error)
 {
     const struct flow *flow = &analysis->flows.items[index];
@@ -111,7 +58,7 @@ static bool add_detected(struct wh_analysis *analysis, struct worker *worker, ui
             const struct detect_event *found = &worker->detected.items[i];
             const struct pkt *pkt = &flow->at[p]->pkts[found->pkt];
             struct wh_event event = {.seq = pkt->seq, .length = pkt->len, .value = found->value};
-            if (!add_event(analysis, index, p, pkt, found->kind, event))
+            if (!add_event(analysis, worker, index, p, pkt, found->kind, event))
                 return false;
         }
     }
@@ -119,11 +66,12 @@ static bool add_detected(struct wh_analysis *analysis, struct worker *worker, ui
 }
 
 /* What passed under another name was not lost: it does not count in the traffic, either. */
-static bool add_lost_events(struct wh_analysis *analysis, const struct nat_signs *nat,
-                            const struct followed *followed, uint32_t index)
+static bool add_lost_events(const struct wh_analysis *analysis, struct worker *worker,
+                            uint32_t index)
 {
+    const struct nat_signs *nat = worker->options->nat;
     for (unsigned side = 0; side < 2; side++) {
-        const struct trail *trail = &followed->trail[side];
+        const struct trail *trail = &worker->followed.trail[side];
         for (uint32_t i = 0; i < trail->lost_count; i++) {
             const struct lost_range *range = &trail->lost[i];
             const struct hop *hop = &trail->hops[range->hop];
@@ -132,7 +80,7 @@ static bool add_lost_events(struct wh_analysis *analysis, const struct nat_signs
             if (nat_passed(nat, &analysis->flows, &analysis->alignment, index, hop, range->copy,
                            trail->hops[range->to].point)) {
                 struct traffic *traffic =
-                    &analysis->traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
+                    &worker->tally.traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
                 traffic->lost -= hop->copies[range->copy].fate == FATE_LOST;
                 continue;
             }
@@ -140,8 +88,8 @@ static bool add_lost_events(struct wh_analysis *analysis, const struct nat_signs
                                      .length = range->length,
                                      .value = low + 1,
                                      .span = (uint8_t)(high - low)};
-            if (!add_event(analysis, index, hop->point, hop_pkt(hop, range->copy), WH_EVENT_LOST,
-                           event))
+            if (!add_event(analysis, worker, index, hop->point, hop_pkt(hop, range->copy),
+                           WH_EVENT_LOST, event))
                 return false;
         }
     }
@@ -161,7 +109,8 @@ static int quoted_side(const struct track_flow *view, const struct icmp_quote *q
 
 /* A router's word that a packet was too big: an event of the flow it quotes, on its way back to
  * the sender. */
-static bool add_too_big(struct wh_analysis *analysis, unsigned point, const struct track_icmp *icmp)
+static bool add_too_big(const struct wh_analysis *analysis, struct worker *worker, unsigned point,
+                        const struct track_icmp *icmp)
 {
     for (uint32_t f = 0; f < analysis->flows.count; f++) {
         const struct track_flow *view = analysis->flows.items[f].at[point];
@@ -175,17 +124,18 @@ static bool add_too_big(struct wh_analysis *analysis, unsigned point, const stru
         struct wh_event event = {.seq = (int32_t)(icmp->quote.seq - view->stream[side].base),
                                  .length = icmp->quote.ip_bytes,
                                  .value = icmp->quote.mtu};
-        return add_event(analysis, f, point, &pkt, WH_EVENT_ICMP_TOO_BIG, event);
+        return add_event(analysis, worker, f, point, &pkt, WH_EVENT_ICMP_TOO_BIG, event);
     }
     return true;
 }
 
-static bool add_icmp_events(struct wh_analysis *analysis)
+static bool add_icmp_events(const struct wh_analysis *analysis, struct worker *worker)
 {
     for (unsigned p = 0; p < analysis->capture_count; p++) {
         const struct track *track = &analysis->captures[p].track;
         for (uint32_t i = 0; i < track->icmp_count; i++)
-            if (track->icmps[i].quote.too_big && !add_too_big(analysis, p, &track->icmps[i]))
+            if (track->icmps[i].quote.too_big && 
+                !add_too_big(analysis, worker, p, &track->icmps[i]))
                 return false;
     }
     return true;
@@ -195,60 +145,235 @@ static bool add_icmp_events(struct wh_analysis *analysis)
 
 static bool keep_misses(struct worker *worker)
 {
+    struct batch *batch = worker->batch;
     for (unsigned side = 0; side < 2; side++) {
         const struct trail *trail = &worker->followed.trail[side];
-        for (uint32_t i = 0; i < trail->miss_count; i++) {
-            unsigned point = trail->hops[trail->misses[i].hop].point;
-            if (!misses_add(&worker->misses[point], trail->misses[i].time.ns))
+        for (uint32_t i = 0; i < trail->miss_count && batch->miss_count < MISSES_MAX; i++) {
+            struct miss *miss = ARRAY_PUSH(batch->misses, batch->miss_count, batch->miss_capacity);
+            if (!miss)
                 return false;
+            *miss = (struct miss){trail->misses[i].time.ns,
+                                  trail->hops[trail->misses[i].hop].point};
         }
     }
     return true;
 }
 
-static int run_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
+static int run_flow(const struct wh_analysis *analysis, struct worker *worker, uint32_t index,
                     struct wh_error *error)
 {
     const struct flow *flow = &analysis->flows.items[index];
     if (follow_flow(flow, &analysis->alignment, worker->spans, analysis->capture_count,
                     &worker->followed, error))
         return WH_ERROR;
-    add_traffic(analysis, flow, &worker->followed);
+    tally_traffic(&worker->tally, flow, &worker->followed);
     if (!keep_misses(worker) || !add_detected(analysis, worker, index, error) ||
-        !add_lost_events(analysis, worker->options.nat, &worker->followed, index))
+        !add_lost_events(analysis, worker, index))
         return error_memory(error, "events");
     return judge_flow(analysis, worker, index, error);
 }
 
-static bool prepare(struct wh_analysis *analysis)
+/* ---- batches of flows ------------------------------------------------------------------------ */
+
+/* What all threads look at, and one worker for each of them. */
+struct work {
+    struct wh_analysis *analysis;
+    struct worker *workers;
+    unsigned worker_count;
+    struct batch *batches; /* by flow; the one behind the last is for what is no flow's */
+    uint32_t batch_count, batch_capacity;
+    uint32_t *largest_first; /* batches in the order in which they are taken */
+    struct capture_span spans[WH_POINTS_MAX];
+    struct blame_options options;
+};
+
+static uint64_t packets_of(const struct flow *flow, unsigned points)
 {
-    unsigned segments = analysis->capture_count + 1;
-    analysis->traffic = calloc(segments, sizeof *analysis->traffic);
-    analysis->totals = calloc((size_t)analysis->flows.count + 1, sizeof *analysis->totals);
-    for (unsigned s = 0; analysis->traffic && s < segments; s++)
-        for (unsigned d = 0; d < 2; d++) {
-            analysis->traffic[s][d].delay_min_ns = INT64_MAX;
-            analysis->traffic[s][d].delay_max_ns = INT64_MIN;
-        }
-    return analysis->traffic && analysis->totals;
+    uint64_t packets = 0;
+    for (unsigned p = 0; p < points; p++)
+        packets += flow->at[p] ? flow->at[p]->pkt_count : 0;
+    return packets;
 }
 
-/* Takes back what was found, to look again knowing the captures' gaps. */
-static void forget(struct wh_analysis *analysis)
+/* Which flows are a batch does not depend on the threads, nor does what is found in it. */
+static bool make_batches(struct work *work)
 {
-    for (uint32_t i = 0; i < analysis->findings.count; i++)
-        free(analysis->findings.items[i].evidence);
-    analysis->findings.count = 0;
-    analysis->event_count = 0;
-    analysis->events_dropped = 0;
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
-        memset(analysis->captures[p].events, 0, sizeof analysis->captures[p].events);
-        analysis->captures[p].missed = 0;
+    const struct wh_analysis *analysis = work->analysis;
+    struct batch *batch = NULL;
+    for (uint32_t i = 0; i <= analysis->flows.count; i++) {
+        bool last = i == analysis->flows.count;
+        if (!batch || last || batch->packets >= BATCH_PACKETS || batch->flow_count == BATCH_FLOWS) {
+            batch = ARRAY_PUSH(work->batches, work->batch_count, work->batch_capacity);
+            if (!batch)
+                return false;
+            *batch = (struct batch){.first = i};
+        }
+        if (last)
+            break;
+        batch->flow_count++;
+        batch->packets += packets_of(&analysis->flows.items[i], analysis->capture_count);
     }
-    free(analysis->traffic);
+    return true;
+}
+
+static int compare_batches(const void *left, const void *right, void *context)
+{
+    const struct batch *batches = context;
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    if (batches[a].packets != batches[b].packets)
+        return batches[a].packets > batches[b].packets ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static bool order_batches(struct work *work)
+{
+    work->largest_first = malloc(work->batch_count * sizeof *work->largest_first);
+    for (uint32_t i = 0; work->largest_first && i < work->batch_count; i++)
+        work->largest_first[i] = i;
+    if (work->largest_first)
+        qsort_r(work->largest_first, work->batch_count, sizeof *work->largest_first,
+                compare_batches, work->batches);
+    return work->largest_first != NULL;
+}
+
+static bool make_workers(struct work *work)
+{
+    unsigned segments = work->analysis->capture_count + 1;
+    work->worker_count = parallel_threads(work->analysis->options.threads);
+    work->workers = calloc(work->worker_count, sizeof *work->workers);
+    for (unsigned w = 0; work->workers && w < work->worker_count; w++) {
+        work->workers[w].spans = work->spans;
+        work->workers[w].options = &work->options;
+        if (!tally_make(&work->workers[w].tally, segments))
+            return false;
+    }
+    return work->workers != NULL;
+}
+
+static void run_batch(void *context, unsigned index, uint32_t item)
+{
+    struct work *work = context;
+    struct worker *worker = &work->workers[index];
+    struct batch *batch = worker->batch = &work->batches[work->largest_first[item]];
+    for (uint32_t i = 0; i < batch->flow_count && !batch->status; i++)
+        batch->status = run_flow(work->analysis, worker, batch->first + i, &batch->error);
+    if (batch->first == work->analysis->flows.count && !add_icmp_events(work->analysis, worker))
+        batch->status = error_memory(&batch->error, "events");
+}
+
+static void free_work(struct work *work)
+{
+    for (unsigned w = 0; work->workers && w < work->worker_count; w++) {
+        struct worker *worker = &work->workers[w];
+        arena_join(&work->analysis->arena, &worker->arena);
+        followed_free(&worker->followed);
+        blamer_free(&worker->blamer);
+        tally_free(&worker->tally);
+        free(worker->detected.items);
+    }
+    for (uint32_t b = 0; b < work->batch_count; b++) {
+        struct batch *batch = &work->batches[b];
+        for (uint32_t i = 0; i < batch->findings.count; i++)
+            free(batch->findings.items[i].evidence);
+        free(batch->findings.items);
+        free(batch->events);
+        free(batch->misses);
+    }
+    free(work->workers);
+    free(work->batches);
+    free(work->largest_first);
+    work->workers = NULL;
+    work->batches = NULL;
+    work->largest_first = NULL;
+    work->batch_count = work->batch_capacity = 0;
+}
+
+/* All flows, each batch for itself. The first batch's error is told, whoever came first. */
+static int run_flows(struct work *work, struct wh_error *error)
+{
+    struct wh_analysis *analysis = work->analysis;
+    analysis_spans(analysis, work->spans);
+    follow_running(&analysis->flows, &analysis->alignment, work->spans, analysis->capture_count);
     free(analysis->totals);
-    analysis->traffic = NULL;
-    analysis->totals = NULL;
+    analysis->totals = calloc((size_t)analysis->flows.count + 1, sizeof *analysis->totals);
+    if (!analysis->totals || !make_batches(work) || !order_batches(work) || !make_workers(work))
+        return error_memory(error, "flows");
+    parallel_run(work->worker_count, work->batch_count, run_batch, work);
+    for (uint32_t b = 0; b < work->batch_count; b++)
+        if (work->batches[b].status) {
+            *error = work->batches[b].error;
+            return WH_ERROR;
+        }
+    return WH_OK;
+}
+
+/* ---- putting it together --------------------------------------------------------------------- */
+
+static bool collect_misses(const struct work *work, struct misses misses[WH_POINTS_MAX])
+{
+    for (uint32_t b = 0; b < work->batch_count; b++)
+        for (uint32_t i = 0; i < work->batches[b].miss_count; i++) {
+            const struct miss *miss = &work->batches[b].misses[i];
+            if (!misses_add(&misses[miss->point], miss->time_ns))
+                return false;
+        }
+    return true;
+}
+
+static bool collect_events(struct wh_analysis *analysis, struct work *work)
+{
+    uint64_t room = 0;
+    for (uint32_t b = 0; b < work->batch_count; b++)
+        room += work->batches[b].event_count;
+    room = room < EVENTS_MAX ? room : EVENTS_MAX;
+    analysis->events = malloc((room + 1) * sizeof *analysis->events);
+    for (uint32_t b = 0; analysis->events && b < work->batch_count; b++) {
+        struct batch *batch = &work->batches[b];
+        uint32_t left = (uint32_t)room - analysis->event_count;
+        uint32_t taken = batch->event_count < left ? batch->event_count : left;
+        if (taken)
+            memcpy(analysis->events + analysis->event_count, batch->events,
+                   taken * sizeof *batch->events);
+        analysis->event_count += taken;
+        analysis->events_dropped += batch->events_dropped + batch->event_count - taken;
+        free(batch->events);
+        batch->events = NULL;
+    }
+    return analysis->events != NULL;
+}
+
+static bool collect_findings(struct findings *findings, struct work *work)
+{
+    for (uint32_t b = 0; b < work->batch_count; b++) {
+        struct findings *found = &work->batches[b].findings;
+        for (uint32_t i = 0; i < found->count; i++) {
+            struct finding *finding =
+                ARRAY_PUSH(findings->items, findings->count, findings->capacity);
+            if (!finding)
+                return false;
+            *finding = found->items[i];
+            found->items[i].evidence = NULL; /* it has a new owner */
+        }
+    }
+    return true;
+}
+
+static bool collect(struct work *work)
+{
+    struct wh_analysis *analysis = work->analysis;
+    for (unsigned w = 0; w < work->worker_count; w++) {
+        const struct tally *tally = &work->workers[w].tally;
+        if (w)
+            tally_join(&work->workers[0].tally, tally);
+        for (unsigned p = 0; p < analysis->capture_count; p++) {
+            analysis->captures[p].missed += tally->missed[p];
+            for (unsigned kind = 0; kind < WH_EVENT_KINDS; kind++)
+                analysis->captures[p].events[kind] += tally->events[p][kind];
+        }
+    }
+    analysis->traffic = work->workers[0].tally.traffic;
+    work->workers[0].tally.traffic = NULL;
+    return collect_events(analysis, work) && collect_findings(&analysis->findings, work);
 }
 
 static bool find_nat(const struct wh_analysis *analysis, struct nat_signs *nat)
@@ -260,47 +385,37 @@ static bool find_nat(const struct wh_analysis *analysis, struct nat_signs *nat)
     return nat_find(&analysis->flows, &analysis->alignment, icmps, nat);
 }
 
-static int run_flows(struct wh_analysis *analysis, struct worker *worker, struct wh_error *error)
-{
-    int status = WH_OK;
-    analysis_spans(analysis, worker->spans);
-    follow_running(&analysis->flows, &analysis->alignment, worker->spans, analysis->capture_count);
-    if (!prepare(analysis))
-        return error_memory(error, "flows");
-    for (uint32_t i = 0; i < analysis->flows.count && !status; i++)
-        status = run_flow(analysis, worker, i, error);
-    if (!status && !add_icmp_events(analysis))
-        status = error_memory(error, "events");
-    return status;
-}
-
-/* Most captures miss nothing: then once is enough. */
+/* Most captures miss nothing: then once is enough. Else all is looked at again, knowing their
+ * gaps. */
 int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
 {
-    struct worker worker = {0};
+    struct work work = {.analysis = analysis};
+    struct misses misses[WH_POINTS_MAX] = {{0}};
     const char *names[WH_POINTS_MAX];
-    bool gaps = false;
     struct nat_signs nat = {0};
+    bool gaps = false;
     for (unsigned p = 0; p < analysis->capture_count; p++)
         names[p] = analysis->captures[p].name;
-    worker.options = (struct blame_options){.min_stall_ns = analysis->options.min_stall_ns,
-                                            .epoch_ns = analysis->epoch.ns,
-                                            .point_count = analysis->capture_count,
-                                            .names = names,
-                                            .nat = &nat};
-    int status = find_nat(analysis, &nat) ? run_flows(analysis, &worker, error)
+    work.options = (struct blame_options){.min_stall_ns = analysis->options.min_stall_ns,
+                                          .epoch_ns = analysis->epoch.ns,
+                                          .point_count = analysis->capture_count,
+                                          .names = names,
+                                          .nat = &nat};
+    int status = find_nat(analysis, &nat) ? run_flows(&work, error)
                                           : error_memory(error, "signs of translation");
+    if (!status && !collect_misses(&work, misses))
+        status = error_memory(error, "gaps");
     if (!status)
-        status = gaps_find(analysis, worker.misses, &gaps, error);
+        status = gaps_find(analysis, misses, &gaps, error);
     if (!status && gaps) {
-        forget(analysis);
-        status = run_flows(analysis, &worker, error);
+        free_work(&work);
+        status = run_flows(&work, error);
     }
-    followed_free(&worker.followed);
-    blamer_free(&worker.blamer);
+    if (!status && !collect(&work))
+        status = error_memory(error, "events");
+    free_work(&work);
     nat_free(&nat);
-    free(worker.detected.items);
     for (unsigned p = 0; p < WH_POINTS_MAX; p++)
-        free(worker.misses[p].times_ns);
+        free(misses[p].times_ns);
     return status;
 }

@@ -11,15 +11,53 @@ struct misses {
     uint32_t count, capacity;
 };
 
-/* Scratch for one flow after the other. */
+struct miss {
+    int64_t time_ns;
+    unsigned point;
+};
+
+/* Some flows, one behind the other, and what is found in them. */
+struct batch {
+    uint32_t first, flow_count; /* flows of the analysis */
+    uint64_t packets;
+    struct findings findings;
+    struct wh_event *events; /* in the order of flows */
+    uint32_t event_count, event_capacity;
+    uint64_t events_dropped;
+    struct miss *misses;
+    uint32_t miss_count, miss_capacity;
+    int status;
+    struct wh_error error;
+};
+
+/* Sums over flows, in any order. */
+struct tally {
+    struct traffic (*traffic)[2]; /* by segment and direction */
+    unsigned segments;
+    uint64_t missed[WH_POINTS_MAX]; /* by point */
+    uint64_t events[WH_POINTS_MAX][WH_EVENT_KINDS];
+};
+
+/* One thread's: scratch for one flow after the other, and its sums. */
 struct worker {
     struct followed followed;
     struct blamer blamer;
     struct detect_events detected;
-    struct misses misses[WH_POINTS_MAX];
-    struct capture_span spans[WH_POINTS_MAX];
-    struct blame_options options;
+    struct tally tally;
+    struct arena arena;  /* texts and frames of what was found */
+    struct batch *batch; /* the one under way */
+    const struct capture_span *spans;
+    const struct blame_options *options;
 };
+
+#define MISSES_MAX 4000000u /* of a point, or of a batch */
+
+/* tally.c: false when memory is out. */
+bool tally_make(struct tally *tally, unsigned segments);
+void tally_traffic(struct tally *tally, const struct flow *flow, const struct followed *followed);
+/* Adds what passed the segments; the rest is left to the caller. */
+void tally_join(struct tally *into, const struct tally *from);
+void tally_free(struct tally *tally);
 
 /* False when memory is out. */
 bool misses_add(struct misses *misses, int64_t time_ns);
@@ -30,7 +68,7 @@ int gaps_find(struct wh_analysis *analysis, struct misses *misses, bool *found,
 
 /* judge.c: the stalls of a flow, by the captures that can tell. worker->followed holds the flow,
  * followed with worker->spans. */
-int judge_flow(struct wh_analysis *analysis, struct worker *worker, uint32_t index,
+int judge_flow(const struct wh_analysis *analysis, struct worker *worker, uint32_t index,
                struct wh_error *error);
 
 /* narrow.c: sets the finding's place to the one segment of its span where the flow, followed with

@@ -81,6 +81,16 @@ void arena_free(struct arena *arena)
     }
 }
 
+void arena_join(struct arena *to, struct arena *from)
+{
+    struct arena_block **last = &from->blocks;
+    while (*last)
+        last = &(*last)->next;
+    *last = to->blocks;
+    to->blocks = from->blocks;
+    from->blocks = NULL;
+}
+
 bool array_grow(void **array, uint32_t count, uint32_t *capacity, size_t size)
 {
     uint64_t room = count < 8 ? 8 : (uint64_t)count + count / 2;

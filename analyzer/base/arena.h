@@ -25,6 +25,9 @@ __attribute__((format(printf, 2, 3))) char *arena_printf(struct arena *arena, co
                                                          ...);
 void arena_free(struct arena *arena);
 
+/* Hands all of `from` over to `to`; `from` is empty then. */
+void arena_join(struct arena *to, struct arena *from);
+
 /* Makes room for element number `count` in a malloc'ed array of `*capacity` elements: grows by
  * half (large arrays move by remapping pages, not by copying). Returns false when memory is out;
  * the array is then as it was. */

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What passed each segment, added up flow by flow, and thread by thread. */
+#include <stdlib.h>
+
+#include "per_flow.h"
+
+/* ---- traffic --------------------------------------------------------------------------------- */
+
+/* Steps that grow with the value: 1/32 of each power of two. */
+static unsigned delay_bucket(int64_t delay_ns)
+{
+    uint64_t value = delay_ns > 0 ? (uint64_t)delay_ns : 0;
+    if (value < DELAY_STEPS)
+        return (unsigned)value;
+    unsigned power = 63u - (unsigned)__builtin_clzll(value);
+    return (power - 4) * DELAY_STEPS + (unsigned)(value >> (power - 5) & (DELAY_STEPS - 1));
+}
+
+static void add_delay(struct traffic *traffic, int64_t delay_ns)
+{
+    traffic->delays[delay_bucket(delay_ns)]++;
+    traffic->delay_min_ns = delay_ns < traffic->delay_min_ns ? delay_ns : traffic->delay_min_ns;
+    traffic->delay_max_ns = delay_ns > traffic->delay_max_ns ? delay_ns : traffic->delay_max_ns;
+}
+
+static void add_hop_traffic(struct tally *tally, const struct trail *trail, unsigned k,
+                            unsigned side)
+{
+    const struct hop *hop = &trail->hops[k], *next = hop + 1;
+    unsigned low = hop->place < next->place ? hop->place : next->place;
+    struct traffic *traffic = &tally->traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
+    for (uint32_t i = 0; i < hop->count; i++) {
+        const struct copy *copy = &hop->copies[i];
+        traffic->packets += copy->fate != FATE_UNSEEN;
+        traffic->lost += copy->fate == FATE_LOST || copy->fate == FATE_PARTLY;
+        if (hop_delay_known(hop, i))
+            add_delay(traffic, hop_delay(hop, i));
+    }
+}
+
+/* What enters the path from beyond, or leaves it: all that is known of an outer segment. */
+static void add_outer_traffic(struct tally *tally, const struct trail *trail,
+                              unsigned side, bool up)
+{
+    const struct hop *first = &trail->hops[0], *last = &trail->hops[trail->hop_count - 1];
+    unsigned direction = side ? WH_TO_CLIENT : WH_TO_SERVER;
+    tally->traffic[up ? first->place : first->place + 1][direction].packets += first->count;
+    tally->traffic[up ? last->place + 1 : last->place][direction].packets += last->count;
+}
+
+void tally_traffic(struct tally *tally, const struct flow *flow, const struct followed *followed)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        const struct trail *trail = &followed->trail[side];
+        for (unsigned k = 0; k + 1 < trail->hop_count; k++)
+            add_hop_traffic(tally, trail, k, side);
+        if (trail->hop_count)
+            add_outer_traffic(tally, trail, side, (side == 1) != flow->reversed);
+        for (unsigned k = 0; k < trail->hop_count; k++)
+            tally->missed[trail->hops[k].point] += trail->missed[k];
+    }
+}
+
+bool tally_make(struct tally *tally, unsigned segments)
+{
+    *tally = (struct tally){.segments = segments};
+    tally->traffic = calloc(segments, sizeof *tally->traffic);
+    for (unsigned s = 0; tally->traffic && s < segments; s++)
+        for (unsigned d = 0; d < 2; d++) {
+            tally->traffic[s][d].delay_min_ns = INT64_MAX;
+            tally->traffic[s][d].delay_max_ns = INT64_MIN;
+        }
+    return tally->traffic != NULL;
+}
+
+void tally_join(struct tally *into, const struct tally *from)
+{
+    for (unsigned s = 0; s < into->segments; s++)
+        for (unsigned d = 0; d < 2; d++) {
+            struct traffic *sum = &into->traffic[s][d];
+            const struct traffic *part = &from->traffic[s][d];
+            sum->packets += part->packets;
+            sum->lost += part->lost;
+            sum->delay_min_ns =
+                part->delay_min_ns < sum->delay_min_ns ? part->delay_min_ns : sum->delay_min_ns;
+            sum->delay_max_ns =
+                part->delay_max_ns > sum->delay_max_ns ? part->delay_max_ns : sum->delay_max_ns;
+            for (unsigned i = 0; i < 64 * DELAY_STEPS; i++)
+                sum->delays[i] += part->delays[i];
+        }
+}
+
+void tally_free(struct tally *tally)
+{
+    free(tally->traffic);
+    *tally = (struct tally){0};
+}
