@@ -6,6 +6,8 @@
 #ifndef WHICHHOP_ANALYSIS_H
 #define WHICHHOP_ANALYSIS_H
 
+#include <pthread.h>
+
 #include "align/align.h"
 #include "blame/blame.h"
 #include "detect/detect.h"
@@ -37,9 +39,18 @@ struct capture_file {
     struct point_time first, last; /* packets; first orders the files, INT64_MAX: none */
 };
 
-/* One point: its files, and all that came out of them. */
+struct warnings {
+    const char **items;
+    uint32_t count, capacity;
+};
+
+/* One point: its files, and all that came out of them. Read by a thread of its own. */
 struct capture {
     const char *name;
+    struct arena arena; /* strings below but the names */
+    struct warnings warnings;
+    int status; /* of reading: WH_OK, or `error` */
+    struct wh_error error;
     unsigned given; /* how many points were named before it */
     struct capture_file *files;
     uint32_t file_count, file_capacity;
@@ -83,8 +94,8 @@ struct wh_analysis {
         int64_t rtt_ns;
     } * totals;           /* by flow */
     uint32_t *flow_of_id; /* index into flows.items, by a result's flow's id - 1 */
-    const char **warnings;
-    uint32_t warning_count, warning_capacity;
+    struct warnings warnings;
+    pthread_mutex_t progress_lock;
     struct path_time epoch;
     bool done;
     struct wh_result result;
@@ -93,11 +104,13 @@ struct wh_analysis {
 /* Adds a sentence to the result's warnings; without memory it goes unsaid. */
 __attribute__((format(printf, 2, 3))) void analysis_warn(struct wh_analysis *analysis,
                                                          const char *format, ...);
+__attribute__((format(printf, 2, 3))) void capture_warn(struct capture *capture, const char *format,
+                                                        ...);
 
 /* When each point's capture ran, by point. */
 void analysis_spans(const struct wh_analysis *analysis, struct capture_span spans[WH_POINTS_MAX]);
 
-/* capture.c: read, decode and track one point. */
+/* capture.c: read, decode and track one point. Different points may be read at the same time. */
 int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh_error *error);
 void capture_free(struct capture *capture);
 

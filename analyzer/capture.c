@@ -83,8 +83,10 @@ static void report_progress(const struct reading *reading, uint32_t frame)
     const struct wh_options *options = &reading->analysis->options;
     if (options->progress && frame % PROGRESS_PACKETS == 0) {
         double files = (double)reading->capture->file_count;
+        pthread_mutex_lock(&reading->analysis->progress_lock);
         options->progress(options->progress_context, reading->capture->name,
                           (reading->file + read_progress(reading->reader)) / files);
+        pthread_mutex_unlock(&reading->analysis->progress_lock);
     }
 }
 
@@ -100,7 +102,7 @@ static void note_interfaces(struct reading *reading)
         capture->dropped += info->dropped;
         capture->snaplen = info->snaplen > capture->snaplen ? info->snaplen : capture->snaplen;
         if (!capture->link_type && type)
-            capture->link_type = arena_strdup(&reading->analysis->arena, type);
+            capture->link_type = arena_strdup(&reading->capture->arena, type);
     }
 }
 
@@ -117,8 +119,8 @@ static int read_records(struct reading *reading, struct wh_error *error)
         report_progress(reading, record.frame);
     }
     if (status < 0) {
-        file->damaged = arena_strdup(&reading->analysis->arena, damage.text);
-        analysis_warn(reading->analysis, "%s", damage.text);
+        file->damaged = arena_strdup(&reading->capture->arena, damage.text);
+        capture_warn(reading->capture, "%s", damage.text);
     }
     return WH_OK;
 }
@@ -142,7 +144,7 @@ static int read_file(struct wh_analysis *analysis, struct capture *capture, uint
     if (analysis->options.filter && filter_open(&reading.filter, analysis->options.filter, error))
         goto cleanup;
     status = read_records(&reading, error);
-    file->format = arena_strdup(&analysis->arena, read_format(reading.reader));
+    file->format = arena_strdup(&capture->arena, read_format(reading.reader));
     note_interfaces(&reading);
 cleanup:
     if (reading.filter)
@@ -153,18 +155,17 @@ cleanup:
 
 /* Files of one point follow each other in time. Captures of several points, given as one by
  * mistake, do not: every packet would seem to come again. */
-static void check_sequence(struct wh_analysis *analysis, const struct capture *capture)
+static void check_sequence(struct capture *capture)
 {
     for (uint32_t i = 1; i < capture->file_count; i++) {
         const struct capture_file *before = &capture->files[i - 1], *file = &capture->files[i];
         if (!before->packets || !file->packets ||
             file->first.ns > before->last.ns - FILES_OVERLAP_NS)
             continue;
-        analysis_warn(
-            analysis,
-            "%s: %s and %s overlap in time, as files of one point do not: give each point "
-            "its own name, as in A=FILE B=FILE",
-            capture->name, before->path, file->path);
+        capture_warn(capture,
+                     "%s: %s and %s overlap in time, as files of one point do not: give each point "
+                     "its own name, as in A=FILE B=FILE",
+                     capture->name, before->path, file->path);
         return;
     }
 }
@@ -202,9 +203,9 @@ int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh
     for (uint32_t i = 0; i < capture->file_count; i++) {
         struct wh_error problem;
         if (read_file(analysis, capture, (uint16_t)i, &problem)) {
-            capture->files[i].damaged = arena_strdup(&analysis->arena, problem.text);
+            capture->files[i].damaged = arena_strdup(&capture->arena, problem.text);
             capture->files[i].format = "unknown";
-            analysis_warn(analysis, "%s", problem.text);
+            capture_warn(capture, "%s", problem.text);
             if (error)
                 *error = problem;
         } else {
@@ -213,7 +214,7 @@ int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh
     }
     if (read == 0)
         return WH_ERROR;
-    check_sequence(analysis, capture);
+    check_sequence(capture);
     return track_finish(&capture->track, error);
 }
 
@@ -222,4 +223,6 @@ void capture_free(struct capture *capture)
     track_free(&capture->track);
     free(capture->files);
     free(capture->gaps);
+    free(capture->warnings.items);
+    arena_free(&capture->arena);
 }

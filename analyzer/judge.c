@@ -364,8 +364,8 @@ static bool leave_one_sided(const struct wh_analysis *analysis, const struct flo
 }
 
 /* A stall that spans several segments, since a point was left out: asks that point where. */
-static int narrow_findings(const struct wh_analysis *analysis, struct worker *worker, uint32_t index,
-                           uint32_t first, struct wh_error *error)
+static int narrow_findings(const struct wh_analysis *analysis, struct worker *worker,
+                           uint32_t index, uint32_t first, struct wh_error *error)
 {
     bool wide = false;
     for (uint32_t i = first; i < worker->batch->findings.count; i++)

@@ -134,7 +134,7 @@ static bool add_icmp_events(const struct wh_analysis *analysis, struct worker *w
     for (unsigned p = 0; p < analysis->capture_count; p++) {
         const struct track *track = &analysis->captures[p].track;
         for (uint32_t i = 0; i < track->icmp_count; i++)
-            if (track->icmps[i].quote.too_big && 
+            if (track->icmps[i].quote.too_big &&
                 !add_too_big(analysis, worker, p, &track->icmps[i]))
                 return false;
     }
@@ -152,8 +152,8 @@ static bool keep_misses(struct worker *worker)
             struct miss *miss = ARRAY_PUSH(batch->misses, batch->miss_count, batch->miss_capacity);
             if (!miss)
                 return false;
-            *miss = (struct miss){trail->misses[i].time.ns,
-                                  trail->hops[trail->misses[i].hop].point};
+            *miss =
+                (struct miss){trail->misses[i].time.ns, trail->hops[trail->misses[i].hop].point};
         }
     }
     return true;

@@ -519,8 +519,8 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
     for (unsigned p = 0; p < analysis->capture_count; p++)
         warn_of_clock(analysis, &result->points[p]);
     warn_of_path(analysis);
-    result->warnings = analysis->warnings;
-    result->warning_count = analysis->warning_count;
+    result->warnings = analysis->warnings.items;
+    result->warning_count = analysis->warnings.count;
     ok = true;
 cleanup:
     free(numbers.id);

@@ -39,8 +39,8 @@ static void add_hop_traffic(struct tally *tally, const struct trail *trail, unsi
 }
 
 /* What enters the path from beyond, or leaves it: all that is known of an outer segment. */
-static void add_outer_traffic(struct tally *tally, const struct trail *trail,
-                              unsigned side, bool up)
+static void add_outer_traffic(struct tally *tally, const struct trail *trail, unsigned side,
+                              bool up)
 {
     const struct hop *first = &trail->hops[0], *last = &trail->hops[trail->hop_count - 1];
     unsigned direction = side ? WH_TO_CLIENT : WH_TO_SERVER;

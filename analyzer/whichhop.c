@@ -10,6 +10,7 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "base/parallel.h"
 #include "report/report.h"
 #include "split.h"
 
@@ -25,6 +26,7 @@ int wh_open(struct wh_analysis **analysis, const struct wh_options *options, str
     *analysis = made;
     if (!made)
         return error_memory(error, "the analysis");
+    pthread_mutex_init(&made->progress_lock, NULL);
     if (options)
         made->options = *options;
     const char **strings[] = {&made->options.filter, &made->options.path, &made->options.flow};
@@ -171,19 +173,32 @@ int wh_set_clock(struct wh_analysis *analysis, const char *point, int64_t offset
     return WH_OK;
 }
 
-void analysis_warn(struct wh_analysis *analysis, const char *format, ...)
+static void add_warning(struct warnings *warnings, struct arena *arena, const char *format,
+                        va_list arguments)
 {
     char text[1024];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    char *copy = arena_strdup(&analysis->arena, text);
+    char *copy = arena_strdup(arena, text);
     const char **warning =
-        copy ? ARRAY_PUSH(analysis->warnings, analysis->warning_count, analysis->warning_capacity)
-             : NULL;
+        copy ? ARRAY_PUSH(warnings->items, warnings->count, warnings->capacity) : NULL;
     if (warning)
         *warning = copy;
+}
+
+void analysis_warn(struct wh_analysis *analysis, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    add_warning(&analysis->warnings, &analysis->arena, format, arguments);
+    va_end(arguments);
+}
+
+void capture_warn(struct capture *capture, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    add_warning(&capture->warnings, &capture->arena, format, arguments);
+    va_end(arguments);
 }
 
 void analysis_spans(const struct wh_analysis *analysis, struct capture_span spans[WH_POINTS_MAX])
@@ -226,6 +241,14 @@ static void find_epoch(struct wh_analysis *analysis)
     analysis->epoch.ns = earliest_ns == INT64_MAX ? 0 : earliest_ns;
 }
 
+static void read_point(void *context, unsigned worker, uint32_t item)
+{
+    struct wh_analysis *analysis = context;
+    struct capture *capture = &analysis->captures[item];
+    (void)worker;
+    capture->status = capture_run(analysis, capture, &capture->error);
+}
+
 /* Stages 1 to 3. A point without a readable file is left out, as long as one point remains. */
 static int read_points(struct wh_analysis *analysis, struct wh_error *error)
 {
@@ -237,9 +260,16 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
           compare_captures);
     if (analysis->options.time_set)
         find_epoch(analysis);
+    /* The threads may be more than the processors: these are then shared evenly, where three files
+     * would else keep two of them busy for as long as four. */
+    unsigned threads = parallel_threads(analysis->options.threads);
+    parallel_run(threads > 1 ? 2 * threads : 1, analysis->capture_count, read_point, analysis);
     for (uint32_t i = 0; i < analysis->capture_count; i++) {
         struct capture *capture = &analysis->captures[i];
-        if (capture_run(analysis, capture, error)) {
+        for (uint32_t w = 0; w < capture->warnings.count; w++)
+            analysis_warn(analysis, "%s", capture->warnings.items[w]);
+        if (capture->status) {
+            *error = capture->error;
             capture_free(capture);
             continue;
         }
@@ -446,7 +476,8 @@ void wh_free(struct wh_analysis *analysis)
     free(analysis->events);
     free(analysis->totals);
     free(analysis->flow_of_id);
-    free(analysis->warnings);
+    free(analysis->warnings.items);
+    pthread_mutex_destroy(&analysis->progress_lock);
     match_free(&analysis->flows);
     arena_free(&analysis->arena);
     free(analysis);

@@ -54,7 +54,8 @@ struct wh_options {
     unsigned threads;     /* 0: as many as there are processors */
     bool time_set;
     bool all_flows; /* report every flow, not the 200 largest */
-    void (*progress)(void *context, const char *stage, double done); /* done: 0 to 1 */
+    /* Called now and then, by one thread at a time; done: 0 to 1. */
+    void (*progress)(void *context, const char *stage, double done);
     void *progress_context;
 };
 
