@@ -31,12 +31,14 @@ void track_free(struct track *track)
     for (uint32_t i = 0; i < track->flow_count; i++) {
         content_free(&track->flows[i].stream[0].content);
         content_free(&track->flows[i].stream[1].content);
-        free(track->flows[i].pkts);
+        if (!track->flows[i].pkt_slab.memory)
+            free(track->flows[i].pkts);
         free(track->flows[i].sacks);
     }
     free(track->flows);
     free(track->table);
     free(track->icmps);
+    slabs_free(&track->slabs);
     track_init(track);
 }
 
@@ -423,6 +425,16 @@ static int add_icmp(struct track *track, const struct decoded *packet, struct po
     return WH_OK;
 }
 
+static struct pkt *add_pkt(struct track *track, struct track_flow *flow)
+{
+    if (flow->pkt_count == flow->pkt_capacity) {
+        if (!slabs_grow(&track->slabs, &flow->pkt_slab, &flow->pkt_capacity, sizeof *flow->pkts))
+            return NULL;
+        flow->pkts = flow->pkt_slab.memory;
+    }
+    return &flow->pkts[flow->pkt_count++];
+}
+
 int track_add(struct track *track, const struct decoded *packet, struct point_time time,
               uint32_t frame, uint16_t file, struct wh_error *error)
 {
@@ -434,7 +446,7 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
     struct track_flow *flow = find_flow(track, packet, &side);
     if (!flow)
         return error_memory(error, "flows");
-    struct pkt *pkt = ARRAY_PUSH(flow->pkts, flow->pkt_count, flow->pkt_capacity);
+    struct pkt *pkt = add_pkt(track, flow);
     if (!pkt)
         return error_memory(error, "packets");
     uint32_t len = packet->payload_bytes < PKT_LEN_MAX ? packet->payload_bytes : PKT_LEN_MAX;

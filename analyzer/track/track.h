@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/slabs.h"
 #include "decode/decode.h"
 #include "track/content.h"
 #include "whichhop.h"
@@ -88,6 +89,7 @@ struct track_flow {
     struct point_time first, last; /* of its packets, earliest and latest */
     struct pkt *pkts;              /* in the file's order; by time after track_finish */
     uint32_t pkt_count, pkt_capacity;
+    struct slab pkt_slab; /* they lie in the track's, or are malloc'ed (memory NULL) */
     uint32_t renamed_pkt; /* from this one on an end has another name; 0: from none (see match) */
     struct sack_block *sacks; /* by pkt */
     uint32_t sack_count, sack_capacity;
@@ -119,6 +121,7 @@ struct track_fragment {
 
 /* All flows of one point. */
 struct track {
+    struct slabs slabs; /* of packets */
     struct track_flow *flows;
     uint32_t flow_count, flow_capacity;
     struct track_slot *table;
