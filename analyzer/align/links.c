@@ -6,6 +6,7 @@
 
 #include "align/joints.h"
 #include "align/witness.h"
+#include "base/keyed.h"
 
 #define SAMPLES_WANTED 200000u /* of packets, for each pair of points */
 
@@ -51,12 +52,21 @@ bool links_collect(struct context *context)
     return true;
 }
 
-static int compare_samples(const void *left, const void *right)
+/* In the order of the near point's capture: no packet is there twice. */
+static bool sort_samples(struct link *link)
 {
-    const struct sample *a = left, *b = right;
-    if (a->place[0] != b->place[0])
-        return a->place[0] < b->place[0] ? -1 : 1;
-    return a->place[1] < b->place[1] ? -1 : a->place[1] > b->place[1];
+    uint32_t count = link->sample_count;
+    struct keyed *keys = malloc(((size_t)count + 1) * sizeof *keys);
+    struct sample *sorted = malloc(((size_t)count + 1) * sizeof *sorted);
+    for (uint32_t i = 0; keys && i < count; i++)
+        keys[i] = (struct keyed){link->samples[i].place[0], i};
+    bool ok = keys && sorted && keyed_sort(keys, count);
+    for (uint32_t i = 0; ok && i < count; i++)
+        sorted[i] = link->samples[keys[i].index];
+    free(keys);
+    free(ok ? link->samples : sorted);
+    link->samples = ok ? sorted : link->samples;
+    return ok;
 }
 
 /* Where the near clock was set back, time stands still; where it was set forward, it passes too
@@ -93,7 +103,8 @@ bool link_sample(struct context *context, unsigned near, unsigned far)
             sample->outwards = (pair->side == 1) != reversed;
         }
     }
-    qsort(link->samples, link->sample_count, sizeof *link->samples, compare_samples);
+    if (!sort_samples(link))
+        return false;
     samples_set_x(link->samples, link->sample_count);
     return true;
 }

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Slabs are cut from extents of reserved address space, which costs nothing until it is touched.
+ * Small sizes grow by four, as what lies between them is touched all the same; large ones by
+ * sixteen.
+ */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include "base/slabs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define EXTENT_BYTES ((size_t)1 << 30)
+#define EXTENT_LEAST ((size_t)1 << 22)
+
+static const size_t SIZES[SLAB_SIZES] = {
+    (size_t)384,         (size_t)1536,        (size_t)6144,        (size_t)24576,
+    (size_t)24576 << 4,  (size_t)24576 << 8,  (size_t)24576 << 12, (size_t)24576 << 16,
+    (size_t)24576 << 20, (size_t)24576 << 22,
+};
+
+struct slab_extent {
+    struct slab_extent *next;
+    void *memory;
+    size_t bytes;
+};
+
+/* Address space may be limited: then less of it, as long as it holds what is wanted now. */
+static bool add_extent(struct slabs *slabs, size_t wanted)
+{
+    struct slab_extent *extent = malloc(sizeof *extent);
+    size_t bytes = wanted > EXTENT_BYTES ? wanted : EXTENT_BYTES;
+    void *memory = MAP_FAILED;
+    for (; extent && memory == MAP_FAILED && bytes >= wanted && bytes >= EXTENT_LEAST; bytes /= 4)
+        memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        free(extent);
+        return false;
+    }
+    *extent = (struct slab_extent){slabs->extents, memory, bytes * 4};
+    slabs->extents = extent;
+    slabs->at = memory;
+    slabs->left = extent->bytes;
+    return true;
+}
+
+static void *take(struct slabs *slabs, unsigned size)
+{
+    void *memory = slabs->unused[size];
+    if (memory) {
+        memcpy(&slabs->unused[size], memory, sizeof(void *));
+        return memory;
+    }
+    if (slabs->left < SIZES[size] && !add_extent(slabs, SIZES[size]))
+        return NULL;
+    memory = slabs->at;
+    slabs->at += SIZES[size];
+    slabs->left -= SIZES[size];
+    return memory;
+}
+
+static void give_back(struct slabs *slabs, void *memory, unsigned size)
+{
+    memcpy(memory, &slabs->unused[size], sizeof(void *));
+    slabs->unused[size] = memory;
+}
+
+bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size_t element_bytes)
+{
+    size_t used_bytes = slab->memory ? *capacity * element_bytes : 0;
+    void *memory = NULL;
+    unsigned size = slab->memory ? slab->size + 1u : 0;
+    for (; size < SLAB_SIZES && SIZES[size] < used_bytes + element_bytes;)
+        size++;
+    if (size < SLAB_SIZES)
+        memory = take(slabs, size);
+    if (!memory || SIZES[size] / element_bytes > INT32_MAX)
+        return false;
+    if (slab->memory) {
+        memcpy(memory, slab->memory, used_bytes);
+        give_back(slabs, slab->memory, slab->size);
+    }
+    *slab = (struct slab){memory, (uint8_t)size};
+    *capacity = (uint32_t)(SIZES[size] / element_bytes);
+    return true;
+}
+
+void slabs_free(struct slabs *slabs)
+{
+    while (slabs->extents) {
+        struct slab_extent *next = slabs->extents->next;
+        munmap(slabs->extents->memory, slabs->extents->bytes);
+        free(slabs->extents);
+        slabs->extents = next;
+    }
+    *slabs = (struct slabs){0};
+}
