@@ -187,14 +187,6 @@ struct work {
     struct blame_options options;
 };
 
-static uint64_t packets_of(const struct flow *flow, unsigned points)
-{
-    uint64_t packets = 0;
-    for (unsigned p = 0; p < points; p++)
-        packets += flow->at[p] ? flow->at[p]->pkt_count : 0;
-    return packets;
-}
-
 /* Which flows are a batch does not depend on the threads, nor does what is found in it. */
 static bool make_batches(struct work *work)
 {
@@ -211,7 +203,7 @@ static bool make_batches(struct work *work)
         if (last)
             break;
         batch->flow_count++;
-        batch->packets += packets_of(&analysis->flows.items[i], analysis->capture_count);
+        batch->packets += flow_packets(&analysis->flows.items[i], analysis->capture_count);
     }
     return true;
 }

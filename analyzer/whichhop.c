@@ -365,7 +365,8 @@ static int align(struct wh_analysis *analysis, struct wh_error *error)
     struct align_options options = {.order = analysis->options.path ? order : NULL,
                                     .given = given,
                                     .fixed = fixed,
-                                    .offset_ns = offsets_ns};
+                                    .offset_ns = offsets_ns,
+                                    .threads = analysis->options.threads};
     if (align_points(&analysis->flows, &options, &analysis->alignment, error))
         return WH_ERROR;
     analysis->epoch.ns = INT64_MAX;

@@ -28,7 +28,8 @@ static void mark_common(const struct context *context, struct alignment *alignme
 int align_points(struct flows *flows, const struct align_options *options,
                  struct alignment *alignment, struct wh_error *error)
 {
-    struct context context = {.flows = flows, .count = flows->point_count};
+    struct context context = {
+        .flows = flows, .count = flows->point_count, .threads = options->threads};
     memset(alignment, 0, sizeof *alignment);
     context.links = calloc((size_t)context.count * context.count + 1, sizeof *context.links);
     for (uint32_t i = 0; i < flows->count; i++)

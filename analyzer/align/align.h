@@ -42,6 +42,7 @@ struct align_options {
     const unsigned *given; /* the order kept where nothing decides it */
     const bool *fixed;     /* by point: the user fixed its clock at offset_ns; or NULL */
     const int64_t *offset_ns;
+    unsigned threads; /* 0: as many as there are processors */
 };
 
 /* Orders and aligns the points of `flows`, and marks flows that run against the path as reversed.

@@ -2,13 +2,25 @@
 /* Packets in common, collected for each two points, and put in the order of the path. */
 #include "align/links.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "align/joints.h"
 #include "align/witness.h"
 #include "base/keyed.h"
+#include "base/parallel.h"
 
 #define SAMPLES_WANTED 200000u /* of packets, for each pair of points */
+#define PARTS          16u     /* that the flows are taken in, whatever the number of threads */
+
+/* Some of the flows: the pairs of all links, as they come to be put behind each other. */
+struct part {
+    struct context *context;
+    const unsigned *thin; /* by link */
+    uint32_t first, end;
+    struct pairs *pairs; /* by link */
+    bool ok;
+};
 
 static unsigned thinning(const struct flows *flows, unsigned a, unsigned b)
 {
@@ -22,34 +34,131 @@ static unsigned thinning(const struct flows *flows, unsigned a, unsigned b)
     return thin;
 }
 
-static bool collect_link(struct context *context, unsigned a, unsigned b)
+/* How much all links that a flow crosses may leave out of what a point has of it. */
+static unsigned thin_at(const struct part *part, const struct flow *flow, unsigned point)
+{
+    unsigned least = UINT_MAX;
+    for (unsigned other = 0; other < part->context->count; other++) {
+        if (other == point || !flow->at[other])
+            continue;
+        unsigned thin = part->thin[link_index(part->context, point, other)];
+        least = thin < least ? thin : least;
+    }
+    return least;
+}
+
+static bool collect_flow(struct part *part, uint32_t index, struct choice *choices,
+                         struct pair_table *table)
+{
+    const struct context *context = part->context;
+    const struct flow *flow = &context->flows->items[index];
+    for (unsigned p = 0; p < context->count; p++) {
+        unsigned thin = flow->at[p] ? thin_at(part, flow, p) : UINT_MAX;
+        if (thin != UINT_MAX && !pairs_choose(flow->at[p], thin, &choices[p]))
+            return false;
+    }
+    for (unsigned a = 0; a < context->count; a++)
+        for (unsigned b = a + 1; b < context->count; b++) {
+            unsigned link = link_index(context, a, b);
+            if (flow->at[a] && flow->at[b] &&
+                !pairs_collect(&choices[a], &choices[b], part->thin[link], table,
+                               &part->pairs[link]))
+                return false;
+            context->links[link].flow_end[index] = part->pairs[link].count; /* in this part */
+        }
+    return true;
+}
+
+static void collect_part(void *context, unsigned worker, uint32_t item)
+{
+    struct part *part = &((struct part *)context)[item];
+    struct choice choices[WH_POINTS_MAX] = {{0}};
+    struct pair_table table = {0};
+    (void)worker;
+    part->ok = true;
+    for (uint32_t i = part->first; i < part->end && part->ok; i++)
+        part->ok = collect_flow(part, i, choices, &table);
+    for (unsigned p = 0; p < WH_POINTS_MAX; p++)
+        free(choices[p].pkts);
+    pair_table_free(&table);
+}
+
+/* Puts the parts' pairs of a link behind each other. */
+static bool join_parts(struct context *context, const struct part *parts, unsigned index)
+{
+    struct link *link = &context->links[index];
+    for (unsigned n = 0; n < PARTS; n++) {
+        const struct pairs *pairs = &parts[n].pairs[index];
+        for (uint32_t i = parts[n].first; i < parts[n].end; i++)
+            link->flow_end[i] += link->pairs.count;
+        for (uint32_t i = 0; i < pairs->count; i++) {
+            struct pair *pair =
+                ARRAY_PUSH(link->pairs.items, link->pairs.count, link->pairs.capacity);
+            if (!pair)
+                return false;
+            *pair = pairs->items[i];
+        }
+    }
+    return true;
+}
+
+static bool prepare_link(struct context *context, unsigned a, unsigned b, unsigned *thin)
 {
     struct link *link = link_of(context, a, b);
-    struct flows *flows = context->flows;
-    unsigned thin = thinning(flows, a, b);
+    const struct flows *flows = context->flows;
+    *thin = thinning(flows, a, b);
     link->flow_end = calloc((size_t)flows->count + 1, sizeof *link->flow_end);
-    if (!link->flow_end)
-        return false;
-    for (uint32_t i = 0; i < flows->count; i++) {
-        const struct flow *flow = &flows->items[i];
-        if (flow->at[a] && flow->at[b]) {
-            link->flows++;
-            if (!pairs_collect(flow->at[a], flow->at[b], thin, &link->pairs))
-                return false;
-        }
-        link->flow_end[i] = link->pairs.count;
-    }
+    for (uint32_t i = 0; i < flows->count; i++)
+        link->flows += flows->items[i].at[a] && flows->items[i].at[b];
     link->flows += joints_between(flows, a, b);
-    return true;
+    return link->flow_end != NULL;
+}
+
+/* Shared out by packets: flows may differ by any factor. */
+static void cut_parts(const struct flows *flows, struct part parts[PARTS])
+{
+    uint64_t all = 0, passed = 0;
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < flows->count; i++)
+        all += flow_packets(&flows->items[i], flows->point_count);
+    for (unsigned n = 0; n < PARTS; n++) {
+        parts[n].first = next;
+        while (next < flows->count && (n + 1 == PARTS || passed < all / PARTS * (n + 1)))
+            passed += flow_packets(&flows->items[next++], flows->point_count);
+        parts[n].end = next;
+    }
 }
 
 bool links_collect(struct context *context)
 {
+    struct part parts[PARTS] = {{0}};
+    size_t links = (size_t)context->count * context->count + 1;
+    unsigned *thin = calloc(links, sizeof *thin);
+    bool ok = thin != NULL;
+    cut_parts(context->flows, parts);
+    for (unsigned n = 0; n < PARTS; n++) {
+        parts[n].context = context;
+        parts[n].thin = thin;
+        parts[n].pairs = calloc(links, sizeof *parts[n].pairs);
+        ok = ok && parts[n].pairs;
+    }
     for (unsigned a = 0; a < context->count; a++)
-        for (unsigned b = a + 1; b < context->count; b++)
-            if (!collect_link(context, a, b))
-                return false;
-    return true;
+        for (unsigned b = a + 1; b < context->count && ok; b++)
+            ok = prepare_link(context, a, b, &thin[link_index(context, a, b)]);
+    if (ok)
+        parallel_run(context->threads, PARTS, collect_part, parts);
+    for (unsigned n = 0; n < PARTS; n++)
+        ok = ok && parts[n].ok;
+    for (unsigned a = 0; a < context->count; a++)
+        for (unsigned b = a + 1; b < context->count && ok; b++)
+            ok = join_parts(context, parts, link_index(context, a, b));
+    for (unsigned n = 0; n < PARTS; n++) {
+        for (size_t i = 0; parts[n].pairs && i < links; i++)
+            pairs_free(&parts[n].pairs[i]);
+        free(parts[n].pairs);
+    }
+    free(thin);
+    return ok;
 }
 
 /* In the order of the near point's capture: no packet is there twice. */

@@ -25,11 +25,17 @@ struct context {
     unsigned count;
     struct link *links; /* count * count, of which [a * count + b] with a < b is used */
     bool syn_seen;      /* some flow has a SYN: only those vote */
+    unsigned threads;   /* 0: as many as there are processors */
 };
+
+static inline unsigned link_index(const struct context *context, unsigned a, unsigned b)
+{
+    return a < b ? a * context->count + b : b * context->count + a;
+}
 
 static inline struct link *link_of(const struct context *context, unsigned a, unsigned b)
 {
-    return &context->links[a < b ? a * context->count + b : b * context->count + a];
+    return &context->links[link_index(context, a, b)];
 }
 
 static inline uint32_t link_first_pair(const struct link *link, uint32_t flow)

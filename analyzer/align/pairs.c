@@ -6,6 +6,7 @@
  */
 #include "align/pairs.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -16,6 +17,8 @@ struct pair_slot {
     uint32_t pkt[2]; /* index + 1 at A and at B, 0: not seen */
     bool twice;
 };
+
+#define PACKETS_MOST (UINT64_C(1) << 28)
 
 enum part { PART_STAMPS = 1, PART_HASH = 2 };
 
@@ -29,87 +32,104 @@ static uint64_t identity(const struct pkt *pkt, unsigned parts)
     return XXH3_64bits(numbers, sizeof numbers) | 1;
 }
 
+/* By its numbers alone: cheap, as every packet of every capture is asked. */
+static bool is_chosen(const struct track_flow *view, const struct pkt *pkt, unsigned thin)
+{
+    uint64_t more = view->protocol == IPPROTO_TCP ? (uint64_t)pkt->ack : pkt->hash;
+    uint64_t mixed = ((uint64_t)pkt->seq * 0x9e3779b97f4a7c15u) ^
+                     ((more << 20 | pkt->len) * 0xbf58476d1ce4e5b9u);
+    bool chosen = (mixed >> 40 & ((1u << thin) - 1)) == 0;
+    return chosen && !(pkt->flags & PKT_DUPLICATE);
+}
+
 /* A short snap length cuts timestamps and payload: what one of the views lacks is left out. */
-static unsigned parts_of(const struct track_flow *flow)
+bool pairs_choose(const struct track_flow *view, unsigned thin, struct choice *choice)
 {
-    unsigned parts = 0;
-    for (uint32_t i = 0; i < flow->pkt_count && parts != (PART_STAMPS | PART_HASH); i++) {
-        parts |= flow->pkts[i].flags & PKT_TIMESTAMPS ? PART_STAMPS : 0;
-        parts |= flow->pkts[i].hash ? PART_HASH : 0;
+    /* Packets that are all alike would all be chosen. */
+    uint32_t most = view->pkt_count >> thin;
+    most += thin ? most / 4 + 32 : 0;
+    choice->view = view;
+    choice->count = 0;
+    choice->parts = 0;
+    for (uint32_t i = 0; i < view->pkt_count && choice->count < most; i++) {
+        const struct pkt *pkt = &view->pkts[i];
+        choice->parts |= pkt->flags & PKT_TIMESTAMPS ? PART_STAMPS : 0;
+        choice->parts |= pkt->hash ? PART_HASH : 0;
+        if (!is_chosen(view, pkt, thin))
+            continue;
+        uint32_t *chosen = ARRAY_PUSH(choice->pkts, choice->count, choice->capacity);
+        if (!chosen)
+            return false;
+        *chosen = i;
     }
-    return parts;
-}
-
-static bool sampled(const struct pkt *pkt, uint64_t hash, unsigned thin)
-{
-    return !(pkt->flags & PKT_DUPLICATE) && (hash >> 8 & ((1u << thin) - 1)) == 0;
-}
-
-/* Empties the part of the table that is wanted now: many flows are small, few are large. */
-static bool make_table(struct pairs *pairs, uint32_t packets)
-{
-    uint32_t size = 64;
-    while (size < packets && size < 1u << 28)
-        size *= 2;
-    size *= 2;
-    if (size > pairs->table_room) {
-        free(pairs->table);
-        pairs->table = malloc(size * sizeof *pairs->table);
-        pairs->table_room = pairs->table ? size : 0;
-    }
-    if (!pairs->table)
-        return false;
-    memset(pairs->table, 0, size * sizeof *pairs->table);
-    pairs->table_size = size;
     return true;
 }
 
-static struct pair_slot *slot_of(const struct pairs *pairs, uint64_t hash)
+/* Empties the part of the table that is wanted now: many flows are small, few are large. */
+static bool make_table(struct pair_table *table, uint64_t packets)
 {
-    uint32_t at = (uint32_t)(hash >> 32) & (pairs->table_size - 1);
-    while (pairs->table[at].hash && pairs->table[at].hash != hash)
-        at = (at + 1) & (pairs->table_size - 1);
-    return &pairs->table[at];
+    uint32_t size = 64;
+    if (packets > PACKETS_MOST)
+        return false;
+    while (size < packets)
+        size *= 2;
+    size *= 2;
+    if (size > table->room) {
+        free(table->slots);
+        table->slots = malloc(size * sizeof *table->slots);
+        table->room = table->slots ? size : 0;
+    }
+    if (!table->slots)
+        return false;
+    memset(table->slots, 0, size * sizeof *table->slots);
+    table->size = size;
+    return true;
 }
 
-static void put(struct pairs *pairs, const struct track_flow *flow, unsigned which, unsigned thin,
-                uint32_t limit, unsigned parts)
+static struct pair_slot *slot_of(const struct pair_table *table, uint64_t hash)
 {
-    for (uint32_t i = 0, used = 0; i < flow->pkt_count && used < limit; i++) {
-        uint64_t hash = identity(&flow->pkts[i], parts);
-        if (!sampled(&flow->pkts[i], hash, thin))
+    uint32_t at = (uint32_t)(hash >> 32) & (table->size - 1);
+    while (table->slots[at].hash && table->slots[at].hash != hash)
+        at = (at + 1) & (table->size - 1);
+    return &table->slots[at];
+}
+
+static void put(const struct pair_table *table, const struct choice *choice, unsigned which,
+                unsigned thin, unsigned parts)
+{
+    for (uint32_t n = 0; n < choice->count; n++) {
+        uint32_t i = choice->pkts[n];
+        const struct pkt *pkt = &choice->view->pkts[i];
+        if (!is_chosen(choice->view, pkt, thin))
             continue;
-        used++;
-        struct pair_slot *slot = slot_of(pairs, hash);
+        uint64_t hash = identity(pkt, parts);
+        struct pair_slot *slot = slot_of(table, hash);
         slot->hash = hash;
         slot->twice |= slot->pkt[which] != 0;
         slot->pkt[which] = i + 1;
     }
 }
 
-bool pairs_collect(const struct track_flow *a, const struct track_flow *b, unsigned thin,
-                   struct pairs *pairs)
+bool pairs_collect(const struct choice *a, const struct choice *b, unsigned thin,
+                   struct pair_table *table, struct pairs *pairs)
 {
-    /* The table holds what sampling leaves of both views, with room to spare. */
-    uint64_t expected = ((uint64_t)a->pkt_count + b->pkt_count) >> thin;
-    uint32_t limit = (uint32_t)(expected < 1u << 27 ? expected + expected / 4 + 32 : 1u << 27);
-    if (!make_table(pairs, 2 * limit))
+    unsigned parts = a->parts & b->parts;
+    if (!make_table(table, (uint64_t)a->count + b->count))
         return false;
-    unsigned parts = parts_of(a) & parts_of(b);
-    put(pairs, a, 0, thin, limit, parts);
-    put(pairs, b, 1, thin, limit, parts);
-    for (uint32_t i = 0; i < a->pkt_count; i++) {
-        const struct pkt *from = &a->pkts[i];
-        uint64_t hash = identity(from, parts);
-        if (!sampled(from, hash, thin))
+    put(table, a, 0, thin, parts);
+    put(table, b, 1, thin, parts);
+    for (uint32_t n = 0; n < a->count; n++) {
+        uint32_t i = a->pkts[n];
+        const struct pkt *from = &a->view->pkts[i];
+        if (!is_chosen(a->view, from, thin))
             continue;
-        const struct pair_slot *slot = slot_of(pairs, hash);
+        const struct pair_slot *slot = slot_of(table, identity(from, parts));
         if (slot->pkt[0] != i + 1 || !slot->pkt[1] || slot->twice)
             continue;
         struct pair *pair = ARRAY_PUSH(pairs->items, pairs->count, pairs->capacity);
         if (!pair)
             return false;
-        const struct pkt *to = &b->pkts[slot->pkt[1] - 1];
+        const struct pkt *to = &b->view->pkts[slot->pkt[1] - 1];
         *pair = (struct pair){from->time,
                               to->time.ns - from->time.ns,
                               {pkt_place(from), pkt_place(to)},
@@ -121,6 +141,11 @@ bool pairs_collect(const struct track_flow *a, const struct track_flow *b, unsig
 void pairs_free(struct pairs *pairs)
 {
     free(pairs->items);
-    free(pairs->table);
     *pairs = (struct pairs){0};
+}
+
+void pair_table_free(struct pair_table *table)
+{
+    free(table->slots);
+    *table = (struct pair_table){0};
 }

@@ -16,8 +16,12 @@ struct pair {
 struct pairs {
     struct pair *items;
     uint32_t count, capacity;
-    struct pair_slot *table; /* scratch, kept between calls */
-    uint32_t table_size, table_room;
+};
+
+/* Scratch, kept between calls; zero it first. */
+struct pair_table {
+    struct pair_slot *slots;
+    uint32_t size, room;
 };
 
 /* Where a packet stands in its point's capture: grows in the order in which packets were captured,
@@ -27,12 +31,26 @@ static inline uint64_t pkt_place(const struct pkt *pkt)
     return (uint64_t)pkt->file << 32 | pkt->frame;
 }
 
-/* Appends the packets that both views of a flow have, in A's order, among those whose hash is a
- * multiple of 1 << `thin` (the same at both points). A packet that looks like another one of its
- * flow is left out. Fails only when memory is out. */
-bool pairs_collect(const struct track_flow *a, const struct track_flow *b, unsigned thin,
-                   struct pairs *pairs);
+/* Packets of one view that pairs are sought among. */
+struct choice {
+    const struct track_flow *view;
+    uint32_t *pkts; /* indexes, rising; malloc'ed */
+    uint32_t count, capacity;
+    unsigned parts; /* what packets of the view have that others may lack: see pairs.c */
+};
+
+/* Chooses one packet out of 1 << `thin`, about: those of which two points see the same bytes, and
+ * the same ones as with any smaller `thin`. The array of `choice` is used again. Fails only when
+ * memory is out. */
+bool pairs_choose(const struct track_flow *view, unsigned thin, struct choice *choice);
+
+/* Appends the packets that both have, in A's order, among those that pairs_choose takes with this
+ * `thin`; both must have been chosen with no larger one. A packet that looks like another one of
+ * its flow is left out. Fails only when memory is out. */
+bool pairs_collect(const struct choice *a, const struct choice *b, unsigned thin,
+                   struct pair_table *table, struct pairs *pairs);
 
 void pairs_free(struct pairs *pairs);
+void pair_table_free(struct pair_table *table);
 
 #endif

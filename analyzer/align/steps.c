@@ -27,7 +27,8 @@ struct search {
     bool *given_up;         /* likewise: a step was tried, and its jump is still there */
     struct jump tried;      /* the last one, of survey number `tried_in` */
     unsigned tried_in;
-    unsigned alone; /* steps found in one capture alone */
+    unsigned alone;             /* steps found in one capture alone */
+    bool silent[WH_POINTS_MAX]; /* by point: with the steps known, its capture tells of no other */
 };
 
 static unsigned survey_index(const struct search *search, unsigned i, unsigned j)
@@ -86,6 +87,7 @@ static bool apply(struct search *search, unsigned place, const struct clock_step
     unsigned at = 0;
     if (steps_total_ns(steps) > CLOCK_APART_MAX_NS - llabs(step->step_ns))
         return false;
+    search->silent[search->alignment->order[place]] = false;
     for (; at < steps->count; at++) {
         struct clock_step *known = &steps->items[at];
         if (known->place <= before || known->place > after)
@@ -315,23 +317,30 @@ static bool has_flows(const struct flows *flows, unsigned point)
     return false;
 }
 
-/* The first step that the capture of a place tells by itself. */
-static bool find_leap(const struct search *search, struct suspect *suspect, struct leap *leap)
+/* The first step that the capture of a place tells by itself: 1 or 0; -1: memory is out. */
+static int find_leap(struct search *search, struct suspect *suspect, struct leap *leap)
 {
     const struct flows *flows = search->context->flows;
     const struct clock_steps *known = &search->alignment->steps[suspect->point];
+    if (search->silent[suspect->point])
+        return 0;
     leap->after = 0;
     for (unsigned i = 0; i < LEAPS_MAX; i++) {
-        if (!witness_leap(flows, suspect->point, known, leap->after, leap))
-            return false;
+        int found =
+            witness_leap(flows, suspect->point, known, leap->after, search->context->threads, leap);
+        if (found < 0)
+            return -1;
+        if (!found)
+            break;
         suspect->testimony =
             witness_senders(flows, suspect->point, known, leap->before, leap->after);
         suspect->step_ns =
             suspect->testimony.witnesses ? suspect->testimony.median_ns : leap->step_ns;
         if (confirmed(&suspect->testimony, leap))
-            return true;
+            return 1;
     }
-    return false;
+    search->silent[suspect->point] = true;
+    return 0;
 }
 
 /* False when memory is out. */
@@ -359,8 +368,10 @@ static bool settle_common(struct search *search, bool *applied)
         *suspect = (struct suspect){.place = place, .point = search->alignment->order[place]};
         if (!has_flows(search->context->flows, suspect->point))
             continue;
-        if (!find_leap(search, suspect, &leaps[seen]) ||
-            llabs(suspect->step_ns - suspects[0].step_ns) > SAME_NS)
+        int found = find_leap(search, suspect, &leaps[seen]);
+        if (found < 0)
+            return false;
+        if (!found || llabs(suspect->step_ns - suspects[0].step_ns) > SAME_NS)
             return true;
         seen++;
     }
@@ -379,7 +390,10 @@ static bool settle_alone(struct search *search, bool *applied)
     for (unsigned place = 0; place < search->context->count; place++) {
         struct suspect suspect = {.place = place, .point = search->alignment->order[place]};
         struct leap leap;
-        if (search->alone == ALONE_MAX || !find_leap(search, &suspect, &leap))
+        int found = search->alone == ALONE_MAX ? 0 : find_leap(search, &suspect, &leap);
+        if (found < 0)
+            return false;
+        if (!found)
             continue;
         search->alone++;
         return apply_leap(search, &suspect, &leap, applied);
@@ -412,7 +426,8 @@ bool steps_find(struct context *context, struct alignment *alignment)
                             calloc(links, sizeof *search.given_up),
                             {0},
                             UINT_MAX,
-                            0};
+                            0,
+                            {false}};
     bool ok = search.surveys && search.stale && search.given_up, applied = true;
     for (size_t i = 0; ok && i < links; i++)
         search.stale[i] = true;

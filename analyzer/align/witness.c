@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "align/links.h"
+#include "base/parallel.h"
 
 #define WITNESSES_MAX     64u
 #define WITNESS_PACKETS   256u              /* looked at on either side */
@@ -18,6 +19,7 @@
 #define AGE_MOST_NS       (CLOCK_APART_MAX_NS / 4)
 #define LEAP_NS           (20 * NS_PER_MS)
 #define LEAP_BY_STAMPS_NS (100 * NS_PER_MS)
+#define FLOWS_AT_ONCE     64u
 
 static uint32_t index_of(const struct track_flow *view, uint64_t place)
 {
@@ -251,23 +253,52 @@ static bool flow_leap(const struct track_flow *view, const struct clock_steps *k
     return false;
 }
 
-bool witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
-                  uint64_t from, struct leap *leap)
+/* Some of the flows, looked through by one thread: the leaps of those that have one, by flow. */
+struct look {
+    const struct flows *flows;
+    unsigned point;
+    const struct clock_steps *known;
+    uint64_t from;
+    struct leap *leaps; /* by flow: `after` is 0 where there is none */
+};
+
+static void look_through(void *context, unsigned worker, uint32_t item)
 {
+    const struct look *look = context;
+    uint64_t end = ((uint64_t)item + 1) * FLOWS_AT_ONCE;
+    end = end < look->flows->count ? end : look->flows->count;
+    (void)worker;
+    for (uint64_t f = (uint64_t)item * FLOWS_AT_ONCE; f < end; f++) {
+        const struct track_flow *view = look->flows->items[f].at[look->point];
+        struct leap leap;
+        if (view && flow_leap(view, look->known, look->from, &leap))
+            look->leaps[f] = leap;
+    }
+}
+
+int witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
+                 uint64_t from, unsigned threads, struct leap *leap)
+{
+    struct look look = {flows, point, known, from,
+                        calloc((size_t)flows->count + 1, sizeof *look.leaps)};
     bool found = false;
+    if (!look.leaps)
+        return -1;
+    parallel_run(threads, (uint32_t)(((uint64_t)flows->count + FLOWS_AT_ONCE - 1) / FLOWS_AT_ONCE),
+                 look_through, &look);
     for (uint32_t f = 0; f < flows->count; f++) {
-        const struct track_flow *view = flows->items[f].at[point];
-        struct leap here;
-        if (!view || !flow_leap(view, known, from, &here))
+        const struct leap *here = &look.leaps[f];
+        if (!here->after)
             continue;
-        bool alike = found && here.before < leap->after && leap->before < here.after;
-        if (alike && here.fell == leap->fell) { /* the same one, as two flows saw it */
-            leap->before = here.before > leap->before ? here.before : leap->before;
-            leap->after = here.after < leap->after ? here.after : leap->after;
-        } else if (!found || here.after < leap->after) {
-            *leap = here;
+        bool alike = found && here->before < leap->after && leap->before < here->after;
+        if (alike && here->fell == leap->fell) { /* the same one, as two flows saw it */
+            leap->before = here->before > leap->before ? here->before : leap->before;
+            leap->after = here->after < leap->after ? here->after : leap->after;
+        } else if (!found || here->after < leap->after) {
+            *leap = *here;
         }
         found = true;
     }
+    free(look.leaps);
     return found;
 }

@@ -45,8 +45,9 @@ struct leap {
     bool fell;       /* the times themselves fell: no doubt */
 };
 
-/* The first such place from `from` on. */
-bool witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
-                  uint64_t from, struct leap *leap);
+/* The first such place from `from` on: 1, or 0 where there is none; -1: memory is out. `threads`: 0
+ * for as many as there are processors. */
+int witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
+                 uint64_t from, unsigned threads, struct leap *leap);
 
 #endif

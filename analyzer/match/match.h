@@ -56,6 +56,15 @@ int match_points(struct track *tracks, unsigned count, struct arena *arena, stru
 
 void match_free(struct flows *flows);
 
+/* Packets of a flow at all points together. */
+static inline uint64_t flow_packets(const struct flow *flow, unsigned point_count)
+{
+    uint64_t packets = 0;
+    for (unsigned p = 0; p < point_count; p++)
+        packets += flow->at[p] ? flow->at[p]->pkt_count : 0;
+    return packets;
+}
+
 /* "isn+timestamps", "sequence", "tuple", "single" ... */
 const char *match_words(const struct flow *flow);
 

@@ -562,6 +562,18 @@ static void test_fixed_clock_that_contradicts(void **state)
     }
 }
 
+static bool collect_pairs(const struct path *path, unsigned thin, struct pairs *pairs)
+{
+    struct choice a = {0}, b = {0};
+    struct pair_table table = {0};
+    bool ok = pairs_choose(path->at[0], thin, &a) && pairs_choose(path->at[1], thin, &b) &&
+              pairs_collect(&a, &b, thin, &table, pairs);
+    free(a.pkts);
+    free(b.pkts);
+    pair_table_free(&table);
+    return ok;
+}
+
 /* ---- pairs ------------------------------------------------------------------------------------
  */
 
@@ -578,14 +590,14 @@ static void test_pairs_are_one_of_a_kind(void **state)
     SEND(path, .time_ns = 4 * MS, .side = SERVER, .seq = 201, .ack = 1, .len = 100, .lost_in = 2);
     path_finish(path);
     struct pairs pairs = {0};
-    assert_true(pairs_collect(path->at[0], path->at[1], 0, &pairs));
+    assert_true(collect_pairs(path, 0, &pairs));
     assert_int_equal(pairs.count, 2);
     for (uint32_t i = 0; i < 2; i++) {
         assert_int_equal(pairs.items[i].side, 1);
         assert_int_equal(pairs.items[i].later_ns, MS);
     }
     path->view[1].pkts[0].flags |= PKT_DUPLICATE;
-    assert_true(pairs_collect(path->at[0], path->at[1], 0, &pairs)); /* appends */
+    assert_true(collect_pairs(path, 0, &pairs)); /* appends */
     assert_int_equal(pairs.count, 3);
     pairs_free(&pairs);
     assert_null(pairs.items);
@@ -604,7 +616,7 @@ static void test_pairs_despite_a_short_snap_length(void **state)
         path->view[1].pkts[i].flags &= (uint32_t)~PKT_TIMESTAMPS;
     }
     struct pairs pairs = {0};
-    assert_true(pairs_collect(path->at[0], path->at[1], 0, &pairs));
+    assert_true(collect_pairs(path, 0, &pairs));
     assert_int_equal(pairs.count, 25);
     pairs_free(&pairs);
 }
@@ -617,10 +629,10 @@ static void test_pairs_thinned(void **state)
     play(path, 500);
     path_finish(path);
     struct pairs pairs = {0};
-    assert_true(pairs_collect(path->at[0], path->at[1], 0, &pairs));
+    assert_true(collect_pairs(path, 0, &pairs));
     assert_int_equal(pairs.count, 1005);
     pairs.count = 0;
-    assert_true(pairs_collect(path->at[0], path->at[1], 3, &pairs));
+    assert_true(collect_pairs(path, 3, &pairs));
     assert_in_range(pairs.count, 60, 200);
     pairs_free(&pairs);
 }
