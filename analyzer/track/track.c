@@ -16,7 +16,6 @@
 #define TABLE_FIRST_SIZE    1024u
 #define TABLE_LIMIT         (1u << 30)
 #define HASH_BYTES          16u /* payload bytes hashed: present at any usual snap length */
-#define DUPLICATE_LOOK_BACK 16u /* packets of the flow */
 #define DUPLICATE_NS        (50 * NS_PER_MS)
 #define DUPLICATE_NO_ID_NS  (500 * NS_PER_US)
 #define DOUBLES_MIN         2u /* packets seen twice for certain: the capture doubles */
@@ -378,17 +377,38 @@ static bool is_copy(const struct pkt *a, const struct pkt *b, int64_t within_ns)
            a->tsval == b->tsval && a->tsecr == b->tsecr && apart_ns <= within_ns;
 }
 
+/* Equal for equal packets; of others, few share it. */
+static uint16_t look_of(const struct pkt *pkt)
+{
+    uint32_t numbers = (uint32_t)pkt->seq + 31u * (uint32_t)pkt->ack + 7u * pkt->tsval;
+    return (uint16_t)(numbers ^ numbers >> 16 ^ pkt->ip_id ^ pkt->hash);
+}
+
+/* Does one of the latest packets look like this? Nearly never: all are asked at once. */
+static bool looks_known(const struct track_flow *flow, uint16_t look)
+{
+    unsigned known = 0;
+    for (unsigned i = 0; i < TRACK_RECENT; i++)
+        known |= flow->recent[i] == look;
+    return known;
+}
+
 /* Is the flow's last packet the same as one just before it? */
-static bool seen_before(struct track *track, const struct track_flow *flow)
+static bool seen_before(struct track *track, struct track_flow *flow)
 {
     uint32_t last = flow->pkt_count - 1;
-    uint32_t stop = last > DUPLICATE_LOOK_BACK ? last - DUPLICATE_LOOK_BACK : 0;
+    uint32_t stop = last > TRACK_RECENT ? last - TRACK_RECENT : 0;
     const struct pkt *pkt = &flow->pkts[last];
     bool tcp = flow->protocol == IPPROTO_TCP;
-    int64_t within_ns = copy_within_ns(track, pkt, tcp);
+    uint16_t look = look_of(pkt);
     bool found = false;
-    for (uint32_t i = last; i-- > stop && !found;)
-        found = !(flow->pkts[i].flags & PKT_DUPLICATE) && is_copy(&flow->pkts[i], pkt, within_ns);
+    if (looks_known(flow, look)) {
+        int64_t within_ns = copy_within_ns(track, pkt, tcp);
+        for (uint32_t i = last; i-- > stop && !found;)
+            found =
+                !(flow->pkts[i].flags & PKT_DUPLICATE) && is_copy(&flow->pkts[i], pkt, within_ns);
+    }
+    flow->recent[last % TRACK_RECENT] = look;
     bool certain = pkt->ip_id != 0 || (tcp && pkt_span(pkt));
     track->repeatable += certain;
     track->repeated += certain && found;

@@ -77,6 +77,8 @@ struct stream {
     struct content content;       /* TCP only */
 };
 
+#define TRACK_RECENT 16u /* packets of a flow among which one may come twice; a power of two */
+
 /* A flow as one point saw it. endpoint[0] is the client: the SYN's sender; without a SYN, see
  * track_finish. */
 struct track_flow {
@@ -90,6 +92,7 @@ struct track_flow {
     struct pkt *pkts;              /* in the file's order; by time after track_finish */
     uint32_t pkt_count, pkt_capacity;
     struct slab pkt_slab; /* they lie in the track's, or are malloc'ed (memory NULL) */
+    uint16_t recent[TRACK_RECENT]; /* what the latest packets look like, see track_add */
     uint32_t renamed_pkt; /* from this one on an end has another name; 0: from none (see match) */
     struct sack_block *sacks; /* by pkt */
     uint32_t sack_count, sack_capacity;
