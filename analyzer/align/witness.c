@@ -15,6 +15,7 @@
 #define WITNESSES_MAX     64u
 #define WITNESS_PACKETS   256u              /* looked at on either side */
 #define WITNESS_NS        (5 * NS_PER_S)    /* and for so long */
+#define RUN_PACKETS       512u              /* of both sides, that a tick is measured over */
 #define TICK_LEAST_NS     (300 * NS_PER_MS) /* a shorter stretch does not tell the tick */
 #define AGE_MOST_NS       (CLOCK_APART_MAX_NS / 4)
 #define LEAP_NS           (20 * NS_PER_MS)
@@ -223,6 +224,24 @@ static bool leaps(const struct track_flow *view, const struct clock_steps *known
     return fell || differs;
 }
 
+/* The ends of a run, without what lies between them. */
+static struct run find_ends(const struct track_flow *view, const struct clock_steps *known,
+                            unsigned side, uint32_t from)
+{
+    uint32_t stop = view->pkt_count - from > RUN_PACKETS ? from + RUN_PACKETS : view->pkt_count;
+    struct run run = {0};
+    while (from < stop && !is_witness(&view->pkts[from], side))
+        from++;
+    if (from == stop)
+        return run;
+    int64_t first_ns = straight_ns(known, &view->pkts[from]);
+    for (uint32_t i = stop; i-- > from && run.count == 0;)
+        if (is_witness(&view->pkts[i], side) &&
+            llabs(straight_ns(known, &view->pkts[i]) - first_ns) <= WITNESS_NS)
+            run = (struct run){from, i, 2};
+    return run;
+}
+
 /* Of a whole flow: a run that the clock was set in may not tell. */
 static int64_t usual_tick(const struct track_flow *view, const struct clock_steps *known,
                           unsigned side)
@@ -230,7 +249,7 @@ static int64_t usual_tick(const struct track_flow *view, const struct clock_step
     int64_t tick_ns = 0;
     for (uint32_t part = 0; part < 4 && !tick_ns; part++) {
         uint32_t from = (uint32_t)((uint64_t)view->pkt_count * part / 4);
-        struct run run = find_run(view, known, side, from, 1);
+        struct run run = find_ends(view, known, side, from);
         tick_ns = tick_of(view, known, &run);
     }
     return tick_ns;

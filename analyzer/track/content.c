@@ -11,7 +11,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define BYTES_MAX 65536u /* looked at, of each stream */
+#define BYTES_MAX 65536u /* as sent, from the start of each stream, that are looked at */
 #define TRIES_MAX 1024u  /* repetitive bytes pick the same window again and again */
 
 static uint32_t window_hash(const uint8_t *bytes)
@@ -100,7 +100,8 @@ bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
                    content->tries < TRIES_MAX;
     if (looking) {
         content->cut |= bytes < payload_bytes;
-        content->bytes += bytes;
+        content->bytes =
+            payload_bytes > BYTES_MAX - content->bytes ? BYTES_MAX : content->bytes + payload_bytes;
         if (!add_anchors(content, pkt, payload, bytes))
             return false;
     }
