@@ -144,8 +144,11 @@ static int state_examine(struct state *state, uint32_t index, bool first,
                         .pace = &state->pace,
                         .first_rtt_ns = state->first_rtt_ns,
                         .first_of_reused = first && state->flow->reused};
-    for (size_t i = 0; i < detect_rule_count; i++) {
-        const struct rule *rule = &detect_rules[i];
+    bool plain = rule_is_plain(&view);
+    const struct rule *rules = plain ? detect_plain_rules : detect_rules;
+    size_t count = plain ? detect_plain_rule_count : detect_rule_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct rule *rule = &rules[i];
         uint32_t value = 0;
         if ((view.found & rule->unless) || !rule->test(&view, &value))
             continue;

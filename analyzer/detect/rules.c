@@ -207,3 +207,20 @@ const struct rule detect_rules[] = {
 };
 
 const size_t detect_rule_count = sizeof detect_rules / sizeof *detect_rules;
+
+bool rule_is_plain(const struct view *view)
+{
+    const struct pkt *pkt = view->pkt;
+    const struct side *from = view->from, *to = view->to;
+    bool new_data = pkt->len > 1, new_ack = pkt->len == 0 && pkt->ack != from->last_ack;
+    return !has_any(view, PKT_SYN | PKT_FIN | PKT_RST) && from->seen && pkt->seq == from->next &&
+           (new_data || new_ack) && pkt->window != 0 && rule_reach(view) == REACH_SEEN &&
+           to->last_ack <= from->next && !view->first_of_reused;
+}
+
+const struct rule detect_plain_rules[] = {
+    {WH_EVENT_WINDOW_FULL, 0, is_window_full},
+    {WH_EVENT_SILENCE, 0, is_silence},
+};
+
+const size_t detect_plain_rule_count = sizeof detect_plain_rules / sizeof *detect_plain_rules;

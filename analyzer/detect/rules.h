@@ -56,6 +56,12 @@ struct rule {
 extern const struct rule detect_rules[];
 extern const size_t detect_rule_count;
 
+/* Most packets are plain: the next data of their sender, or a new acknowledgement, and nothing
+ * unseen is acknowledged. Of the rules above, none but these can find anything in one. */
+bool rule_is_plain(const struct view *view);
+extern const struct rule detect_plain_rules[];
+extern const size_t detect_plain_rule_count;
+
 /* How far a packet acknowledges its receiver's stream. */
 enum reach {
     REACH_SEEN,   /* bytes that were seen in one row; or it acknowledges nothing */
