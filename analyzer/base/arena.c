@@ -81,6 +81,19 @@ void arena_free(struct arena *arena)
     }
 }
 
+void arena_reset(struct arena *arena)
+{
+    struct arena_block *kept = arena->blocks;
+    if (!kept)
+        return;
+    arena->blocks = kept->next;
+    arena_free(arena);
+    kept->next = NULL;
+    memset(kept->data, 0, kept->used);
+    kept->used = 0;
+    arena->blocks = kept;
+}
+
 void arena_join(struct arena *to, struct arena *from)
 {
     struct arena_block **last = &from->blocks;

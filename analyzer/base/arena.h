@@ -25,6 +25,9 @@ __attribute__((format(printf, 2, 3))) char *arena_printf(struct arena *arena, co
                                                          ...);
 void arena_free(struct arena *arena);
 
+/* Takes all pieces back, and keeps a block for the next ones. */
+void arena_reset(struct arena *arena);
+
 /* Hands all of `from` over to `to`; `from` is empty then. */
 void arena_join(struct arena *to, struct arena *from);
 

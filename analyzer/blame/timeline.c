@@ -300,7 +300,8 @@ static bool add_missed(const struct trail *trail, unsigned side, struct steps *s
     uint32_t before = steps->count;
     for (unsigned k = 1; k < trail->hop_count; k++) {
         const struct hop *hop = &trail->hops[k];
-        for (uint32_t i = 0; i < hop->count; i++) {
+        for (uint32_t n = 0; n < hop->stray_count; n++) {
+            uint32_t i = hop->strays[n];
             const struct pkt *pkt = hop_pkt(hop, i);
             bool data = is_data(pkt, side);
             if (hop->copies[i].previous != COPY_NONE || (!data && !is_ack(pkt, side)) ||

@@ -214,7 +214,10 @@ bool follow_acknowledged(struct trail *trail, unsigned side, struct pieces *piec
         return true;
     struct hop *last = &trail->hops[trail->hop_count - 1], *before = last - 1;
     struct seen_bytes seen = {.lacked_ns = INT64_MAX};
-    if (!last->view || !before->view)
+    bool unmet = false;
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++)
+        unmet |= trail->hops[k].unmet_count > 0;
+    if (!unmet || !last->view || !before->view)
         return true;
     uint32_t i = 0, j = 0, i_end = last->view->pkt_count, j_end = before->view->pkt_count;
     bool ok = true;

@@ -19,22 +19,36 @@
 
 /* ---- hops ------------------------------------------------------------------------------------ */
 
-static bool fill_copies(struct arena *arena, struct hop *hop, unsigned side)
+/* Room for all copies of the flow's packets; each view's stand behind each other, by side. */
+static bool make_room(struct followed *followed, const struct flow *flow, unsigned point_count)
+{
+    uint64_t packets = flow_packets(flow, point_count);
+    if (packets <= followed->copy_capacity)
+        return true;
+    if (packets > UINT32_MAX / 2)
+        return false;
+    free(followed->copies);
+    followed->copies = malloc(packets * 5 / 4 * sizeof *followed->copies);
+    followed->copy_capacity = followed->copies ? (uint32_t)(packets * 5 / 4) : 0;
+    return followed->copies != NULL;
+}
+
+static void fill_copies(struct hop *hop, unsigned side)
 {
     const struct track_flow *view = hop->view;
-    hop->copies = arena_alloc(arena, view->stream[side].packets + 1, sizeof *hop->copies);
-    if (!hop->copies)
-        return false;
     for (uint32_t i = 0; i < view->pkt_count; i++) {
         const struct pkt *pkt = &view->pkts[i];
         if (pkt_side(pkt) == side && !(pkt->flags & PKT_DUPLICATE))
-            hop->copies[hop->count++] = (struct copy){
-                .pkt = i, .next = COPY_NONE, .previous = COPY_NONE, .fate = FATE_LOST};
+            hop->copies[hop->count++] =
+                (struct copy){.time_ns = clock_to_path(hop->clock, pkt->time).ns,
+                              .pkt = i,
+                              .next = COPY_NONE,
+                              .previous = COPY_NONE,
+                              .fate = FATE_LOST};
     }
-    return true;
 }
 
-static bool add_hop(struct followed *followed, unsigned side, const struct flow *flow,
+static void add_hop(struct followed *followed, unsigned side, const struct flow *flow,
                     const struct alignment *alignment, const struct capture_span *spans,
                     unsigned place)
 {
@@ -50,7 +64,10 @@ static bool add_hop(struct followed *followed, unsigned side, const struct flow 
     hop->last = clock_to_path(hop->clock, spans[point].last);
     hop->since.ns = hop->first.ns - spans[point].quiet_before_ns;
     hop->until.ns = hop->last.ns + spans[point].quiet_after_ns;
-    return !hop->view || fill_copies(&followed->arena, hop, side);
+    hop->copies = followed->copies + followed->copy_count;
+    if (hop->view)
+        fill_copies(hop, side);
+    followed->copy_count += hop->count;
 }
 
 /* One flow's part of the path. */
@@ -149,8 +166,8 @@ static bool make_trail(struct followed *followed, unsigned side, struct route *r
     trail->after = segments_beyond(route, stop, up);
     for (unsigned place = start;; place = up ? place + 1 : place - 1) {
         bool wanted = view_at(route, place) || (further && place == stop);
-        if (wanted && !add_hop(followed, side, route->flow, route->alignment, route->spans, place))
-            return false;
+        if (wanted)
+            add_hop(followed, side, route->flow, route->alignment, route->spans, place);
         if (place == stop)
             return true;
     }
@@ -165,65 +182,69 @@ static void mark_ends(struct trail *trail)
         last->copies[i].fate = FATE_END;
 }
 
-static void note_base_delay(struct hop *hop)
+/* What was met so far; what was not is listed, and the least delay noted. */
+static bool settle_met(struct arena *arena, struct hop *hop)
 {
     int64_t least_ns = INT64_MAX;
-    for (uint32_t i = 0; i < hop->count; i++)
-        if (hop_delay_known(hop, i) && hop_delay(hop, i) < least_ns)
-            least_ns = hop_delay(hop, i);
-    hop->base_delay_ns = least_ns == INT64_MAX ? 0 : least_ns;
-}
-
-static void settle_met(struct hop *hop)
-{
+    hop->unmet_count = 0;
     for (uint32_t i = 0; i < hop->count; i++) {
         struct copy *copy = &hop->copies[i];
-        uint32_t span = pkt_span(hop_pkt(hop, i));
-        if (copy->fate != FATE_LOST || copy->met_bytes == 0)
-            continue;
-        copy->fate = copy->met_bytes >= span ? FATE_ARRIVED : FATE_PARTLY;
+        if (hop_delay_known(hop, i) && hop_delay(hop, i) < least_ns)
+            least_ns = hop_delay(hop, i);
+        if (copy->fate == FATE_LOST && copy->met_bytes > 0)
+            copy->fate = copy->met_bytes >= pkt_span(hop_pkt(hop, i)) ? FATE_ARRIVED : FATE_PARTLY;
+        hop->unmet_count += copy->fate != FATE_ARRIVED;
     }
+    hop->base_delay_ns = least_ns == INT64_MAX ? 0 : least_ns;
+    hop->unmet = arena_alloc(arena, hop->unmet_count, sizeof *hop->unmet);
+    for (uint32_t i = 0, n = 0; hop->unmet && n < hop->unmet_count; i++)
+        if (hop->copies[i].fate != FATE_ARRIVED)
+            hop->unmet[n++] = i;
+    return hop->unmet != NULL;
 }
 
-/* When the latest packet entered that is known to have come out, from copy i on. */
-static int64_t *overtaken_after(const struct hop *hop)
+/* What came to a hop from nowhere. */
+static bool list_strays(struct arena *arena, struct hop *hop)
 {
-    int64_t *after = malloc(((size_t)hop->count + 1) * sizeof *after);
-    if (!after)
-        return NULL;
-    after[hop->count] = INT64_MIN;
-    for (uint32_t i = hop->count; i-- > 0;) {
-        bool out = hop->copies[i].fate == FATE_ARRIVED || hop->copies[i].fate == FATE_PARTLY ||
-                   hop->copies[i].fate == FATE_MISSED;
-        after[i] = out ? hop_time(hop, i) : after[i + 1];
-    }
-    return after;
+    hop->stray_count = 0;
+    for (uint32_t i = 0; i < hop->count; i++)
+        hop->stray_count += hop->copies[i].previous == COPY_NONE;
+    hop->strays = arena_alloc(arena, hop->stray_count, sizeof *hop->strays);
+    for (uint32_t i = 0, n = 0; hop->strays && n < hop->stray_count; i++)
+        if (hop->copies[i].previous == COPY_NONE)
+            hop->strays[n++] = i;
+    return hop->strays != NULL;
 }
 
 /* What would have come before the next capture began, or after its end, nobody looked for. */
 static void settle_unwatched(struct hop *from, const struct hop *to)
 {
     int64_t slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns;
-    for (uint32_t i = 0; i < from->count; i++) {
-        int64_t due_ns = hop_time(from, i) + from->base_delay_ns;
+    for (uint32_t n = 0; n < from->unmet_count; n++) {
+        struct copy *copy = &from->copies[from->unmet[n]];
+        int64_t due_ns = copy->time_ns + from->base_delay_ns;
         bool watched = due_ns >= to->first.ns + slack_ns && due_ns <= to->last.ns - slack_ns;
-        if (from->copies[i].fate == FATE_LOST && !watched)
-            from->copies[i].fate = FATE_UNSEEN;
+        if (copy->fate == FATE_LOST && !watched)
+            copy->fate = FATE_UNSEEN;
     }
 }
 
 /* What nothing has overtaken may still be on its way. */
-static bool settle_under_way(struct hop *from, const struct hop *to)
+static void settle_under_way(struct hop *from, const struct hop *to)
 {
-    int64_t *after = overtaken_after(from);
-    if (!after)
-        return false;
-    for (uint32_t i = 0; i < from->count; i++)
-        if (from->copies[i].fate == FATE_LOST && after[i] == INT64_MIN &&
-            hop_time(from, i) + GIVE_UP_NS > to->last.ns)
-            from->copies[i].fate = FATE_UNSEEN;
-    free(after);
-    return true;
+    uint32_t out = from->count; /* behind the latest copy that is known to have come out */
+    if (from->unmet_count == 0)
+        return;
+    for (; out > 0; out--) {
+        enum fate fate = from->copies[out - 1].fate;
+        if (fate == FATE_ARRIVED || fate == FATE_PARTLY || fate == FATE_MISSED)
+            break;
+    }
+    for (uint32_t n = from->unmet_count; n-- > 0 && from->unmet[n] >= out;) {
+        struct copy *copy = &from->copies[from->unmet[n]];
+        if (copy->fate == FATE_LOST && copy->time_ns + GIVE_UP_NS > to->last.ns)
+            copy->fate = FATE_UNSEEN;
+    }
 }
 
 /* ---- lost ranges ----------------------------------------------------------------------------- */
@@ -266,7 +287,8 @@ static bool collect_lost(struct trail *trail, unsigned k, struct pieces *pieces)
     if (pieces->count)
         qsort(pieces->items, pieces->count, sizeof *pieces->items, compare_pieces);
     uint32_t p = 0;
-    for (uint32_t i = 0; i < hop->count; i++) {
+    for (uint32_t n = 0; n < hop->unmet_count; n++) {
+        uint32_t i = hop->unmet[n];
         while (p < pieces->count && pieces->items[p].copy < i)
             p++;
         uint32_t first = p;
@@ -289,32 +311,43 @@ static bool collect_lost(struct trail *trail, unsigned k, struct pieces *pieces)
 
 /* ---- one direction --------------------------------------------------------------------------- */
 
-static bool follow_trail(struct trail *trail, unsigned side)
+/* Each hop with the next one, then with those farther on. */
+static bool meet_all(struct arena *arena, struct trail *trail, struct pieces *pieces)
 {
-    struct pieces *pieces = calloc(trail->hop_count + 1, sizeof *pieces);
-    bool ok = pieces != NULL;
-    for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
-        ok = meet_hops(&trail->hops[k], &trail->hops[k + 1], true, &pieces[k]);
-    for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++) {
-        settle_met(&trail->hops[k]);
-        note_base_delay(&trail->hops[k]);
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++)
+        if (!meet_hops(&trail->hops[k], &trail->hops[k + 1], &pieces[k]))
+            return false;
+    for (unsigned k = 0; k < trail->hop_count; k++) {
+        if (!list_strays(arena, &trail->hops[k]))
+            return false;
+        if (k + 1 == trail->hop_count)
+            break;
+        if (!settle_met(arena, &trail->hops[k]))
+            return false;
         settle_unwatched(&trail->hops[k], &trail->hops[k + 1]);
     }
-    for (unsigned k = 0; ok && k + 2 < trail->hop_count; k++)
-        for (unsigned m = k + 2; ok && m < trail->hop_count; m++)
-            ok = meet_hops(&trail->hops[k], &trail->hops[m], false, &pieces[k]);
+    for (unsigned k = 0; k + 2 < trail->hop_count; k++)
+        for (unsigned m = k + 2; m < trail->hop_count; m++)
+            if (!meet_beyond(&trail->hops[k], &trail->hops[m], &pieces[k]))
+                return false;
+    return true;
+}
+
+static bool follow_trail(struct arena *arena, struct trail *trail, unsigned side)
+{
+    struct pieces pieces[WH_POINTS_MAX] = {{0}};
+    bool ok = meet_all(arena, trail, pieces);
     mark_ends(trail);
-    if (ok)
-        ok = follow_acknowledged(trail, side, pieces);
+    ok = ok && follow_acknowledged(trail, side, pieces);
     if (ok)
         settle_gaps(trail);
-    for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++)
-        ok = settle_under_way(&trail->hops[k], &trail->hops[k + 1]) &&
-             collect_lost(trail, k, &pieces[k]);
+    for (unsigned k = 0; ok && k + 1 < trail->hop_count; k++) {
+        settle_under_way(&trail->hops[k], &trail->hops[k + 1]);
+        ok = collect_lost(trail, k, &pieces[k]);
+    }
     ok = ok && collect_astray(trail) && collect_misses(trail);
-    for (unsigned k = 0; pieces && k < trail->hop_count; k++)
+    for (unsigned k = 0; k < trail->hop_count; k++)
         free(pieces[k].items);
-    free(pieces);
     return ok;
 }
 
@@ -322,7 +355,10 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
                 const struct capture_span *spans, unsigned point_count, struct followed *followed,
                 struct wh_error *error)
 {
-    arena_free(&followed->arena);
+    arena_reset(&followed->arena);
+    followed->copy_count = 0;
+    if (!make_room(followed, flow, point_count))
+        return error_memory(error, "following a flow");
     for (unsigned side = 0; side < 2; side++) {
         struct trail *trail = &followed->trail[side];
         trail->hop_count = 0;
@@ -332,7 +368,7 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
                               .spans = spans,
                               .point_count = point_count,
                               .side = side};
-        if (!make_trail(followed, side, &route) || !follow_trail(trail, side))
+        if (!make_trail(followed, side, &route) || !follow_trail(&followed->arena, trail, side))
             return error_memory(error, "following a flow");
     }
     return WH_OK;
@@ -341,6 +377,7 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
 void followed_free(struct followed *followed)
 {
     arena_free(&followed->arena);
+    free(followed->copies);
     for (unsigned side = 0; side < 2; side++) {
         free(followed->trail[side].lost);
         free(followed->trail[side].misses);

@@ -27,6 +27,7 @@ enum fate {
 
 /* One packet of a direction at one point. */
 struct copy {
+    int64_t time_ns;    /* when it was there, by the path's clock */
     uint32_t pkt;       /* index into the hop's view->pkts */
     uint32_t next;      /* copy that carried its first byte on, at the next hop; COPY_NONE */
     uint32_t previous;  /* copy at the hop before that carried its first byte; COPY_NONE */
@@ -42,6 +43,10 @@ struct hop {
     const struct clock_fit *clock;
     struct copy *copies; /* by time as captured */
     uint32_t count;
+    uint32_t *unmet; /* the few copies that did not come to the next hop, or not whole */
+    uint32_t unmet_count;
+    uint32_t *strays; /* the few copies that the hop before does not have */
+    uint32_t stray_count;
     int64_t base_delay_ns;         /* the least delay to the next hop; 0 when none is known */
     struct path_time first, last;  /* of the point's whole capture */
     struct path_time since, until; /* the same, and the time in which it was silent but running */
@@ -78,7 +83,9 @@ struct trail {
 
 struct followed {
     struct trail trail[2]; /* by sender: 0 client, 1 server */
-    struct arena arena;    /* everything above but `lost` and `misses` */
+    struct arena arena;    /* everything above but `lost`, `misses` and the copies */
+    struct copy *copies;   /* of all hops */
+    uint32_t copy_count, copy_capacity;
 };
 
 /* A time in which a capture that was running has nothing, though packets passed. */
@@ -105,7 +112,7 @@ struct capture_span {
 #define SPAN_NEVER_NS (INT64_MAX / 4) /* `first` of a capture without a packet; `last` is less */
 
 /* Follows one flow. `followed` must be zeroed before its first use; it may be used again for the
- * next flow after followed_reset. Fails only when memory is out. */
+ * next flow. Fails only when memory is out. */
 int follow_flow(const struct flow *flow, const struct alignment *alignment,
                 const struct capture_span *spans, unsigned point_count, struct followed *followed,
                 struct wh_error *error);
@@ -127,7 +134,7 @@ static inline const struct pkt *hop_pkt(const struct hop *hop, uint32_t copy)
 
 static inline int64_t hop_time(const struct hop *hop, uint32_t copy)
 {
-    return clock_to_path(hop->clock, hop_pkt(hop, copy)->time).ns;
+    return hop->copies[copy].time_ns;
 }
 
 /* Delay of a copy that has a `next`, from hop to hop + 1. */

@@ -21,9 +21,11 @@
 
 struct walk {
     struct hop *from, *to;
-    uint32_t cursor;   /* first copy not yet reached */
-    uint32_t *pending; /* copies passed over, a stack */
-    uint32_t pending_count;
+    const uint32_t *only; /* the copies of `from` that are left, or NULL: all */
+    uint32_t count;       /* of them */
+    uint32_t cursor;      /* the first of them not yet reached */
+    uint32_t *pending;    /* copies passed over, a stack */
+    uint32_t pending_count, pending_capacity;
     int64_t slack_ns;
     bool ids_kept; /* the path leaves IP IDs alone */
     bool direct;
@@ -97,29 +99,43 @@ static bool ids_survive(const struct hop *from, const struct hop *to)
     return equal > 4 * other;
 }
 
-static void pass_over(struct walk *walk, uint32_t until)
+static uint32_t left_at(const struct walk *walk, uint32_t n)
 {
-    for (; walk->cursor < until; walk->cursor++) {
-        const struct copy *copy = &walk->from->copies[walk->cursor];
-        if (is_open(copy, &walk->from->view->pkts[copy->pkt]))
-            walk->pending[walk->pending_count++] = walk->cursor;
-    }
+    return walk->only ? walk->only[n] : n;
 }
 
-static uint32_t find_ahead(struct walk *walk, const struct pkt *there, int64_t seq, int64_t by_ns)
+static bool pass_over(struct walk *walk, uint32_t until)
 {
-    uint32_t stop = walk->from->count;
+    for (; walk->cursor < until; walk->cursor++) {
+        uint32_t index = left_at(walk, walk->cursor);
+        const struct copy *copy = &walk->from->copies[index];
+        if (!is_open(copy, &walk->from->view->pkts[copy->pkt]))
+            continue;
+        uint32_t *pending = ARRAY_PUSH(walk->pending, walk->pending_count, walk->pending_capacity);
+        if (!pending)
+            return false;
+        *pending = index;
+    }
+    return true;
+}
+
+/* Where, from the cursor on, the copy stands that fits; walk->count: nowhere. */
+static uint32_t find_ahead(const struct walk *walk, const struct pkt *there, int64_t seq,
+                           int64_t by_ns)
+{
+    uint32_t stop = walk->count;
     if (stop - walk->cursor > FORWARD_STEPS)
         stop = walk->cursor + FORWARD_STEPS;
     /* what passes whole or not at all was never merged */
     int64_t until_ns = by_ns + (walk->datagrams || pkt_span(there) == 0 ? 0 : MERGE_WAIT_NS);
-    for (uint32_t i = walk->cursor; i < stop && hop_time(walk->from, i) <= until_ns; i++) {
-        if (!fits(walk, i, there, seq, by_ns))
-            continue;
-        pass_over(walk, i);
-        return i;
+    for (uint32_t n = walk->cursor; n < stop; n++) {
+        uint32_t index = left_at(walk, n);
+        if (hop_time(walk->from, index) > until_ns)
+            break;
+        if (fits(walk, index, there, seq, by_ns))
+            return n;
     }
-    return COPY_NONE;
+    return walk->count;
 }
 
 static uint32_t find_pending(struct walk *walk, const struct pkt *there, int64_t seq, int64_t by_ns)
@@ -183,11 +199,11 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
     int64_t by_ns = hop_time(walk->to, there_index) + walk->slack_ns;
     int64_t seq = there->seq, end = pkt_end(there);
     do {
-        uint32_t bytes;
-        uint32_t index = find_ahead(walk, there, seq, by_ns);
-        bool ahead = index != COPY_NONE;
-        if (!ahead)
-            index = find_pending(walk, there, seq, by_ns);
+        uint32_t bytes, n = find_ahead(walk, there, seq, by_ns);
+        bool ahead = n < walk->count;
+        if (ahead && !pass_over(walk, n))
+            return false;
+        uint32_t index = ahead ? left_at(walk, n) : find_pending(walk, there, seq, by_ns);
         if (index == COPY_NONE)
             return true;
         if (!link_copies(walk, index, there_index, seq, &bytes))
@@ -195,7 +211,7 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
         const struct copy *copy = &walk->from->copies[index];
         bool open = is_open(copy, &walk->from->view->pkts[copy->pkt]);
         if (ahead && !open)
-            walk->cursor = index + 1;
+            walk->cursor = n + 1;
         else if (!ahead && !open)
             drop_met(walk, index);
         seq += bytes;
@@ -246,24 +262,48 @@ static void meet_early(struct walk *walk, uint32_t there_index)
     }
 }
 
-bool meet_hops(struct hop *from, struct hop *to, bool direct, struct pieces *pieces)
+static struct walk walk_make(struct hop *from, struct hop *to, struct pieces *pieces)
 {
-    if (!from->view || !to->view || !from->count || !to->count)
+    return (struct walk){
+        .from = from,
+        .to = to,
+        .count = from->count,
+        .pieces = pieces,
+        .slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns,
+        .ids_kept = ids_survive(from, to),
+        .datagrams = from->view->protocol != IPPROTO_TCP,
+    };
+}
+
+bool meet_hops(struct hop *from, struct hop *to, struct pieces *pieces)
+{
+    if (!from->count || !to->count)
         return true;
-    struct walk walk = {.from = from, .to = to, .direct = direct, .pieces = pieces};
-    walk.pending = malloc(from->count * sizeof *walk.pending);
-    if (!walk.pending)
-        return false;
-    walk.slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns;
-    walk.ids_kept = ids_survive(from, to);
-    walk.datagrams = from->view->protocol != IPPROTO_TCP;
-    bool ok = true;
-    for (uint32_t j = 0; ok && j < to->count; j++)
-        if (to->copies[j].previous == COPY_NONE)
-            ok = meet_one(&walk, j);
-    for (uint32_t j = 0; ok && direct && j < to->count; j++)
+    struct walk walk = walk_make(from, to, pieces);
+    bool ok = true, strays = false;
+    walk.direct = true;
+    for (uint32_t j = 0; ok && j < to->count; j++) {
+        ok = meet_one(&walk, j);
+        strays |= to->copies[j].previous == COPY_NONE;
+    }
+    for (uint32_t j = 0; ok && strays && j < to->count; j++)
         if (to->copies[j].previous == COPY_NONE)
             meet_early(&walk, j);
+    free(walk.pending);
+    return ok;
+}
+
+bool meet_beyond(struct hop *from, struct hop *to, struct pieces *pieces)
+{
+    if (!from->unmet_count || !to->stray_count)
+        return true;
+    struct walk walk = walk_make(from, to, pieces);
+    bool ok = true;
+    walk.only = from->unmet;
+    walk.count = from->unmet_count;
+    for (uint32_t n = 0; ok && n < to->stray_count; n++)
+        if (to->copies[to->strays[n]].previous == COPY_NONE)
+            ok = meet_one(&walk, to->strays[n]);
     free(walk.pending);
     return ok;
 }

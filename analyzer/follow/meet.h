@@ -17,10 +17,12 @@ struct pieces {
     uint32_t count, capacity;
 };
 
-/* Meets the copies at `to` that have no `previous` with those at `from` that are not wholly met,
- * in time order, and fills in both sides' links and `met_bytes`. `direct`: the two are neighbours;
- * else only what lies between their outsides is left, and the links say that it passed.
- * Fails only when memory is out. */
-bool meet_hops(struct hop *from, struct hop *to, bool direct, struct pieces *pieces);
+/* Meets the copies of two neighbours, `from` the nearer one to the sender, in time order, and fills
+ * in both sides' links and `met_bytes`. Fails only when memory is out. */
+bool meet_hops(struct hop *from, struct hop *to, struct pieces *pieces);
+
+/* The same for two that are no neighbours, with what is unmet at `from` and strays at `to`: the
+ * links say that it passed what lies between them. */
+bool meet_beyond(struct hop *from, struct hop *to, struct pieces *pieces);
 
 #endif

@@ -144,7 +144,7 @@ static void settle_scattered(struct trail *trail, unsigned k)
 void settle_gaps(struct trail *trail)
 {
     for (unsigned k = trail->hop_count; k-- > 0;) {
-        if (k + 1 >= trail->hop_count || !trail->hops[k].view || !trail->hops[k + 1].view)
+        if (k + 1 >= trail->hop_count || !trail->hops[k].unmet_count || !trail->hops[k + 1].view)
             continue;
         settle_in_gaps(trail, k);
         settle_scattered(trail, k);
@@ -157,7 +157,8 @@ bool collect_astray(struct trail *trail)
 {
     for (unsigned k = 0; k + 2 < trail->hop_count; k++) {
         const struct hop *hop = &trail->hops[k];
-        for (uint32_t i = 0; i < hop->count; i++) {
+        for (uint32_t n = 0; n < hop->unmet_count; n++) {
+            uint32_t i = hop->unmet[n];
             if (hop->copies[i].fate != FATE_ASTRAY)
                 continue;
             const struct pkt *pkt = hop_pkt(hop, i);
@@ -189,11 +190,12 @@ bool collect_misses(struct trail *trail)
 {
     for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
         const struct hop *hop = &trail->hops[k], *next = &trail->hops[k + 1];
-        for (uint32_t i = 0; i < hop->count; i++)
-            if (hop->copies[i].fate == FATE_MISSED &&
-                !add_miss(trail, k + 1, hop_time(hop, i) + hop->base_delay_ns))
+        for (uint32_t n = 0; n < hop->unmet_count; n++)
+            if (hop->copies[hop->unmet[n]].fate == FATE_MISSED &&
+                !add_miss(trail, k + 1, hop_time(hop, hop->unmet[n]) + hop->base_delay_ns))
                 return false;
-        for (uint32_t j = 0; j < next->count; j++) {
+        for (uint32_t n = 0; n < next->stray_count; n++) {
+            uint32_t j = next->strays[n];
             int64_t at_ns = hop_time(next, j);
             bool running = at_ns >= hop->first.ns && at_ns <= hop->last.ns;
             if (next->copies[j].previous == COPY_NONE && running &&
