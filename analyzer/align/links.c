@@ -19,6 +19,7 @@ struct part {
     const unsigned *thin; /* by link */
     uint32_t first, end;
     struct pairs *pairs; /* by link */
+    struct first_leaps leaps[WH_POINTS_MAX];
     bool ok;
 };
 
@@ -47,6 +48,20 @@ static unsigned thin_at(const struct part *part, const struct flow *flow, unsign
     return least;
 }
 
+/* While the packets are at hand, they are asked for steps of the clock, too. */
+static bool add_leap(struct part *part, const struct track_flow *view, unsigned point)
+{
+    static const struct clock_steps none = {.count = 0};
+    struct first_leaps *leaps = &part->leaps[point];
+    struct leap leap;
+    if (!witness_flow_leap(view, &none, 0, &leap))
+        return true;
+    struct leap *added = ARRAY_PUSH(leaps->items, leaps->count, leaps->capacity);
+    if (added)
+        *added = leap;
+    return added != NULL;
+}
+
 static bool collect_flow(struct part *part, uint32_t index, struct choice *choices,
                          struct pair_table *table)
 {
@@ -54,7 +69,8 @@ static bool collect_flow(struct part *part, uint32_t index, struct choice *choic
     const struct flow *flow = &context->flows->items[index];
     for (unsigned p = 0; p < context->count; p++) {
         unsigned thin = flow->at[p] ? thin_at(part, flow, p) : UINT_MAX;
-        if (thin != UINT_MAX && !pairs_choose(flow->at[p], thin, &choices[p]))
+        if ((thin != UINT_MAX && !pairs_choose(flow->at[p], thin, &choices[p])) ||
+            (flow->at[p] && !add_leap(part, flow->at[p], p)))
             return false;
     }
     for (unsigned a = 0; a < context->count; a++)
@@ -102,6 +118,19 @@ static bool join_parts(struct context *context, const struct part *parts, unsign
     return true;
 }
 
+static bool join_leaps(struct context *context, const struct part *parts, unsigned point)
+{
+    struct first_leaps *all = &context->leaps[point];
+    for (unsigned n = 0; n < PARTS; n++)
+        for (uint32_t i = 0; i < parts[n].leaps[point].count; i++) {
+            struct leap *leap = ARRAY_PUSH(all->items, all->count, all->capacity);
+            if (!leap)
+                return false;
+            *leap = parts[n].leaps[point].items[i];
+        }
+    return true;
+}
+
 static bool prepare_link(struct context *context, unsigned a, unsigned b, unsigned *thin)
 {
     struct link *link = link_of(context, a, b);
@@ -129,18 +158,32 @@ static void cut_parts(const struct flows *flows, struct part parts[PARTS])
     }
 }
 
+static void free_parts(struct part *parts, size_t links, unsigned points)
+{
+    for (unsigned n = 0; parts && n < PARTS; n++) {
+        for (size_t i = 0; parts[n].pairs && i < links; i++)
+            pairs_free(&parts[n].pairs[i]);
+        for (unsigned p = 0; p < points; p++)
+            free(parts[n].leaps[p].items);
+        free(parts[n].pairs);
+    }
+    free(parts);
+}
+
 bool links_collect(struct context *context)
 {
-    struct part parts[PARTS] = {{0}};
+    struct part *parts = calloc(PARTS, sizeof *parts);
     size_t links = (size_t)context->count * context->count + 1;
     unsigned *thin = calloc(links, sizeof *thin);
-    bool ok = thin != NULL;
-    cut_parts(context->flows, parts);
-    for (unsigned n = 0; n < PARTS; n++) {
+    context->leaps = calloc((size_t)context->count + 1, sizeof *context->leaps);
+    bool ok = parts && thin && context->leaps;
+    if (ok)
+        cut_parts(context->flows, parts);
+    for (unsigned n = 0; n < PARTS && ok; n++) {
         parts[n].context = context;
         parts[n].thin = thin;
         parts[n].pairs = calloc(links, sizeof *parts[n].pairs);
-        ok = ok && parts[n].pairs;
+        ok = parts[n].pairs != NULL;
     }
     for (unsigned a = 0; a < context->count; a++)
         for (unsigned b = a + 1; b < context->count && ok; b++)
@@ -149,14 +192,12 @@ bool links_collect(struct context *context)
         parallel_run(context->threads, PARTS, collect_part, parts);
     for (unsigned n = 0; n < PARTS; n++)
         ok = ok && parts[n].ok;
+    for (unsigned p = 0; p < context->count && ok; p++)
+        ok = join_leaps(context, parts, p);
     for (unsigned a = 0; a < context->count; a++)
         for (unsigned b = a + 1; b < context->count && ok; b++)
             ok = join_parts(context, parts, link_index(context, a, b));
-    for (unsigned n = 0; n < PARTS; n++) {
-        for (size_t i = 0; parts[n].pairs && i < links; i++)
-            pairs_free(&parts[n].pairs[i]);
-        free(parts[n].pairs);
-    }
+    free_parts(parts, links, context->count);
     free(thin);
     return ok;
 }
@@ -225,6 +266,10 @@ void links_free(struct context *context)
         free(context->links[i].flow_end);
         free(context->links[i].samples);
     }
+    for (unsigned p = 0; context->leaps && p < context->count; p++)
+        free(context->leaps[p].items);
+    free(context->leaps);
     free(context->links);
+    context->leaps = NULL;
     context->links = NULL;
 }

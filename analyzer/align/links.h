@@ -6,6 +6,7 @@
 #include "align/align.h"
 #include "align/corridor.h"
 #include "align/pairs.h"
+#include "align/witness.h"
 
 #define UNCERTAINTY_FLOOR_NS (2 * NS_PER_US)  /* two readings of one clock on two processors */
 #define DRIFT_LEAST_NS       (20 * NS_PER_US) /* a contradiction below is readings, not drift */
@@ -20,12 +21,19 @@ struct link {
     uint32_t sample_count;
 };
 
+/* Leaps of a point's flows, with no step known: the first of each that has one, in their order. */
+struct first_leaps {
+    struct leap *items;
+    uint32_t count, capacity;
+};
+
 struct context {
     struct flows *flows;
     unsigned count;
-    struct link *links; /* count * count, of which [a * count + b] with a < b is used */
-    bool syn_seen;      /* some flow has a SYN: only those vote */
-    unsigned threads;   /* 0: as many as there are processors */
+    struct link *links;        /* count * count, of which [a * count + b] with a < b is used */
+    struct first_leaps *leaps; /* by point */
+    bool syn_seen;             /* some flow has a SYN: only those vote */
+    unsigned threads;          /* 0: as many as there are processors */
 };
 
 static inline unsigned link_index(const struct context *context, unsigned a, unsigned b)
@@ -48,8 +56,8 @@ static inline uint32_t link_first_pair(const struct link *link, uint32_t flow)
 bool order_find(struct context *context, const struct align_options *options,
                 struct alignment *alignment);
 
-/* links.c: collects the pairs of all links; makes the samples of a link between two places of the
- * path; lets their x run anew after times were changed. */
+/* links.c: collects the pairs of all links and the leaps of all points; makes the samples of a link
+ * between two places of the path; lets their x run anew after times were changed. */
 bool links_collect(struct context *context);
 bool link_sample(struct context *context, unsigned near, unsigned far);
 void samples_set_x(struct sample *samples, uint32_t count);

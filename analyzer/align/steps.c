@@ -317,6 +317,17 @@ static bool has_flows(const struct flows *flows, unsigned point)
     return false;
 }
 
+/* What witness_leap says; what was found when the pairs were collected, it need not seek again. */
+static int next_leap(const struct search *search, unsigned point, struct leap *leap)
+{
+    const struct first_leaps *first = &search->context->leaps[point];
+    const struct clock_steps *known = &search->alignment->steps[point];
+    if (known->count == 0 && leap->after == 0)
+        return witness_first(first->items, first->count, leap);
+    return witness_leap(search->context->flows, point, known, leap->after, search->context->threads,
+                        leap);
+}
+
 /* The first step that the capture of a place tells by itself: 1 or 0; -1: memory is out. */
 static int find_leap(struct search *search, struct suspect *suspect, struct leap *leap)
 {
@@ -326,8 +337,7 @@ static int find_leap(struct search *search, struct suspect *suspect, struct leap
         return 0;
     leap->after = 0;
     for (unsigned i = 0; i < LEAPS_MAX; i++) {
-        int found =
-            witness_leap(flows, suspect->point, known, leap->after, search->context->threads, leap);
+        int found = next_leap(search, suspect->point, leap);
         if (found < 0)
             return -1;
         if (!found)

@@ -211,17 +211,24 @@ struct testimony witness_senders(const struct flows *flows, unsigned point,
 
 /* ---- one capture alone ----------------------------------------------------------------------- */
 
-static bool leaps(const struct track_flow *view, const struct clock_steps *known, uint32_t earlier,
-                  uint32_t later, int64_t tick_ns, struct leap *leap)
+/* A packet of one side, and what its time tells against that of the one before it. */
+struct mark {
+    const struct pkt *pkt;
+    int64_t straight_ns;
+};
+
+static bool leaps(const struct mark *a, const struct mark *b, int64_t tick_ns, struct leap *leap)
 {
-    const struct pkt *a = &view->pkts[earlier], *b = &view->pkts[later];
-    int64_t passed_ns = clock_within(straight_ns(known, b) - straight_ns(known, a), AGE_MOST_NS);
-    int64_t sent_ns = (int32_t)(b->tsval - a->tsval) * tick_ns;
+    int64_t passed_ns = clock_within(b->straight_ns - a->straight_ns, AGE_MOST_NS);
+    int64_t sent_ns = (int32_t)(b->pkt->tsval - a->pkt->tsval) * tick_ns;
     bool fell = passed_ns < -LEAP_NS;
-    bool differs = tick_ns && (a->flags & b->flags & PKT_TIMESTAMPS) &&
-                   llabs(passed_ns - sent_ns) > LEAP_BY_STAMPS_NS + 2 * tick_ns;
-    *leap = (struct leap){pkt_place(a), pkt_place(b), fell ? passed_ns : passed_ns - sent_ns, fell};
-    return fell || differs;
+    bool differs = tick_ns && llabs(passed_ns - sent_ns) > LEAP_BY_STAMPS_NS + 2 * tick_ns &&
+                   (a->pkt->flags & b->pkt->flags & PKT_TIMESTAMPS);
+    if (!fell && !differs)
+        return false;
+    *leap = (struct leap){pkt_place(a->pkt), pkt_place(b->pkt),
+                          fell ? passed_ns : passed_ns - sent_ns, fell};
+    return true;
 }
 
 /* The ends of a run, without what lies between them. */
@@ -255,19 +262,18 @@ static int64_t usual_tick(const struct track_flow *view, const struct clock_step
     return tick_ns;
 }
 
-/* The first leap of a flow from `from` on, from one packet of a side to its next. */
-static bool flow_leap(const struct track_flow *view, const struct clock_steps *known, uint64_t from,
-                      struct leap *leap)
+bool witness_flow_leap(const struct track_flow *view, const struct clock_steps *known,
+                       uint64_t from, struct leap *leap)
 {
-    int64_t tick_ns[2], last[2] = {-1, -1};
-    for (unsigned side = 0; side < 2; side++) {
-        tick_ns[side] = usual_tick(view, known, side);
-    }
-    for (uint32_t i = index_of(view, from); i < view->pkt_count; i++) {
-        unsigned side = pkt_side(&view->pkts[i]);
-        if (last[side] >= 0 && leaps(view, known, (uint32_t)last[side], i, tick_ns[side], leap))
+    int64_t tick_ns[2] = {usual_tick(view, known, 0), usual_tick(view, known, 1)};
+    struct mark last[2] = {{NULL, 0}, {NULL, 0}};
+    for (uint32_t i = from ? index_of(view, from) : 0; i < view->pkt_count; i++) {
+        const struct pkt *pkt = &view->pkts[i];
+        struct mark mark = {pkt, straight_ns(known, pkt)};
+        unsigned side = pkt_side(pkt);
+        if (last[side].pkt && leaps(&last[side], &mark, tick_ns[side], leap))
             return true;
-        last[side] = i;
+        last[side] = mark;
     }
     return false;
 }
@@ -290,23 +296,16 @@ static void look_through(void *context, unsigned worker, uint32_t item)
     for (uint64_t f = (uint64_t)item * FLOWS_AT_ONCE; f < end; f++) {
         const struct track_flow *view = look->flows->items[f].at[look->point];
         struct leap leap;
-        if (view && flow_leap(view, look->known, look->from, &leap))
+        if (view && witness_flow_leap(view, look->known, look->from, &leap))
             look->leaps[f] = leap;
     }
 }
 
-int witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
-                 uint64_t from, unsigned threads, struct leap *leap)
+bool witness_first(const struct leap *leaps, uint32_t count, struct leap *leap)
 {
-    struct look look = {flows, point, known, from,
-                        calloc((size_t)flows->count + 1, sizeof *look.leaps)};
     bool found = false;
-    if (!look.leaps)
-        return -1;
-    parallel_run(threads, (uint32_t)(((uint64_t)flows->count + FLOWS_AT_ONCE - 1) / FLOWS_AT_ONCE),
-                 look_through, &look);
-    for (uint32_t f = 0; f < flows->count; f++) {
-        const struct leap *here = &look.leaps[f];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct leap *here = &leaps[i];
         if (!here->after)
             continue;
         bool alike = found && here->before < leap->after && leap->before < here->after;
@@ -318,6 +317,19 @@ int witness_leap(const struct flows *flows, unsigned point, const struct clock_s
         }
         found = true;
     }
+    return found;
+}
+
+int witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
+                 uint64_t from, unsigned threads, struct leap *leap)
+{
+    struct look look = {flows, point, known, from,
+                        calloc((size_t)flows->count + 1, sizeof *look.leaps)};
+    if (!look.leaps)
+        return -1;
+    parallel_run(threads, (uint32_t)(((uint64_t)flows->count + FLOWS_AT_ONCE - 1) / FLOWS_AT_ONCE),
+                 look_through, &look);
+    bool found = witness_first(look.leaps, flows->count, leap);
     free(look.leaps);
     return found;
 }

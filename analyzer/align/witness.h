@@ -45,8 +45,15 @@ struct leap {
     bool fell;       /* the times themselves fell: no doubt */
 };
 
-/* The first such place from `from` on: 1, or 0 where there is none; -1: memory is out. `threads`: 0
- * for as many as there are processors. */
+/* The first such place of one flow from `from` on, from one packet of a side to its next. */
+bool witness_flow_leap(const struct track_flow *view, const struct clock_steps *known,
+                       uint64_t from, struct leap *leap);
+
+/* The first of several flows' leaps; those with `after` 0 are none. */
+bool witness_first(const struct leap *leaps, uint32_t count, struct leap *leap);
+
+/* Both: the first such place of a point's capture from `from` on: 1, or 0 where there is none; -1:
+ * memory is out. `threads`: 0 for as many as there are processors. */
 int witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
                  uint64_t from, unsigned threads, struct leap *leap);
 
