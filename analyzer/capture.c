@@ -11,6 +11,7 @@
 
 #define FILES_OVERLAP_NS NS_PER_S /* two files of a ring buffer may share some packets' time */
 #define PROGRESS_PACKETS 65536u
+#define ARRIVALS_MAX     16u
 
 /* What reading one file needs. */
 struct reading {
@@ -20,6 +21,8 @@ struct reading {
     struct reader *reader;
     struct filter *filter;
     int64_t from_ns, to_ns;
+    struct arrival arrivals[ARRIVALS_MAX]; /* not tracked yet */
+    unsigned waiting, most;                /* of them, and at most */
 };
 
 static void count_unfollowed(struct capture *capture, enum decode_status status)
@@ -42,10 +45,18 @@ static void count_unfollowed(struct capture *capture, enum decode_status status)
     }
 }
 
+static int track_waiting(struct reading *reading, struct wh_error *error)
+{
+    unsigned count = reading->waiting;
+    reading->waiting = 0;
+    return track_add(&reading->capture->track, reading->arrivals, count, error);
+}
+
 static int take_record(struct reading *reading, const struct record *record, struct wh_error *error)
 {
     struct capture *capture = reading->capture;
-    struct decoded decoded;
+    struct arrival *arrival = &reading->arrivals[reading->waiting];
+    struct decoded *decoded = &arrival->packet;
     if (!lane_wanted(&capture->files[reading->file], record))
         return WH_OK;
     struct capture_file *file = &capture->files[reading->file];
@@ -66,16 +77,22 @@ static int take_record(struct reading *reading, const struct record *record, str
     capture->span.last.ns =
         record->time.ns > capture->span.last.ns ? record->time.ns : capture->span.last.ns;
     enum decode_status status =
-        decode_frame(record->dlt, record->data, record->caplen, record->wirelen, true, &decoded);
+        decode_frame(record->dlt, record->data, record->caplen, record->wirelen, true, decoded);
     if (status != DECODE_OK) {
         count_unfollowed(capture, status);
-        if (status == DECODE_FRAGMENT)
-            track_add_fragment(&capture->track, &decoded);
-        return WH_OK;
+        if (status != DECODE_FRAGMENT)
+            return WH_OK;
+        struct decoded fragment = *decoded; /* its packet may be among those that wait */
+        int failed = track_waiting(reading, error);
+        track_add_fragment(&capture->track, &fragment);
+        return failed;
     }
     if (record->flags & RECORD_CHECKSUM_NOT_READY)
-        decoded.checksum = CHECKSUM_UNKNOWN;
-    return track_add(&capture->track, &decoded, record->time, record->frame, reading->file, error);
+        decoded->checksum = CHECKSUM_UNKNOWN;
+    arrival->time = record->time;
+    arrival->frame = record->frame;
+    arrival->file = reading->file;
+    return ++reading->waiting == reading->most ? track_waiting(reading, error) : WH_OK;
 }
 
 static void report_progress(const struct reading *reading, uint32_t frame)
@@ -118,6 +135,8 @@ static int read_records(struct reading *reading, struct wh_error *error)
             return WH_ERROR;
         report_progress(reading, record.frame);
     }
+    if (track_waiting(reading, error))
+        return WH_ERROR;
     if (status < 0) {
         file->damaged = arena_strdup(&reading->capture->arena, damage.text);
         capture_warn(reading->capture, "%s", damage.text);
@@ -143,6 +162,7 @@ static int read_file(struct wh_analysis *analysis, struct capture *capture, uint
         return WH_ERROR;
     if (analysis->options.filter && filter_open(&reading.filter, analysis->options.filter, error))
         goto cleanup;
+    reading.most = read_stays(reading.reader) ? ARRIVALS_MAX : 1;
     status = read_records(&reading, error);
     file->format = arena_strdup(&capture->arena, read_format(reading.reader));
     note_interfaces(&reading);

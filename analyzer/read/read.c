@@ -212,6 +212,11 @@ int read_next(struct reader *reader, struct record *record, struct wh_error *err
     return result;
 }
 
+bool read_stays(const struct reader *reader)
+{
+    return reader->window.map != NULL;
+}
+
 const char *read_format(const struct reader *reader)
 {
     return reader->format_name;

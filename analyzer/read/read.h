@@ -59,6 +59,10 @@ int read_open(struct reader **reader, const char *path, struct wh_error *error);
  * ends within a packet; `error` names packet and byte, and every later call returns 0. */
 int read_next(struct reader *reader, struct record *record, struct wh_error *error);
 
+/* Do the bytes of a record stay where they are until read_close, and not just to the next record?
+ */
+bool read_stays(const struct reader *reader);
+
 /* "pcap", "pcap (ns)", "pcapng", "erf", "snoop", "tsh" ..., with " (gzip)" etc. behind it where it
  * was packed. */
 const char *read_format(const struct reader *reader);

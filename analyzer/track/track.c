@@ -13,12 +13,13 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define TABLE_FIRST_SIZE    1024u
-#define TABLE_LIMIT         (1u << 30)
-#define HASH_BYTES          16u /* payload bytes hashed: present at any usual snap length */
-#define DUPLICATE_NS        (50 * NS_PER_MS)
-#define DUPLICATE_NO_ID_NS  (500 * NS_PER_US)
-#define DOUBLES_MIN         2u /* packets seen twice for certain: the capture doubles */
+#define TABLE_FIRST_SIZE   1024u
+#define TABLE_LIMIT        (1u << 30)
+#define HASH_BYTES         16u /* payload bytes hashed: present at any usual snap length */
+#define DUPLICATE_NS       (50 * NS_PER_MS)
+#define DUPLICATE_NO_ID_NS (500 * NS_PER_US)
+#define CACHE_LINE_BYTES   64u
+#define DOUBLES_MIN        2u /* packets seen twice for certain: the capture doubles */
 
 void track_init(struct track *track)
 {
@@ -175,10 +176,9 @@ static struct track_flow *add_flow(struct track *track, const struct decoded *pa
 }
 
 static struct track_flow *find_flow(struct track *track, const struct decoded *packet,
-                                    unsigned *side)
+                                    uint32_t hash, unsigned *side)
 {
     int found = -1;
-    uint32_t hash = key_hash(packet);
     struct track_slot *slot = find_slot(track, packet, hash, &found);
     if (!slot)
         return NULL;
@@ -378,14 +378,14 @@ static bool is_copy(const struct pkt *a, const struct pkt *b, int64_t within_ns)
 }
 
 /* Equal for equal packets; of others, few share it. */
-static uint16_t look_of(const struct pkt *pkt)
+static uint32_t look_of(const struct pkt *pkt)
 {
     uint32_t numbers = (uint32_t)pkt->seq + 31u * (uint32_t)pkt->ack + 7u * pkt->tsval;
-    return (uint16_t)(numbers ^ numbers >> 16 ^ pkt->ip_id ^ pkt->hash);
+    return numbers ^ ((uint32_t)pkt->ip_id << 16 | pkt->hash);
 }
 
 /* Does one of the latest packets look like this? Nearly never: all are asked at once. */
-static bool looks_known(const struct track_flow *flow, uint16_t look)
+static bool looks_known(const struct track_flow *flow, uint32_t look)
 {
     unsigned known = 0;
     for (unsigned i = 0; i < TRACK_RECENT; i++)
@@ -400,7 +400,7 @@ static bool seen_before(struct track *track, struct track_flow *flow)
     uint32_t stop = last > TRACK_RECENT ? last - TRACK_RECENT : 0;
     const struct pkt *pkt = &flow->pkts[last];
     bool tcp = flow->protocol == IPPROTO_TCP;
-    uint16_t look = look_of(pkt);
+    uint32_t look = look_of(pkt);
     bool found = false;
     if (looks_known(flow, look)) {
         int64_t within_ns = copy_within_ns(track, pkt, tcp);
@@ -435,13 +435,13 @@ static unsigned packet_flags(const struct decoded *packet, unsigned side)
     return flags;
 }
 
-static int add_icmp(struct track *track, const struct decoded *packet, struct point_time time,
-                    uint32_t frame, uint16_t file, struct wh_error *error)
+static int add_icmp(struct track *track, const struct arrival *arrival, struct wh_error *error)
 {
     struct track_icmp *icmp = ARRAY_PUSH(track->icmps, track->icmp_count, track->icmp_capacity);
     if (!icmp)
         return error_memory(error, "ICMP errors");
-    *icmp = (struct track_icmp){time, packet->quote, frame, file};
+    *icmp =
+        (struct track_icmp){arrival->time, arrival->packet.quote, arrival->frame, arrival->file};
     return WH_OK;
 }
 
@@ -455,15 +455,16 @@ static struct pkt *add_pkt(struct track *track, struct track_flow *flow)
     return &flow->pkts[flow->pkt_count++];
 }
 
-int track_add(struct track *track, const struct decoded *packet, struct point_time time,
-              uint32_t frame, uint16_t file, struct wh_error *error)
+static int add_arrival(struct track *track, const struct arrival *arrival, struct wh_error *error)
 {
+    const struct decoded *packet = &arrival->packet;
+    struct point_time time = arrival->time;
     bool tcp = packet->protocol == IPPROTO_TCP;
     if (!tcp && packet->protocol != IPPROTO_UDP)
-        return add_icmp(track, packet, time, frame, file, error);
+        return add_icmp(track, arrival, error);
 
     unsigned side;
-    struct track_flow *flow = find_flow(track, packet, &side);
+    struct track_flow *flow = find_flow(track, packet, arrival->hash, &side);
     if (!flow)
         return error_memory(error, "flows");
     struct pkt *pkt = add_pkt(track, flow);
@@ -475,10 +476,10 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
         .ack = ACK_NONE,
         .tsval = packet->has_timestamps ? packet->tsval : 0,
         .tsecr = packet->has_timestamps ? packet->tsecr : 0,
-        .frame = frame,
+        .frame = arrival->frame,
         .len = len,
         .flags = packet_flags(packet, side),
-        .file = file,
+        .file = arrival->file,
         .window = tcp ? packet->window : 0,
         .ip_id = packet->ip_id,
         .hash = payload_hash(packet),
@@ -502,5 +503,28 @@ int track_add(struct track *track, const struct decoded *packet, struct point_ti
                             packet->payload_captured_bytes, len)) {
         return error_memory(error, "content");
     }
+    return WH_OK;
+}
+
+static void fetch_flow(const struct track *track, uint32_t hash)
+{
+    const struct track_slot *slot = &track->table[hash & (track->table_size - 1)];
+    if (slot->hash == hash && slot->flow)
+        for (size_t byte = 0; byte < sizeof *track->flows; byte += CACHE_LINE_BYTES)
+            __builtin_prefetch((const char *)&track->flows[slot->flow - 1] + byte, 1);
+}
+
+int track_add(struct track *track, struct arrival *arrivals, unsigned count, struct wh_error *error)
+{
+    for (unsigned i = 0; i < count; i++) {
+        arrivals[i].hash = key_hash(&arrivals[i].packet);
+        if (track->table_size)
+            __builtin_prefetch(&track->table[arrivals[i].hash & (track->table_size - 1)]);
+    }
+    for (unsigned i = 0; i < count && track->table_size; i++)
+        fetch_flow(track, arrivals[i].hash);
+    for (unsigned i = 0; i < count; i++)
+        if (add_arrival(track, &arrivals[i], error))
+            return WH_ERROR;
     return WH_OK;
 }

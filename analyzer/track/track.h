@@ -91,8 +91,8 @@ struct track_flow {
     struct point_time first, last; /* of its packets, earliest and latest */
     struct pkt *pkts;              /* in the file's order; by time after track_finish */
     uint32_t pkt_count, pkt_capacity;
-    struct slab pkt_slab; /* they lie in the track's, or are malloc'ed (memory NULL) */
-    uint16_t recent[TRACK_RECENT]; /* what the latest packets look like, see track_add */
+    struct slab pkt_slab;          /* they lie in the track's, or are malloc'ed (memory NULL) */
+    uint32_t recent[TRACK_RECENT]; /* what the latest packets look like, see track_add */
     uint32_t renamed_pkt; /* from this one on an end has another name; 0: from none (see match) */
     struct sack_block *sacks; /* by pkt */
     uint32_t sack_count, sack_capacity;
@@ -141,9 +141,19 @@ struct track {
 
 void track_init(struct track *track);
 
-/* Adds one decoded packet. Fails only when memory is out. */
-int track_add(struct track *track, const struct decoded *packet, struct point_time time,
-              uint32_t frame, uint16_t file, struct wh_error *error);
+/* A packet of a capture. */
+struct arrival {
+    struct decoded packet;
+    struct point_time time;
+    uint32_t frame;
+    uint16_t file;
+    uint32_t hash; /* of its flow; track_add sets it */
+};
+
+/* Adds packets in their order. Several at once take less time: their flows come to the cache while
+ * others are worked on. Fails only when memory is out. */
+int track_add(struct track *track, struct arrival *arrivals, unsigned count,
+              struct wh_error *error);
 
 /* Adds what decode calls DECODE_FRAGMENT: the TCP segment that it belongs to gets longer. Without
  * that segment's first fragment before it, nothing is known of it. */

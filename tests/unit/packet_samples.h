@@ -125,12 +125,11 @@ static inline struct decoded line_decoded(const struct talk *talk, const struct 
 static inline void track_line(struct track *track, const struct talk *talk, const struct line *line)
 {
     struct wh_error error;
-    struct decoded packet = line_decoded(talk, line);
-    uint32_t frame = 1;
+    struct arrival arrival = {
+        .packet = line_decoded(talk, line), .time = {line->time_ns}, .frame = 1};
     for (uint32_t i = 0; i < track->flow_count && track->flow_count < 100; i++)
-        frame += track->flows[i].pkt_count;
-    assert_int_equal(
-        track_add(track, &packet, (struct point_time){line->time_ns}, frame, 0, &error), WH_OK);
+        arrival.frame += track->flows[i].pkt_count;
+    assert_int_equal(track_add(track, &arrival, 1, &error), WH_OK);
 }
 
 static inline void track_lines(struct track *track, const struct talk *talk,

@@ -59,11 +59,12 @@ static void put(struct bench *bench, unsigned point, const struct talk *talk,
                 const struct line *line, const uint8_t *payload, uint32_t captured)
 {
     struct wh_error error;
-    struct decoded packet = line_decoded(talk, line);
-    packet.payload = payload;
-    packet.payload_captured_bytes = line->len < captured ? line->len : captured;
-    struct point_time time = {line->time_ns + bench->clock_ns[point]};
-    assert_int_equal(track_add(&bench->track[point], &packet, time, 1, 0, &error), WH_OK);
+    struct arrival arrival = {.packet = line_decoded(talk, line),
+                              .time = {line->time_ns + bench->clock_ns[point]},
+                              .frame = 1};
+    arrival.packet.payload = payload;
+    arrival.packet.payload_captured_bytes = line->len < captured ? line->len : captured;
+    assert_int_equal(track_add(&bench->track[point], &arrival, 1, &error), WH_OK);
 }
 
 static void shake_hands(struct bench *bench, unsigned point, const struct talk *talk, int64_t at_ns,

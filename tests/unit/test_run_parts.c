@@ -124,8 +124,8 @@ static unsigned warnings_of_copies(int64_t later_ns, uint32_t packets)
     }
     warn_copies(&analysis);
     arena_free(&analysis.arena);
-    free(analysis.warnings);
-    return analysis.warning_count;
+    free(analysis.warnings.items);
+    return analysis.warnings.count;
 }
 
 static void test_a_copy_is_told(void **state)

@@ -149,11 +149,11 @@ static void test_a_segment_in_fragments_keeps_its_length(void **state)
 {
     struct bench *bench = *state;
     struct wh_error error;
-    struct decoded first = piece(&bench->talk, 0, 492), later = piece(&bench->talk, 512, 968);
+    struct arrival first = {.packet = piece(&bench->talk, 0, 492), .time = {MS}, .frame = 1};
+    struct decoded later = piece(&bench->talk, 512, 968);
     struct decoded strange = piece(&bench->talk, 1480, 500);
     strange.fragment_id = 78;
-    assert_int_equal(track_add(&bench->track, &first, (struct point_time){MS}, 1, 0, &error),
-                     WH_OK);
+    assert_int_equal(track_add(&bench->track, &first, 1, &error), WH_OK);
     track_add_fragment(&bench->track, &strange); /* of another packet */
     assert_int_equal(bench->track.flows[0].pkts[0].len, 492);
     track_add_fragment(&bench->track, &later);
