@@ -3,6 +3,7 @@
 # make          builds build/whichhop
 # make demo     installs what is missing, builds, analyses samples/, shows the verdict
 # make check    installs what is missing, builds, runs the tests under ASan and UBSan
+# make bench    measures whichhop and others over captures of many sizes (BENCH="--quick": a few seconds)
 # make lab      runs the test network (root) and scores whichhop over its captures
 # make score    scores whichhop over captures with truth: SETS="FOLDER ..." (default: all in the tree)
 # make sets     makes tests/sets anew (root): FROM="FOLDER ..." with runs of the test network to take
@@ -56,6 +57,11 @@ build/asan/%.o: analyzer/%.c
 
 build/asan/whichhop: $(SOURCES:analyzer/%.c=build/asan/%.o)
 	@$(CC) $(ASAN) -o $@ $^ $(LIBS)
+
+# The bench's own tools are not what is measured, and may be as fast as can be.
+build/bench/generate: $(wildcard tests/bench/*.[ch])
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -O3 -g $(WARN) -o $@ $(addprefix tests/bench/,generate.c tcp.c path.c frame.c)
 
 define unit_rule
 build/unit/test_$(1): tests/unit/test_$(1).c $(call objects_of,$(1))
