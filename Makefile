@@ -41,7 +41,7 @@ objects_of = $(if $(filter run,$(call stage_of,$(1))),\
 	$(foreach s,$(call upto,$(call stage_of,$(1))),\
 	$(patsubst analyzer/%.c,build/asan/%.o,$(sort $(wildcard analyzer/$(s)/*.c)))))
 
-.PHONY: all demo check unit scorer cases properties score score-asan docs sets lab install clean tools-build tools-check tools-ci tidy format pages
+.PHONY: all demo check unit scorer cases properties score score-asan docs sets bench lab install clean tools-build tools-check tools-ci tidy format pages
 all: build/whichhop
 
 build/whichhop: $(OBJECTS)
@@ -62,6 +62,13 @@ build/asan/whichhop: $(SOURCES:analyzer/%.c=build/asan/%.o)
 build/bench/generate: $(wildcard tests/bench/*.[ch])
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 -O3 -g $(WARN) -o $@ $(addprefix tests/bench/,generate.c tcp.c path.c frame.c)
+
+build/bench/walk build/bench/pcap: build/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -O2 -g $(WARN) -o $@ $< -lpcap
+
+bench: all build/bench/generate build/bench/walk build/bench/pcap
+	@tests/bench/run $(BENCH) build
 
 define unit_rule
 build/unit/test_$(1): tests/unit/test_$(1).c $(call objects_of,$(1))

@@ -18,7 +18,7 @@ static const uint8_t mac_client[5] = {0x00, 0x16, 0x3e, 0x05, 0x00}; /* and the 
 static const uint32_t firewall_address = 0xc6336402; /* 198.51.100.2 */
 static const uint32_t server_address = 0xcb00710a;   /* 203.0.113.10 and up */
 static const uint32_t client_address = 0x0a141e01;   /* 10.20.30.1 and up */
-static const uint16_t server_port = 443;
+static const uint16_t server_port = 5201;
 
 static void put16(uint8_t *at, uint32_t value)
 {
