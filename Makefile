@@ -12,7 +12,7 @@
 
 STAGES := base read decode track match align join follow detect blame report plot
 
-PACKAGES_BUILD := gcc make libc6-dev libpcap-dev libtrace3-dev libplot-dev zlib1g-dev libpng-dev liblzma-dev \
+PACKAGES_BUILD := gcc make libc6-dev libpcap-dev libtrace3-dev libplot-dev zlib1g-dev liblzma-dev \
 	libbz2-dev libjson-c-dev libxxhash-dev
 PACKAGES_CHECK := libcmocka-dev python3-minimal libpython3-stdlib
 PACKAGES_CI    := git ca-certificates clang clang-tidy clang-format tshark mandoc python3-markdown-it tcpdump iproute2 nftables ethtool procps
@@ -23,7 +23,7 @@ CFLAGS  ?= -O2 -g
 WERROR  ?= $(if $(wildcard .git),-Werror)
 WARN    := -Wall -Wextra $(WERROR)
 ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -Iinclude -Ianalyzer -MMD -MP
-LIBS    := -ltrace -lpcap -lz -ljson-c -lxxhash -lplot -lpng -llzma -lbz2 -lm -pthread
+LIBS    := -ltrace -lpcap -lz -ljson-c -lxxhash -lplot -llzma -lbz2 -lm -pthread
 SETS    ?= samples tests/sets
 ASAN    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 

@@ -107,9 +107,9 @@ static bool add_ends(const struct wh_analysis *analysis, const struct flow *flow
     return true;
 }
 
-static int write_delays(const void *data, const char *path, struct wh_error *error)
+static int write_delays(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_delays(data, path, error);
+    return plot_write_delays(data, files, error);
 }
 
 int picture_delays(struct pictures *pictures, const struct picture_flow *flow,

@@ -241,9 +241,9 @@ static bool fill_plot(struct strips *strips, struct plot_flows *plot)
     return ok;
 }
 
-static int write_flows(const void *data, const char *path, struct wh_error *error)
+static int write_flows(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_flows(data, path, error);
+    return plot_write_flows(data, files, error);
 }
 
 int picture_flows(struct pictures *pictures, const char *time_label, struct wh_error *error)

@@ -179,19 +179,20 @@ static bool make_points(struct pictures *pictures, const struct picture_flow *fl
 
 /* ---- the three pictures ---------------------------------------------------------------------- */
 
-static int write_sequence(const void *data, const char *path, struct wh_error *error)
+static int write_sequence(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_sequence(data, path, error);
+    return plot_write_sequence(data, files, error);
 }
 
-static int write_throughput(const void *data, const char *path, struct wh_error *error)
+static int write_throughput(const void *data, const struct plot_files *files,
+                            struct wh_error *error)
 {
-    return plot_write_throughput(data, path, error);
+    return plot_write_throughput(data, files, error);
 }
 
-static int write_window(const void *data, const char *path, struct wh_error *error)
+static int write_window(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_window(data, path, error);
+    return plot_write_window(data, files, error);
 }
 
 /* "198.51.100.10:8080 to 10.20.30.1:43753 (flow 1)", each end as it is called nearest to it. */

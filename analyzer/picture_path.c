@@ -73,9 +73,9 @@ static bool fill_path(struct pictures *pictures, struct plot_path *path)
     return true;
 }
 
-static int write_path(const void *data, const char *path, struct wh_error *error)
+static int write_path(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_path(data, path, error);
+    return plot_write_path(data, files, error);
 }
 
 int picture_path(struct pictures *pictures, struct wh_error *error)

@@ -18,16 +18,14 @@
 int picture_put(struct pictures *pictures, const char *name, picture_write *write, const void *data,
                 struct wh_error *error)
 {
-    static const char *const endings[] = {"svg", "png"};
-    for (unsigned i = 0; i < 2; i++) {
-        const char *full = arena_printf(&pictures->arena, "plots/%s.%s", name, endings[i]);
-        if (!full)
-            return error_memory(error, "the plots");
-        const char *path = report_folder_stage(pictures->folder, full, error);
-        if (!path || write(data, path, error))
-            return WH_ERROR;
-    }
-    return WH_OK;
+    struct plot_files files = {NULL, NULL, pictures->letters};
+    const char *svg = arena_printf(&pictures->arena, "plots/%s.svg", name);
+    const char *png = arena_printf(&pictures->arena, "plots/%s.png", name);
+    if (!svg || !png)
+        return error_memory(error, "the plots");
+    files.svg = report_folder_stage(pictures->folder, svg, error);
+    files.png = files.svg ? report_folder_stage(pictures->folder, png, error) : NULL;
+    return files.png ? write(data, &files, error) : WH_ERROR;
 }
 
 const char *picture_segment(struct pictures *pictures, uint32_t segment, uint32_t span)
@@ -208,12 +206,16 @@ static int draw_flows(struct pictures *pictures, struct wh_error *error)
 int pictures_draw(void *context, struct report_folder *folder, struct wh_error *error)
 {
     struct pictures pictures = {.analysis = context, .folder = folder};
+    pictures.letters = plot_letters_make(error);
+    if (!pictures.letters)
+        return WH_ERROR;
     const char *label = time_label(&pictures, "");
     int status = label ? picture_path(&pictures, error) : error_memory(error, "the plots");
     if (!status)
         status = picture_flows(&pictures, label, error);
     if (!status)
         status = draw_flows(&pictures, error);
+    plot_letters_free(pictures.letters);
     arena_free(&pictures.arena);
     return status;
 }

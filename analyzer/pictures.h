@@ -10,6 +10,7 @@
 struct pictures {
     const struct wh_analysis *analysis;
     struct report_folder *folder;
+    struct plot_letters *letters;
     struct arena arena; /* of strings and small arrays; everything else is freed by its picture */
 };
 
@@ -23,7 +24,7 @@ struct picture_flow {
 };
 
 /* Stages plots/NAME.svg and plots/NAME.png and writes both. */
-typedef int picture_write(const void *data, const char *path, struct wh_error *error);
+typedef int picture_write(const void *data, const struct plot_files *files, struct wh_error *error);
 int picture_put(struct pictures *pictures, const char *name, picture_write *write, const void *data,
                 struct wh_error *error);
 

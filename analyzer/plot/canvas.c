@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* libplot through its re-entrant calls; it draws into memory, so that a file is written whole. */
+/* libplot through its re-entrant calls, and the bitmap beside it; both are drawn in memory, so that
+ * a file is written whole. */
 #include "plot/canvas.h"
 
 #include <stdlib.h>
@@ -7,86 +8,90 @@
 
 #include <plot.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "plot/svg.h"
 #include "plot/text.h"
 
-#define TEXT_MAX        512
-#define BITMAP_PATH_MAX 64u
-#define SVG_PATH_MAX    4096u
-
-/* For an SVG its size decides, each being some 8 bytes; for a bitmap the time it takes. */
-#define SVG_VERTICES_MAX    120000u
-#define BITMAP_VERTICES_MAX 50000u
+#define TEXT_MAX     512
+#define PATH_MAX     4096u
+#define VERTICES_MAX 120000u /* some 8 bytes each in an SVG */
 
 /* Every parameter that would otherwise be taken from the environment. */
 static int set_parameters(plPlotterParams *parameters, uint32_t height)
 {
-    char page[64], bitmap[64];
+    char page[64];
     const struct {
         const char *name;
         char *value;
     } settings[] = {
-        {"PAGESIZE", page},
-        {"BITMAPSIZE", bitmap},
-        {"BG_COLOR", "white"},
-        {"EMULATE_COLOR", "no"},
-        {"MAX_LINE_LENGTH", "10000000"}, /* never cut a path in two */
-        {"PNM_PORTABLE", "no"},
+        {"PAGESIZE", page},      {"BG_COLOR", "white"},
+        {"EMULATE_COLOR", "no"}, {"MAX_LINE_LENGTH", "10000000"}, /* never cut a path in two */
         {"ROTATION", "0"},
     };
     snprintf(page, sizeof page, "letter,xsize=16in,ysize=%u.%02uin", height / 100, height % 100);
-    snprintf(bitmap, sizeof bitmap, "%ux%u", CANVAS_WIDTH * IMAGE_OVERSAMPLING,
-             height * IMAGE_OVERSAMPLING);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         if (pl_setplparam(parameters, settings[i].name, settings[i].value) < 0)
             return WH_ERROR;
     return WH_OK;
 }
 
-/* Where libplot writes to, and where this notes how texts are anchored. */
-static FILE *open_streams(struct canvas *canvas)
+/* Where libplot writes to, and where is noted how texts are anchored. */
+static int open_svg(struct canvas *canvas, struct wh_error *error)
 {
     canvas->anchor_stream = open_memstream(&canvas->anchors, &canvas->anchors_size);
-    if (!canvas->anchor_stream)
-        return NULL;
-    if (canvas->format == CANVAS_SVG)
-        return open_memstream(&canvas->text, &canvas->text_size);
-    return image_open(&canvas->image, CANVAS_WIDTH, canvas->height);
-}
-
-int canvas_open(struct canvas *canvas, enum canvas_format format, uint32_t height,
-                struct wh_error *error)
-{
-    *canvas = (struct canvas){.format = format, .height = height};
-    canvas->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (canvas->c_locale)
-        canvas->caller_locale = uselocale(canvas->c_locale);
-    canvas->stream = open_streams(canvas);
+    canvas->stream = open_memstream(&canvas->text, &canvas->text_size);
     canvas->parameters = pl_newplparams();
-    if (!canvas->c_locale || !canvas->stream || !canvas->parameters ||
-        set_parameters(canvas->parameters, height))
+    if (!canvas->anchor_stream || !canvas->stream || !canvas->parameters ||
+        set_parameters(canvas->parameters, canvas->height))
         return error_memory(error, "a plot");
 
     /* Without a stream for messages libplot keeps them to itself. */
-    canvas->plotter = pl_newpl_r(format == CANVAS_SVG ? "svg" : "pnm", NULL, canvas->stream, NULL,
-                                 canvas->parameters);
+    canvas->plotter = pl_newpl_r("svg", NULL, canvas->stream, NULL, canvas->parameters);
     if (!canvas->plotter || pl_openpl_r(canvas->plotter) < 0)
-        return error_set(error, NULL, 0, 0, "libplot cannot draw %s",
-                         format == CANVAS_SVG ? "SVG" : "bitmaps");
+        return error_set(error, NULL, 0, 0, "libplot cannot draw SVG");
     canvas->drawing = true;
-    pl_fspace_r(canvas->plotter, 0, 0, CANVAS_WIDTH, height);
+    pl_fspace_r(canvas->plotter, 0, 0, CANVAS_WIDTH, canvas->height);
     pl_erase_r(canvas->plotter);
     pl_joinmod_r(canvas->plotter, "round");
     pl_capmod_r(canvas->plotter, "butt");
     return WH_OK;
 }
 
-static int finish_svg(struct canvas *canvas, const char *title, const char *description,
-                      void **bytes, size_t *size, struct wh_error *error)
+int canvas_open(struct canvas *canvas, unsigned formats, uint32_t height,
+                struct plot_letters *letters, struct wh_error *error)
 {
+    *canvas = (struct canvas){.formats = formats, .height = height, .letters = letters};
+    canvas->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!canvas->c_locale)
+        return error_memory(error, "a plot");
+    canvas->caller_locale = uselocale(canvas->c_locale);
+    if ((formats & CANVAS_PNG) && !image_open(&canvas->image, CANVAS_WIDTH, height))
+        return error_memory(error, "a plot");
+    return formats & CANVAS_SVG ? open_svg(canvas, error) : WH_OK;
+}
+
+/* Ends libplot's drawing; false when what it wrote is not whole. */
+static bool end_svg(struct canvas *canvas)
+{
+    pl_closepl_r(canvas->plotter);
+    canvas->drawing = false;
+    pl_deletepl_r(canvas->plotter);
+    canvas->plotter = NULL;
+    bool whole = !ferror(canvas->stream) && !ferror(canvas->anchor_stream);
+    whole = fclose(canvas->stream) == 0 && whole;
+    whole = fclose(canvas->anchor_stream) == 0 && whole;
+    canvas->stream = canvas->anchor_stream = NULL;
+    return whole;
+}
+
+static int finish_svg(struct canvas *canvas, const char *title, const char *description,
+                      struct canvas_file *file, struct wh_error *error)
+{
+    if (!end_svg(canvas))
+        return error_memory(error, "a plot");
     char *text = NULL;
-    FILE *out = open_memstream(&text, size);
+    FILE *out = open_memstream(&text, &file->size);
     if (!out)
         return error_memory(error, "a plot");
     const struct svg_page page = {CANVAS_WIDTH, canvas->height, title, description};
@@ -98,27 +103,26 @@ static int finish_svg(struct canvas *canvas, const char *title, const char *desc
     if (status)
         free(text);
     else
-        *bytes = text;
+        file->bytes = text;
     return status;
 }
 
-int canvas_finish(struct canvas *canvas, const char *title, const char *description, void **bytes,
-                  size_t *size, struct wh_error *error)
+int canvas_finish(struct canvas *canvas, const char *title, const char *description,
+                  struct canvas_file *svg, struct canvas_file *png, struct wh_error *error)
 {
-    pl_closepl_r(canvas->plotter);
-    canvas->drawing = false;
-    pl_deletepl_r(canvas->plotter);
-    canvas->plotter = NULL;
-    bool whole = !ferror(canvas->stream) && !ferror(canvas->anchor_stream);
-    whole = fclose(canvas->stream) == 0 && whole;
-    whole = fclose(canvas->anchor_stream) == 0 && whole;
-    canvas->stream = canvas->anchor_stream = NULL;
-    if (!whole)
+    *svg = *png = (struct canvas_file){NULL, 0};
+    if (canvas->out_of_memory)
         return error_memory(error, "a plot");
-    if (canvas->format == CANVAS_SVG)
-        return finish_svg(canvas, title, description, bytes, size, error);
-    *bytes = image_png(&canvas->image, size);
-    return *bytes ? WH_OK : error_memory(error, "a plot's PNG");
+    if ((canvas->formats & CANVAS_SVG) && finish_svg(canvas, title, description, svg, error))
+        return WH_ERROR;
+    if (!(canvas->formats & CANVAS_PNG))
+        return WH_OK;
+    png->bytes = image_png(&canvas->image, &png->size);
+    if (png->bytes)
+        return WH_OK;
+    free(svg->bytes);
+    svg->bytes = NULL;
+    return error_memory(error, "a plot's PNG");
 }
 
 void canvas_free(struct canvas *canvas)
@@ -135,6 +139,7 @@ void canvas_free(struct canvas *canvas)
         fclose(canvas->anchor_stream);
     free(canvas->text);
     free(canvas->anchors);
+    free(canvas->line);
     image_free(&canvas->image);
     if (canvas->c_locale) {
         uselocale(canvas->caller_locale);
@@ -162,10 +167,44 @@ static void set_fill_colour(struct canvas *canvas, uint32_t colour)
 
 void canvas_pen(struct canvas *canvas, uint32_t colour, double width, double dash)
 {
+    canvas->ink = colour;
+    canvas->pen = (struct pen){width, dash, PEN_BUTT};
+    if (!canvas->plotter)
+        return;
     set_pen_colour(canvas, colour);
     pl_flinewidth_r(canvas->plotter, width);
     double dashes[] = {dash, dash};
     pl_flinedash_r(canvas->plotter, dash > 0 ? 2 : 0, dashes, 0);
+}
+
+bool canvas_is_full(const struct canvas *canvas)
+{
+    return canvas->vertex_count > VERTICES_MAX;
+}
+
+/* ---- paths ----------------------------------------------------------------------------------- */
+
+/* The bitmap gets a piece of a path as a whole. */
+static void end_line(struct canvas *canvas)
+{
+    if (canvas->filling && canvas->line_count > 2) {
+        image_ink(&canvas->image, canvas->fill);
+        image_polygon(&canvas->image, canvas->line, canvas->line_count);
+    }
+    if (canvas->line_count > 1) {
+        image_ink(&canvas->image, canvas->ink);
+        pen_draw(&canvas->image, &canvas->pen, canvas->line, canvas->line_count);
+    }
+    canvas->line_count = 0;
+}
+
+static void add_to_line(struct canvas *canvas, double x, double y)
+{
+    struct image_point *point = ARRAY_PUSH(canvas->line, canvas->line_count, canvas->line_capacity);
+    if (point)
+        *point = (struct image_point){x, y};
+    else
+        canvas->out_of_memory = true;
 }
 
 static void remember(struct canvas *canvas, double x, double y)
@@ -176,62 +215,70 @@ static void remember(struct canvas *canvas, double x, double y)
     canvas->y[0] = y;
     canvas->path_length++;
     canvas->vertex_count++;
+    if (canvas->formats & CANVAS_PNG)
+        add_to_line(canvas, x, y);
 }
 
-/* libplot keeps a path in memory until its end, of a bitmap every span of its pixels. */
+/* libplot keeps a path in memory until its end. */
 static bool path_is_long(const struct canvas *canvas)
 {
-    return canvas->path_length >= (canvas->format == CANVAS_PNG ? BITMAP_PATH_MAX : SVG_PATH_MAX);
-}
-
-bool canvas_is_full(const struct canvas *canvas)
-{
-    return canvas->vertex_count >
-           (canvas->format == CANVAS_PNG ? BITMAP_VERTICES_MAX : SVG_VERTICES_MAX);
+    return canvas->path_length >= PATH_MAX;
 }
 
 void canvas_move(struct canvas *canvas, double x, double y)
 {
-    /* For bitmaps libplot would merge a path's pieces, and lose memory at it. */
-    if (canvas->format == CANVAS_PNG || path_is_long(canvas)) {
+    if (canvas->plotter && path_is_long(canvas)) {
         pl_endpath_r(canvas->plotter);
         canvas->path_length = 0;
-    } else {
+    } else if (canvas->plotter) {
         pl_endsubpath_r(canvas->plotter);
     }
-    pl_fmove_r(canvas->plotter, x, y);
+    if (canvas->plotter)
+        pl_fmove_r(canvas->plotter, x, y);
+    end_line(canvas);
     remember(canvas, x, y);
 }
 
 void canvas_line_to(struct canvas *canvas, double x, double y)
 {
     /* Begun anew one line back, so that the corner between the two halves is joined. */
-    if (path_is_long(canvas) && !canvas->filling) {
+    if (canvas->plotter && path_is_long(canvas) && !canvas->filling) {
         pl_endpath_r(canvas->plotter);
         canvas->path_length = 0;
         pl_fmove_r(canvas->plotter, canvas->x[1], canvas->y[1]);
         pl_fcont_r(canvas->plotter, canvas->x[0], canvas->y[0]);
     }
-    pl_fcont_r(canvas->plotter, x, y);
+    if (canvas->plotter)
+        pl_fcont_r(canvas->plotter, x, y);
     remember(canvas, x, y);
 }
 
 void canvas_end(struct canvas *canvas)
 {
-    pl_endpath_r(canvas->plotter);
-    pl_filltype_r(canvas->plotter, 0);
+    if (canvas->plotter) {
+        pl_endpath_r(canvas->plotter);
+        pl_filltype_r(canvas->plotter, 0);
+    }
+    end_line(canvas);
     canvas->filling = false;
     canvas->path_length = 0;
 }
 
 void canvas_line(struct canvas *canvas, double x0, double y0, double x1, double y1)
 {
-    pl_fline_r(canvas->plotter, x0, y0, x1, y1);
-    pl_endpath_r(canvas->plotter);
+    canvas_move(canvas, x0, y0);
+    canvas_line_to(canvas, x1, y1);
+    canvas_end(canvas);
 }
 
 void canvas_box(struct canvas *canvas, uint32_t colour, double x0, double y0, double x1, double y1)
 {
+    if (canvas->formats & CANVAS_PNG) {
+        image_ink(&canvas->image, colour);
+        image_box(&canvas->image, x0, y0, x1, y1);
+    }
+    if (!canvas->plotter)
+        return;
     set_fill_colour(canvas, colour);
     pl_pentype_r(canvas->plotter, 0);
     pl_fbox_r(canvas->plotter, x0, y0, x1, y1);
@@ -242,18 +289,13 @@ void canvas_box(struct canvas *canvas, uint32_t colour, double x0, double y0, do
 
 void canvas_fill(struct canvas *canvas, uint32_t colour)
 {
-    set_fill_colour(canvas, colour);
+    if (canvas->plotter)
+        set_fill_colour(canvas, colour);
+    canvas->fill = colour;
     canvas->filling = true;
 }
 
-/* SVG text stays text; bitmaps are lettered with the vector font libplot brings. */
-static void set_font(struct canvas *canvas, const struct canvas_text *how)
-{
-    static const char *const fonts[2][2] = {{"Helvetica", "Helvetica-Bold"},
-                                            {"HersheySans", "HersheySans-Bold"}};
-    pl_fontname_r(canvas->plotter, fonts[canvas->format == CANVAS_PNG][how->bold]);
-    pl_ffontsize_r(canvas->plotter, how->size);
-}
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* What libplot can draw; a backslash would begin one of its commands. */
 static char *drawable(const char *text, char *buffer, size_t size)
@@ -264,14 +306,28 @@ static char *drawable(const char *text, char *buffer, size_t size)
     return buffer;
 }
 
-/* The vector font's strokes are thin; a second pass beside the first makes them readable. */
-static void write_bitmap_text(struct canvas *canvas, const struct canvas_text *how, double x,
-                              double y, const char *text)
+static void write_svg(struct canvas *canvas, const struct canvas_text *how, double x, double y,
+                      const char *text)
 {
-    for (int pass = 0; pass < 2; pass++) {
-        pl_fmove_r(canvas->plotter, x + pass * (how->bold ? 0.9 : 0.45), y);
-        pl_alabel_r(canvas->plotter, how->anchor, 'x', text);
-    }
+    pl_fontname_r(canvas->plotter, how->bold ? "Helvetica-Bold" : "Helvetica");
+    pl_ffontsize_r(canvas->plotter, how->size);
+    set_pen_colour(canvas, how->colour);
+    pl_ftextangle_r(canvas->plotter, how->upright ? 90 : 0);
+    fputc(how->anchor, canvas->anchor_stream);
+    pl_fmove_r(canvas->plotter, x, y);
+    pl_alabel_r(canvas->plotter, 'l', 'x', text);
+    pl_ftextangle_r(canvas->plotter, 0);
+}
+
+static void write_png(struct canvas *canvas, const struct canvas_text *how, double x, double y,
+                      const char *text)
+{
+    double back = letters_width(canvas->letters, text, how->bold) * how->size;
+    back = how->anchor == ANCHOR_RIGHT ? back : how->anchor == ANCHOR_CENTER ? back / 2 : 0;
+    image_ink(&canvas->image, how->colour);
+    if (!letters_draw(canvas->letters, &canvas->image, text, how->size, how->bold, how->upright,
+                      how->upright ? x : x - back, how->upright ? y - back : y))
+        canvas->out_of_memory = true;
 }
 
 void canvas_write(struct canvas *canvas, const struct canvas_text *how, double x, double y,
@@ -280,27 +336,21 @@ void canvas_write(struct canvas *canvas, const struct canvas_text *how, double x
     char buffer[TEXT_MAX];
     if (!*drawable(text, buffer, sizeof buffer))
         return;
-    set_font(canvas, how);
-    set_pen_colour(canvas, how->colour);
-    pl_ftextangle_r(canvas->plotter, how->upright ? 90 : 0);
-    if (canvas->format == CANVAS_PNG) {
-        write_bitmap_text(canvas, how, x, y, buffer);
-    } else {
-        fputc(how->anchor, canvas->anchor_stream);
-        pl_fmove_r(canvas->plotter, x, y);
-        pl_alabel_r(canvas->plotter, 'l', 'x', buffer);
-    }
-    pl_ftextangle_r(canvas->plotter, 0);
+    if (canvas->formats & CANVAS_PNG)
+        write_png(canvas, how, x, y, buffer);
+    if (canvas->plotter)
+        write_svg(canvas, how, x, y, buffer);
 }
 
-double canvas_width(struct canvas *canvas, const struct canvas_text *how, const char *text)
+/* An SVG's reader may have no Helvetica: as wide as DejaVu Sans, a usual stand-in. */
+double canvas_width(const struct canvas *canvas, const struct canvas_text *how, const char *text)
 {
     char buffer[TEXT_MAX];
-    set_font(canvas, how);
-    double width = pl_flabelwidth_r(canvas->plotter, drawable(text, buffer, sizeof buffer));
-    if (canvas->format == CANVAS_PNG)
-        return width;
-    return how->bold ? width * 1.3 : width * 1.18; /* as wide as DejaVu Sans, a usual stand-in */
+    drawable(text, buffer, sizeof buffer);
+    double width = letters_width(canvas->letters, buffer, how->bold);
+    double svg_width =
+        letters_svg_width(canvas->letters, buffer, how->bold) * (how->bold ? 1.3 : 1.18);
+    return (width > svg_width ? width : svg_width) * how->size;
 }
 
 char *canvas_fit(struct canvas *canvas, const struct canvas_text *how, const char *text,

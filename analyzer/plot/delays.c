@@ -194,9 +194,10 @@ cleanup:
     return status;
 }
 
-int plot_write_delays(const struct plot_delays *delays, const char *path, struct wh_error *error)
+int plot_write_delays(const struct plot_delays *delays, const struct plot_files *files,
+                      struct wh_error *error)
 {
     struct plot_drawing drawing = {delays->frame.title, delays->frame.subtitle,
                                    frame_height(delays->segment_count), delays, draw_delays};
-    return plot_write(&drawing, path, error);
+    return plot_write(&drawing, files, error);
 }

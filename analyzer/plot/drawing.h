@@ -15,7 +15,8 @@ struct plot_drawing {
     int (*draw)(const void *data, struct canvas *canvas, double cell, struct wh_error *error);
 };
 
-/* Draws into memory and writes the file at once. Fails as the functions in plot.h do. */
-int plot_write(const struct plot_drawing *drawing, const char *path, struct wh_error *error);
+/* Draws into memory and writes a file at once. Fails as the functions in plot.h do. */
+int plot_write(const struct plot_drawing *drawing, const struct plot_files *files,
+               struct wh_error *error);
 
 #endif

@@ -277,12 +277,13 @@ static int draw_flows(const void *data, struct canvas *canvas, double cell, stru
     return status;
 }
 
-int plot_write_flows(const struct plot_flows *flows, const char *path, struct wh_error *error)
+int plot_write_flows(const struct plot_flows *flows, const struct plot_files *files,
+                     struct wh_error *error)
 {
     uint32_t strips = flows->strip_count < PLOT_STRIPS_MAX ? flows->strip_count : PLOT_STRIPS_MAX;
     uint32_t most = AROUND_PX + ROW_MOST_PX * strips, least = AROUND_PX + ROW_LEAST_PX * strips;
     uint32_t height = most < CANVAS_HEIGHT ? most : CANVAS_HEIGHT;
     struct plot_drawing drawing = {flows->frame.title, flows->frame.subtitle,
                                    height > least ? height : least, flows, draw_flows};
-    return plot_write(&drawing, path, error);
+    return plot_write(&drawing, files, error);
 }

@@ -1,148 +1,320 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A PNM stream in, a smoothed PNG out. */
-#define _GNU_SOURCE /* fopencookie */
+/* Figures to pixels: each pixel is inked by the part of it that a figure covers. */
 #include "plot/image.h"
 
-#include <png.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLES (IMAGE_OVERSAMPLING * IMAGE_OVERSAMPLING)
+#include <zlib.h>
 
-#define STREAM_BYTES 65536u
+#define WHITE 0xffffffu
 
-static bool header_is_right(const struct image *image)
+/* Blends leave so many colours to the inks; none is made that another is this near to. */
+#define BLENDS_MAX 216u
+#define NEAR       5
+
+bool image_open(struct image *image, uint32_t width, uint32_t height)
 {
-    return image->numbers[0] == image->width * IMAGE_OVERSAMPLING &&
-           image->numbers[1] == image->height * IMAGE_OVERSAMPLING && image->numbers[2] == 255;
-}
-
-/* One byte of the header; a single blank ends it. */
-static void take_header(struct image *image, uint8_t byte)
-{
-    if (image->state == IMAGE_MAGIC) {
-        if (byte == 'P')
-            return;
-        image->channels = byte == '6' ? 3 : 1;
-        image->state = byte == '6' || byte == '5' ? IMAGE_NUMBERS : IMAGE_BAD;
-    } else if (image->state == IMAGE_COMMENT) {
-        if (byte == '\n')
-            image->state = IMAGE_NUMBERS;
-    } else if (byte == '#') {
-        image->state = IMAGE_COMMENT;
-    } else if (byte >= '0' && byte <= '9') {
-        uint32_t *number = &image->numbers[image->number_count];
-        if (*number > 100000)
-            image->state = IMAGE_BAD;
-        *number = *number * 10 + (byte - '0');
-        image->in_number = true;
-    } else if (image->in_number) {
-        image->in_number = false;
-        if (++image->number_count == 3)
-            image->state = header_is_right(image) ? IMAGE_PIXELS : IMAGE_BAD;
-    }
-}
-
-/* A row of the PNG is complete: sums become averages. */
-static void finish_row(struct image *image, uint32_t row)
-{
-    size_t length = (size_t)image->width * 3;
-    uint8_t *pixels = image->pixels + row * length;
-    for (size_t i = 0; i < length; i++)
-        pixels[i] = (uint8_t)((image->sums[i] + SAMPLES / 2) / SAMPLES);
-    memset(image->sums, 0, length * sizeof *image->sums);
-}
-
-/* Adds bytes of one row of the PNM to the sums. Where a pixel of the PNG is whole in them (nine
- * bytes of colour), that is done at once: there are some forty million. */
-static void add_bytes(struct image *image, const uint8_t *bytes, size_t count, size_t in_row)
-{
-    uint32_t channels = image->channels, group = IMAGE_OVERSAMPLING * channels;
-    for (size_t i = 0; i < count;) {
-        size_t phase = (in_row + i) % group;
-        uint16_t *sums = image->sums + (in_row + i) / group * 3;
-        if (channels == 3 && phase == 0 && count - i >= group) {
-            for (size_t channel = 0; channel < 3; channel++)
-                sums[channel] +=
-                    bytes[i + channel] + bytes[i + channel + 3] + bytes[i + channel + 6];
-            i += group;
-            continue;
-        }
-        for (size_t channel = 0; channel < 3; channel++)
-            if (channels == 1 || phase % 3 == channel)
-                sums[channel] += bytes[i];
-        i++;
-    }
-}
-
-/* Takes what belongs to one row of the PNM; returns how many bytes that was. */
-static size_t take_row(struct image *image, const uint8_t *bytes, size_t size)
-{
-    uint64_t row_bytes = (uint64_t)image->width * IMAGE_OVERSAMPLING * image->channels;
-    uint64_t line = image->bytes / row_bytes, in_row = image->bytes % row_bytes;
-    size_t count = size < row_bytes - in_row ? size : (size_t)(row_bytes - in_row);
-    if (line >= (uint64_t)image->height * IMAGE_OVERSAMPLING) {
-        image->state = IMAGE_BAD;
-        return size;
-    }
-    add_bytes(image, bytes, count, (size_t)in_row);
-    image->bytes += count;
-    if (in_row + count == row_bytes && line % IMAGE_OVERSAMPLING == IMAGE_OVERSAMPLING - 1)
-        finish_row(image, (uint32_t)(line / IMAGE_OVERSAMPLING));
-    return count;
-}
-
-static ssize_t take_bytes(void *cookie, const char *bytes, size_t size)
-{
-    struct image *image = cookie;
-    const uint8_t *data = (const uint8_t *)bytes;
-    for (size_t i = 0; i < size && image->state != IMAGE_BAD;) {
-        if (image->state == IMAGE_PIXELS)
-            i += take_row(image, data + i, size - i);
-        else
-            take_header(image, data[i++]);
-    }
-    return image->state == IMAGE_BAD ? 0 : (ssize_t)size;
-}
-
-FILE *image_open(struct image *image, uint32_t width, uint32_t height)
-{
-    *image = (struct image){.width = width, .height = height};
-    image->sums = calloc((size_t)width * 3, sizeof *image->sums);
-    image->pixels = malloc((size_t)width * height * 3);
-    if (!image->sums || !image->pixels)
-        return NULL;
-    FILE *stream = fopencookie(image, "w", (cookie_io_functions_t){.write = take_bytes});
-    if (stream)
-        setvbuf(stream, NULL, _IOFBF, STREAM_BYTES);
-    return stream;
-}
-
-void *image_png(const struct image *image, size_t *size)
-{
-    uint64_t wanted = (uint64_t)image->width * image->height * SAMPLES * image->channels;
-    if (image->state != IMAGE_PIXELS || image->bytes != wanted)
-        return NULL;
-    png_image png = {.version = PNG_IMAGE_VERSION,
-                     .width = image->width,
-                     .height = image->height,
-                     .format = PNG_FORMAT_RGB};
-    png_alloc_size_t room = PNG_IMAGE_PNG_SIZE_MAX(png);
-    void *bytes = malloc(room);
-    if (!bytes)
-        return NULL;
-    if (!png_image_write_to_memory(&png, bytes, &room, 0, image->pixels, 0, NULL)) {
-        png_image_free(&png);
-        free(bytes);
-        return NULL;
-    }
-    *size = room;
-    return bytes;
+    *image = (struct image){.width = width, .height = height, .colours = {WHITE}};
+    image->colour_count = 1;
+    image->pixels = calloc((size_t)width + 1, height);
+    image->row = calloc((size_t)width + 2, sizeof *image->row);
+    return image->pixels && image->row;
 }
 
 void image_free(struct image *image)
 {
-    free(image->sums);
     free(image->pixels);
-    *image = (struct image){0};
+    free(image->row);
+    for (unsigned i = 0; i < IMAGE_COLOURS; i++) {
+        free(image->blends[i]);
+        image->blends[i] = NULL;
+    }
+    image->pixels = NULL;
+    image->row = NULL;
+}
+
+void image_clear(struct image *image)
+{
+    memset(image->pixels, 0, ((size_t)image->width + 1) * image->height);
+}
+
+/* ---- colours --------------------------------------------------------------------------------- */
+
+/* How far apart two colours are: in the channel where it is most. */
+static int distance(uint32_t a, uint32_t b)
+{
+    int most = 0;
+    for (unsigned shift = 0; shift < 24; shift += 8) {
+        int apart = abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff));
+        most = apart > most ? apart : most;
+    }
+    return most;
+}
+
+/* A colour that is no further than `near`, or a new one while there are less than `most`, or the
+ * nearest there is. */
+static uint8_t find_colour(struct image *image, uint32_t colour, int near, unsigned most)
+{
+    unsigned best = 0;
+    int least = 256;
+    for (unsigned i = 0; i < image->colour_count && least; i++) {
+        int apart = distance(image->colours[i], colour);
+        if (apart < least) {
+            least = apart;
+            best = i;
+        }
+    }
+    if (least > near && image->colour_count < most) {
+        best = image->colour_count++;
+        image->colours[best] = colour;
+    }
+    return (uint8_t)best;
+}
+
+void image_ink(struct image *image, uint32_t colour)
+{
+    if (image->colours[image->ink] == colour)
+        return;
+    image->ink = find_colour(image, colour, 0, IMAGE_COLOURS);
+    if (!image->blends[image->ink]) /* without, they are mixed anew each time */
+        image->blends[image->ink] = calloc(IMAGE_COLOURS, sizeof **image->blends);
+}
+
+static uint8_t make_blend(struct image *image, uint8_t under, unsigned level)
+{
+    uint32_t ink = image->colours[image->ink], paper = image->colours[under], mixed = 0;
+    for (unsigned shift = 0; shift < 24; shift += 8) {
+        uint32_t sum = (ink >> shift & 0xff) * level + (paper >> shift & 0xff) * (15 - level);
+        mixed |= (sum + 7) / 15 << shift;
+    }
+    uint8_t blend = find_colour(image, mixed, NEAR, BLENDS_MAX);
+    if (image->blends[image->ink])
+        image->blends[image->ink][under][level] = blend + 1u;
+    return blend;
+}
+
+static void cover(struct image *image, uint8_t *pixel, unsigned level)
+{
+    if (level >= IMAGE_LEVELS) {
+        *pixel = image->ink;
+    } else if (level) {
+        uint16_t known = image->blends[image->ink] ? image->blends[image->ink][*pixel][level] : 0;
+        *pixel = known ? (uint8_t)(known - 1) : make_blend(image, *pixel, level);
+    }
+}
+
+static unsigned level_of(double part)
+{
+    return (unsigned)(part * IMAGE_LEVELS + 0.5);
+}
+
+/* ---- boxes ----------------------------------------------------------------------------------- */
+
+static double clip(double value, double most)
+{
+    return value > 0 ? fmin(value, most) : 0; /* 0 for what is no number, too */
+}
+
+/* The part of pixel `at` that lies between `from` and `to`. */
+static double part_of(double from, double to, uint32_t at)
+{
+    return fmin(to, at + 1.0) - fmax(from, at);
+}
+
+static void box_row(struct image *image, uint8_t *pixels, double x0, double x1, double part)
+{
+    uint32_t first = (uint32_t)x0, last = (uint32_t)ceil(x1);
+    for (uint32_t x = first; x < last; x++) {
+        unsigned level = level_of(part * part_of(x0, x1, x));
+        if (level < IMAGE_LEVELS || x + 2 >= last) {
+            cover(image, pixels + x, level);
+            continue;
+        }
+        memset(pixels + x, image->ink, last - 1 - x);
+        x = last - 2;
+    }
+}
+
+void image_box(struct image *image, double x0, double y0, double x1, double y1)
+{
+    double height = image->height, top = clip(height - y1, height),
+           base = clip(height - y0, height);
+    double left = clip(x0, image->width), right = clip(x1, image->width);
+    if (right <= left || base <= top)
+        return;
+    for (uint32_t y = (uint32_t)top; y < (uint32_t)ceil(base); y++)
+        box_row(image, image_pixel(image, 0, y), left, right, part_of(top, base, y));
+}
+
+/* ---- polygons -------------------------------------------------------------------------------- */
+
+/* Where a figure's edge passes a row: it covers all to the right of it by `height`, the part of the
+ * row it goes through, with a sign for up or down. Over the pixels it crosses, coverage grows. */
+static void add_slope(float *row, double x0, double x1, double height)
+{
+    if (x1 < x0) {
+        double x = x0;
+        x0 = x1;
+        x1 = x;
+    }
+    uint32_t first = (uint32_t)x0, last = (uint32_t)ceil(x1);
+    if (last <= first + 1) {
+        double right = (first + 1) - (x0 + x1) / 2;
+        row[first] += (float)(height * right);
+        row[first + 1] += (float)(height * (1 - right));
+        return;
+    }
+    double slope = height / (x1 - x0), covered = 0;
+    for (uint32_t x = first; x < last; x++) {
+        double from = fmax(x0, x), to = fmin(x1, x + 1.0);
+        double before = slope * (from - x0);
+        double here = before + slope * (to - from) * ((x + 1.0) - (from + to) / 2);
+        row[x] += (float)(here - covered);
+        covered = here;
+    }
+    row[last] += (float)(height - covered);
+}
+
+struct reach {
+    double low, high;
+};
+
+static void widen(struct reach *reach, double value)
+{
+    reach->low = fmin(reach->low, value);
+    reach->high = fmax(reach->high, value);
+}
+
+/* One edge, downwards or upwards, in the row from `y` to `y` + 1; `across` is what it touches. */
+static void add_edge(struct image *image, const struct image_point *a, const struct image_point *b,
+                     double y, struct reach *across)
+{
+    double height = image->height, width = image->width;
+    double from = height - a->y, to = height - b->y, sign = 1;
+    if (from > to) {
+        const struct image_point *point = a;
+        double other = from;
+        a = b;
+        b = point;
+        from = to;
+        to = other;
+        sign = -1;
+    }
+    double top = fmax(from, y), base = fmin(to, y + 1);
+    if (!(base > top))
+        return;
+    double slope = (b->x - a->x) / (to - from);
+    double x0 = clip(a->x + slope * (top - from), width);
+    double x1 = clip(a->x + slope * (base - from), width);
+    add_slope(image->row, x0, x1, sign * (base - top));
+    widen(across, x0);
+    widen(across, x1);
+}
+
+static void fill_row(struct image *image, uint32_t y, const struct reach *across)
+{
+    uint8_t *pixels = image_pixel(image, 0, y);
+    uint32_t last = (uint32_t)fmin(ceil(across->high) + 1, image->width);
+    float sum = 0;
+    for (uint32_t x = (uint32_t)across->low; x < last; x++) {
+        sum += image->row[x];
+        image->row[x] = 0;
+        cover(image, pixels + x, level_of(fmin(fabsf(sum), 1)));
+    }
+    image->row[image->width] = image->row[image->width + 1] = 0;
+}
+
+void image_polygon(struct image *image, const struct image_point *points, uint32_t count)
+{
+    double height = image->height;
+    struct reach down = {INFINITY, -INFINITY};
+    for (uint32_t i = 0; i < count; i++)
+        widen(&down, height - points[i].y);
+    uint32_t first = (uint32_t)clip(floor(down.low), height);
+    uint32_t last = (uint32_t)clip(ceil(down.high), height);
+    for (uint32_t y = first; y < last; y++) {
+        struct reach across = {INFINITY, -INFINITY};
+        for (uint32_t i = 0; i < count; i++)
+            add_edge(image, &points[i], &points[i + 1 < count ? i + 1 : 0], y, &across);
+        if (across.high >= across.low)
+            fill_row(image, y, &across);
+    }
+}
+
+/* ---- stamps ---------------------------------------------------------------------------------- */
+
+void image_stamp(struct image *image, const uint8_t *levels, uint32_t width, uint32_t height,
+                 double x, double y)
+{
+    double top = image->height - y;
+    for (uint32_t row = 0; row < height; row++)
+        for (uint32_t column = 0; column < width; column++) {
+            double at_x = x + column, at_y = top + row;
+            if (at_x >= 0 && at_x < image->width && at_y >= 0 && at_y < image->height)
+                cover(image, image_pixel(image, (uint32_t)at_x, (uint32_t)at_y),
+                      levels[row * width + column]);
+        }
+}
+
+/* ---- the file: ISO 15948 --------------------------------------------------------------------- */
+
+#define CHUNK_BYTES 12u /* around what is in it: its length, type and checksum */
+
+static uint8_t *put_32(uint8_t *at, uint32_t value)
+{
+    for (unsigned shift = 32; shift; shift -= 8)
+        *at++ = (uint8_t)(value >> (shift - 8));
+    return at;
+}
+
+/* A chunk whose `size` bytes already stand 8 bytes behind `at`; returns its end. */
+static uint8_t *put_chunk(uint8_t *at, const char *type, uint32_t size)
+{
+    uint8_t *body = put_32(at, size);
+    memcpy(body, type, 4);
+    return put_32(body + 4 + size, (uint32_t)crc32(0, body, 4 + size));
+}
+
+static uint8_t *put_header(const struct image *image, uint8_t *at)
+{
+    static const uint8_t signature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    static const uint8_t format[] = {8, 3, 0, 0, 0}; /* of 8 bits, by palette, not interlaced */
+    memcpy(at, signature, sizeof signature);
+    at += sizeof signature;
+    memcpy(put_32(put_32(at + 8, image->width), image->height), format, sizeof format);
+    at = put_chunk(at, "IHDR", 13);
+    for (unsigned i = 0; i < image->colour_count; i++)
+        for (unsigned channel = 0; channel < 3; channel++)
+            at[8 + i * 3 + channel] = (uint8_t)(image->colours[i] >> (16 - 8 * channel));
+    return put_chunk(at, "PLTE", image->colour_count * 3);
+}
+
+/* The fastest level: most of a picture is runs of one colour, which all levels pack alike. */
+void *image_png(const struct image *image, size_t *size)
+{
+    z_stream pack = {0};
+    size_t pixels = ((size_t)image->width + 1) * image->height;
+    if (pixels > UINT32_MAX / 2 || deflateInit(&pack, Z_BEST_SPEED) != Z_OK)
+        return NULL;
+    size_t room = deflateBound(&pack, pixels);
+    uint8_t *bytes = malloc(room + 5 * CHUNK_BYTES + IMAGE_COLOURS * 3 + 32), *at = bytes;
+    if (bytes) {
+        at = put_header(image, at);
+        pack.next_in = image->pixels;
+        pack.avail_in = (uInt)pixels;
+        pack.next_out = at + 8;
+        pack.avail_out = (uInt)room;
+        bool packed = deflate(&pack, Z_FINISH) == Z_STREAM_END;
+        at = put_chunk(at, "IDAT", (uint32_t)pack.total_out);
+        at = put_chunk(at, "IEND", 0);
+        *size = (size_t)(at - bytes);
+        if (!packed) {
+            free(bytes);
+            bytes = NULL;
+        }
+    }
+    deflateEnd(&pack);
+    return bytes;
 }

@@ -233,7 +233,8 @@ static int draw_path(const void *data, struct canvas *canvas, double cell, struc
     return WH_OK;
 }
 
-int plot_write_path(const struct plot_path *shown, const char *path, struct wh_error *error)
+int plot_write_path(const struct plot_path *shown, const struct plot_files *files,
+                    struct wh_error *error)
 {
     size_t lines = 1 + (shown->verdict ? strlen(shown->verdict) / LINE_BYTES : 0);
     uint32_t around = AROUND_PX + (uint32_t)((lines < 4 ? lines : 4) * VERDICT_PX);
@@ -241,5 +242,5 @@ int plot_write_path(const struct plot_path *shown, const char *path, struct wh_e
     row = row < ROW_LEAST_PX ? ROW_LEAST_PX : row > ROW_MOST_PX ? ROW_MOST_PX : row;
     struct plot_drawing drawing = {shown->title, shown->verdict, around + rows * row, shown,
                                    draw_path};
-    return plot_write(&drawing, path, error);
+    return plot_write(&drawing, files, error);
 }

@@ -12,37 +12,43 @@
 
 #define SIZE_LIMIT 1000000u
 
-static int draw_once(const struct plot_drawing *drawing, enum canvas_format format, double cell,
-                     void **bytes, size_t *size, bool *fits, struct wh_error *error)
+static void free_files(struct canvas_file *files)
+{
+    free(files[0].bytes);
+    free(files[1].bytes);
+    files[0].bytes = files[1].bytes = NULL;
+}
+
+static int draw_once(const struct plot_drawing *drawing, const struct plot_files *to, double cell,
+                     struct canvas_file *files, bool *fits, struct wh_error *error)
 {
     const char *title = drawing->title ? drawing->title : "";
     const char *description = drawing->description ? drawing->description : "";
     uint32_t height = drawing->height < CANVAS_HEIGHT_MAX ? drawing->height : CANVAS_HEIGHT_MAX;
+    unsigned formats = (to->svg ? CANVAS_SVG : 0) | (to->png ? CANVAS_PNG : 0);
     struct canvas canvas;
-    int status = canvas_open(&canvas, format, height, error);
+    int status = canvas_open(&canvas, formats, height, to->letters, error);
     if (!status)
         status = drawing->draw(drawing->data, &canvas, cell, error);
     *fits = !status && !canvas_is_full(&canvas);
     if (*fits)
-        status = canvas_finish(&canvas, title, description, bytes, size, error);
+        status = canvas_finish(&canvas, title, description, &files[0], &files[1], error);
     canvas_free(&canvas);
+    *fits = *fits && !status && files[0].size < SIZE_LIMIT && files[1].size < SIZE_LIMIT;
     return status;
 }
 
-/* A pixel, or half of one where it can be looked at larger, is as fine as anyone sees; what is too
- * much for the limit is drawn with coarser time. */
-static int draw_within_limit(const struct plot_drawing *drawing, enum canvas_format format,
-                             void **bytes, size_t *size, struct wh_error *error)
+/* A pixel is as fine as anyone sees; what is too much for the limit is drawn with coarser time. */
+static int draw_within_limit(const struct plot_drawing *drawing, const struct plot_files *to,
+                             struct canvas_file *files, struct wh_error *error)
 {
-    double finest = format == CANVAS_SVG ? 0.5 : 1;
     for (unsigned doublings = 0; doublings <= 6; doublings++) {
         bool fits;
-        if (draw_once(drawing, format, finest * (1u << doublings), bytes, size, &fits, error))
+        if (draw_once(drawing, to, 1u << doublings, files, &fits, error))
             return WH_ERROR;
-        if (fits && *size < SIZE_LIMIT)
+        if (fits)
             return WH_OK;
-        free(*bytes);
-        *bytes = NULL;
+        free_files(files);
     }
     return error_set(error, NULL, 0, 0, "a plot does not fit in %u bytes", SIZE_LIMIT);
 }
@@ -71,22 +77,15 @@ static int write_whole(const char *path, const void *bytes, size_t size, struct 
     return WH_OK;
 }
 
-static bool ends_with(const char *text, const char *ending)
+int plot_write(const struct plot_drawing *drawing, const struct plot_files *to,
+               struct wh_error *error)
 {
-    size_t length = strlen(text), tail = strlen(ending);
-    return length > tail && strcmp(text + length - tail, ending) == 0;
-}
-
-int plot_write(const struct plot_drawing *drawing, const char *path, struct wh_error *error)
-{
-    bool svg = ends_with(path, ".svg");
-    if (!svg && !ends_with(path, ".png"))
-        return error_set(error, path, 0, 0, "a plot's name must end in .svg or .png");
-    void *bytes = NULL;
-    size_t size = 0;
-    int status = draw_within_limit(drawing, svg ? CANVAS_SVG : CANVAS_PNG, &bytes, &size, error);
-    if (!status)
-        status = write_whole(path, bytes, size, error);
-    free(bytes);
+    struct canvas_file files[2] = {{NULL, 0}, {NULL, 0}};
+    int status = draw_within_limit(drawing, to, files, error);
+    if (!status && to->svg)
+        status = write_whole(to->svg, files[0].bytes, files[0].size, error);
+    if (!status && to->png)
+        status = write_whole(to->png, files[1].bytes, files[1].size, error);
+    free_files(files);
     return status;
 }

@@ -138,30 +138,44 @@ struct plot_path {
     const struct plot_path_segment *segments; /* point_count + 1 */
 };
 
-/* Each writes one picture to `path`, whose ending, .svg or .png, decides the format. The file is
- * below 1 MB whatever the flow's size: samples that fall on the same spot are merged, extremes and
- * silences are kept, and no line is drawn across missing data. They fail when the file cannot be
- * written; nothing is left then. */
+/* The letters' shapes and widths, the same for all pictures. NULL when memory is out. Used by one
+ * thread at a time. */
+struct plot_letters;
+struct plot_letters *plot_letters_make(struct wh_error *error);
+void plot_letters_free(struct plot_letters *letters);
+
+/* Where a picture goes; NULL: not wanted in that format. */
+struct plot_files {
+    const char *svg, *png;
+    struct plot_letters *letters;
+};
+
+/* Each writes one picture. A file is below 1 MB whatever the flow's size: samples that fall on the
+ * same spot are merged, extremes and silences are kept, and no line is drawn across missing data.
+ * They fail when a file cannot be written; it is not left then. */
 
 /* Stream offset over time at all points, with stalls shaded and named. */
-int plot_write_sequence(const struct plot_sequence *sequence, const char *path,
+int plot_write_sequence(const struct plot_sequence *sequence, const struct plot_files *files,
                         struct wh_error *error);
 
 /* Bytes a second at each point, sent again or for the first time. */
-int plot_write_throughput(const struct plot_sequence *sequence, const char *path,
+int plot_write_throughput(const struct plot_sequence *sequence, const struct plot_files *files,
                           struct wh_error *error);
 
 /* Bytes in flight below the window, as the first point (nearest to the sender) saw them. */
-int plot_write_window(const struct plot_sequence *sequence, const char *path,
+int plot_write_window(const struct plot_sequence *sequence, const struct plot_files *files,
                       struct wh_error *error);
 
 /* The delay of each segment in both directions, on a logarithmic scale. */
-int plot_write_delays(const struct plot_delays *delays, const char *path, struct wh_error *error);
+int plot_write_delays(const struct plot_delays *delays, const struct plot_files *files,
+                      struct wh_error *error);
 
 /* A strip for each flow, its stalls coloured by segment. */
-int plot_write_flows(const struct plot_flows *flows, const char *path, struct wh_error *error);
+int plot_write_flows(const struct plot_flows *flows, const struct plot_files *files,
+                     struct wh_error *error);
 
 /* The path from the servers to the clients. */
-int plot_write_path(const struct plot_path *path_shown, const char *path, struct wh_error *error);
+int plot_write_path(const struct plot_path *path_shown, const struct plot_files *files,
+                    struct wh_error *error);
 
 #endif

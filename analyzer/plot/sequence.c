@@ -186,11 +186,11 @@ static int draw_sequence(const void *data, struct canvas *canvas, double cell,
     return status;
 }
 
-int plot_write_sequence(const struct plot_sequence *sequence, const char *path,
+int plot_write_sequence(const struct plot_sequence *sequence, const struct plot_files *files,
                         struct wh_error *error)
 {
     uint32_t more = sequence->point_count > 10 ? (sequence->point_count - 10) * 18 : 0;
     struct plot_drawing drawing = {sequence->frame.title, sequence->frame.subtitle,
                                    CANVAS_HEIGHT + more, sequence, draw_sequence};
-    return plot_write(&drawing, path, error);
+    return plot_write(&drawing, files, error);
 }

@@ -198,10 +198,10 @@ cleanup:
     return status;
 }
 
-int plot_write_throughput(const struct plot_sequence *sequence, const char *path,
+int plot_write_throughput(const struct plot_sequence *sequence, const struct plot_files *files,
                           struct wh_error *error)
 {
     struct plot_drawing drawing = {sequence->frame.title, sequence->frame.subtitle,
                                    frame_height(sequence->point_count), sequence, draw_rates};
-    return plot_write(&drawing, path, error);
+    return plot_write(&drawing, files, error);
 }

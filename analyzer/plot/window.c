@@ -196,10 +196,10 @@ static int draw_window(const void *data, struct canvas *canvas, double cell, str
     return status;
 }
 
-int plot_write_window(const struct plot_sequence *sequence, const char *path,
+int plot_write_window(const struct plot_sequence *sequence, const struct plot_files *files,
                       struct wh_error *error)
 {
     struct plot_drawing drawing = {sequence->frame.title, sequence->frame.subtitle, CANVAS_HEIGHT,
                                    sequence, draw_window};
-    return plot_write(&drawing, path, error);
+    return plot_write(&drawing, files, error);
 }

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "plot/plot.h"
 #include "plot/text.h"
+#include "plot_samples.h"
 
 #define LIMIT_BYTES 1000000
 
@@ -42,13 +43,14 @@ static const char *in_folder(const char *name)
 static int make_folder(void **state)
 {
     (void)state;
-    return mkdtemp(folder) ? 0 : -1;
+    return mkdtemp(folder) ? make_letters() : -1;
 }
 
 /* Fails when a test left anything behind. */
 static int remove_folder(void **state)
 {
     (void)state;
+    plot_letters_free(letters);
     return rmdir(folder);
 }
 
@@ -77,14 +79,14 @@ static char *take_file(const char *path, size_t *size)
     return bytes;
 }
 
-typedef int write_sequence(const struct plot_sequence *sequence, const char *path,
+typedef int write_sequence(const struct plot_sequence *sequence, const struct plot_files *files,
                            struct wh_error *error);
 
 static char *plot_with(write_sequence *write, const struct plot_sequence *sequence,
                        const char *name, size_t *size)
 {
     struct wh_error error = {0};
-    int status = write(sequence, in_folder(name), &error);
+    int status = write(sequence, files_of(in_folder(name)), &error);
     if (status)
         print_error("%s\n", error.text);
     assert_int_equal(status, WH_OK);
@@ -299,9 +301,7 @@ static void test_same_input_same_bytes(void **state)
         /* libplot would take these for itself. */
         setenv("BG_COLOR", "red", 1);
         setenv("PAGESIZE", "a4", 1);
-        setenv("BITMAPSIZE", "50x50", 1);
         setenv("ROTATION", "90", 1);
-        setenv("PNM_PORTABLE", "yes", 1);
         char *second = plot(&flow->sequence, names[i], &again);
         assert_int_equal(size, again);
         assert_memory_equal(first, second, size);
@@ -309,9 +309,7 @@ static void test_same_input_same_bytes(void **state)
         free(second);
         unsetenv("BG_COLOR");
         unsetenv("PAGESIZE");
-        unsetenv("BITMAPSIZE");
         unsetenv("ROTATION");
-        unsetenv("PNM_PORTABLE");
     }
     free_flow(flow);
 }
@@ -399,19 +397,19 @@ static void test_other_locale(void **state)
 static void test_unwritable(void **state)
 {
     (void)state;
-    static const char *const names[] = {"missing/p.svg", "missing/p.png", "p.gif", ".svg", "p"};
+    static const char *const names[] = {"missing/p.svg", "missing/p.png"};
     struct flow *flow = make_flow(1, 50, NS_PER_S, 1);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct wh_error error = {0};
-        const char *path = strcmp(names[i], ".svg") == 0 ? names[i] : in_folder(names[i]);
-        assert_int_equal(plot_write_sequence(&flow->sequence, path, &error), WH_ERROR);
+        const struct plot_files *files = files_of(in_folder(names[i]));
+        assert_int_equal(plot_write_sequence(&flow->sequence, files, &error), WH_ERROR);
         assert_non_null(strstr(error.text, names[i]));
     }
     /* A folder in the way: the rename fails. */
     char path[256];
     snprintf(path, sizeof path, "%s", in_folder("p.svg"));
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(plot_write_sequence(&flow->sequence, path, NULL), WH_ERROR);
+    assert_int_equal(plot_write_sequence(&flow->sequence, files_of(path), NULL), WH_ERROR);
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(access(in_folder("p.svg.part"), F_OK), -1);
     free_flow(flow);
@@ -435,7 +433,7 @@ static void test_disk_full(void **state)
         signal(SIGXFSZ, SIG_IGN);
         setrlimit(RLIMIT_FSIZE, &limit);
         struct wh_error error = {0};
-        int status = plot_write_sequence(&flow->sequence, in_folder("p.svg"), &error);
+        int status = plot_write_sequence(&flow->sequence, files_of(in_folder("p.svg")), &error);
         _exit(status == WH_ERROR && strstr(error.text, "cannot write") ? 7 : 1);
     }
     int status;

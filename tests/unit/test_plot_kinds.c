@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "plot/canvas.h"
 #include "plot/plot.h"
+#include "plot_samples.h"
 
 #define LIMIT_BYTES 1000000
 
@@ -30,16 +31,17 @@ static char folder[] = "/tmp/whichhop-kinds-XXXXXX";
 static int make_folder(void **state)
 {
     (void)state;
-    return mkdtemp(folder) ? 0 : -1;
+    return mkdtemp(folder) ? make_letters() : -1;
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
+    plot_letters_free(letters);
     return rmdir(folder);
 }
 
-typedef int write_any(const void *data, const char *path, struct wh_error *error);
+typedef int write_any(const void *data, const struct plot_files *files, struct wh_error *error);
 
 /* The picture's bytes, to be freed; its file is removed. */
 static char *draw(write_any *write, const void *data, const char *name)
@@ -47,7 +49,7 @@ static char *draw(write_any *write, const void *data, const char *name)
     char path[256];
     struct wh_error error = {0};
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    int status = write(data, path, &error);
+    int status = write(data, files_of(path), &error);
     if (status)
         print_error("%s\n", error.text);
     assert_int_equal(status, WH_OK);
@@ -65,34 +67,35 @@ static char *draw(write_any *write, const void *data, const char *name)
     return bytes;
 }
 
-static int write_delays(const void *data, const char *path, struct wh_error *error)
+static int write_delays(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_delays(data, path, error);
+    return plot_write_delays(data, files, error);
 }
 
-static int write_flows(const void *data, const char *path, struct wh_error *error)
+static int write_flows(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_flows(data, path, error);
+    return plot_write_flows(data, files, error);
 }
 
-static int write_path(const void *data, const char *path, struct wh_error *error)
+static int write_path(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_path(data, path, error);
+    return plot_write_path(data, files, error);
 }
 
-static int write_throughput(const void *data, const char *path, struct wh_error *error)
+static int write_throughput(const void *data, const struct plot_files *files,
+                            struct wh_error *error)
 {
-    return plot_write_throughput(data, path, error);
+    return plot_write_throughput(data, files, error);
 }
 
-static int write_window(const void *data, const char *path, struct wh_error *error)
+static int write_window(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_window(data, path, error);
+    return plot_write_window(data, files, error);
 }
 
-static int write_sequence(const void *data, const char *path, struct wh_error *error)
+static int write_sequence(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_sequence(data, path, error);
+    return plot_write_sequence(data, files, error);
 }
 
 static void assert_says(const char *svg, const char *text)
@@ -286,7 +289,7 @@ static void test_names_keep_both_ends(void **state)
     static const struct canvas_text how = {20, 0, ANCHOR_LEFT, false, false};
     struct canvas canvas;
     char text[256];
-    assert_int_equal(canvas_open(&canvas, CANVAS_SVG, CANVAS_HEIGHT, NULL), WH_OK);
+    assert_int_equal(canvas_open(&canvas, CANVAS_SVG, CANVAS_HEIGHT, letters, NULL), WH_OK);
     canvas_fit_name(&canvas, &how, "the-long-name-of-an-interface-1", 150, text, sizeof text);
     assert_true(canvas_width(&canvas, &how, text) <= 150);
     assert_memory_equal(text, "the", 3);

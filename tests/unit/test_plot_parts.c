@@ -7,17 +7,30 @@
 /* cmocka wants the headers above before it. */
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <zlib.h>
 
 #include "base/clock.h"
 #include "plot/axis.h"
 #include "plot/image.h"
 #include "plot/label.h"
+#include "plot/letters.h"
+#include "plot/pen.h"
+#include "plot/plot.h"
 #include "plot/svg.h"
 #include "plot/text.h"
 #include "plot/thin.h"
+
+/* libplot does not free the copies it makes of its parameters. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libplot\n";
+}
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -294,41 +307,150 @@ static void test_unexpected_svg_is_refused(void **state)
     }
 }
 
-/* Feeds a PNM to an image of 1 x 1, 3 x 3 with the oversampling; the PNG's bytes or NULL. */
-static void *png_of(const char *header, const char *pixels, size_t pixel_bytes, size_t *size)
+/* ---- bitmaps ------------------------------------------------------------------------------- */
+
+/* How dark a pixel is, 0 to 255; black on white is drawn. */
+static unsigned darkness(const struct image *image, uint32_t x, uint32_t y)
 {
-    struct image image;
-    FILE *stream = image_open(&image, 1, 1);
-    assert_non_null(stream);
-    fputs(header, stream);
-    fwrite(pixels, 1, pixel_bytes, stream);
-    fclose(stream);
-    void *png = image_png(&image, size);
-    if (png)
-        assert_int_equal(image.pixels[1], 85); /* a third of 255 */
-    image_free(&image);
-    return png;
+    return 255 - (image->colours[*image_pixel(image, x, y)] & 0xff);
 }
 
-static void test_image(void **state)
+/* All that was drawn, in pixels. */
+static double drawn(const struct image *image)
+{
+    double sum = 0;
+    for (uint32_t y = 0; y < image->height; y++)
+        for (uint32_t x = 0; x < image->width; x++)
+            sum += darkness(image, x, y) / 255.0;
+    return sum;
+}
+
+static void test_a_figure_inks_what_it_covers(void **state)
 {
     (void)state;
-    char pixels[27] = {0};
-    for (size_t i = 0; i < 9; i += 3)
-        memset(pixels + i * 3, 0xff, 3); /* three of nine pixels white */
-    size_t size;
-    void *png = png_of("P6\n# made by\n3 3\n255\n", pixels, 27, &size);
+    static const struct image_point triangle[] = {{2, 2}, {18, 2}, {2, 14}};
+    static const struct image_point around[] = {{-50, -50}, {-50, 70}, {70, 70}, {70, -50}};
+    struct image image;
+    assert_true(image_open(&image, 20, 16));
+    image_ink(&image, 0x000000);
+    image_box(&image, 1.5, 2, 4, 4.25);
+    assert_true(fabs(drawn(&image) - 2.5 * 2.25) < 0.2);
+    assert_int_equal(darkness(&image, 2, 13), 255); /* from 2 to 3 above the lower edge */
+    assert_int_equal(darkness(&image, 1, 13), 255 * 8 / 15);
+    image_clear(&image);
+    assert_true(drawn(&image) == 0);
+    image_polygon(&image, triangle, 3);
+    assert_true(fabs(drawn(&image) - 96) < 1);
+    image_polygon(&image, around, 4);
+    assert_true(drawn(&image) == 20 * 16);
+    image_free(&image);
+}
+
+static void test_figures_beyond_the_edges(void **state)
+{
+    (void)state;
+    static const double values[] = {-1e300, -3, 0, 7.5, 20, 1e300, INFINITY, -INFINITY, NAN};
+    uint64_t random = 3;
+    struct image image;
+    assert_true(image_open(&image, 20, 16));
+    for (unsigned i = 0; i < 20000; i++) {
+        struct image_point points[5];
+        const struct pen pen = {values[next_random(&random) % 5], 0, i % 2};
+        for (unsigned j = 0; j < 5; j++)
+            points[j] = (struct image_point){values[next_random(&random) % 9],
+                                             values[next_random(&random) % 9]};
+        image_ink(&image, (uint32_t)next_random(&random) & 0xffffff);
+        image_polygon(&image, points, 5);
+        image_box(&image, points[0].x, points[0].y, points[1].x, points[1].y);
+        pen_draw(&image, &pen, points, 5);
+    }
+    assert_true(image.colour_count <= IMAGE_COLOURS);
+    image_free(&image);
+}
+
+static void test_lines_are_sharp_and_dashed(void **state)
+{
+    (void)state;
+    static const struct image_point level[] = {{2, 8}, {18, 8}};
+    const struct pen whole = {1, 0, PEN_BUTT}, dashed = {1, 4, PEN_BUTT};
+    struct image image;
+    assert_true(image_open(&image, 20, 16));
+    image_ink(&image, 0x000000);
+    pen_draw(&image, &whole, level, 2);
+    assert_true(drawn(&image) == 16); /* one row, not two grey ones */
+    image_clear(&image);
+    pen_draw(&image, &dashed, level, 2);
+    assert_true(drawn(&image) == 8);
+    image_free(&image);
+}
+
+static void test_letters(void **state)
+{
+    (void)state;
+    struct plot_letters *letters = plot_letters_make(NULL);
+    struct image image;
+    assert_non_null(letters);
+    assert_true(image_open(&image, 300, 40));
+    for (unsigned bold = 0; bold < 2; bold++)
+        for (unsigned code = 0x21; code < 0x7f; code++) {
+            const char text[2] = {(char)code, 0};
+            if (code == '\\')
+                continue;
+            assert_true(letters_width(letters, text, bold) > 0.05);
+            assert_true(letters_svg_width(letters, text, bold) > 0.05);
+            image_clear(&image);
+            image_ink(&image, 0x000000);
+            assert_true(letters_draw(letters, &image, text, 20, bold, code % 2, 100, 10));
+            if (drawn(&image) < 1)
+                fail_msg("nothing is drawn of %c", code);
+        }
+    assert_true(letters_width(letters, "iii", false) < letters_width(letters, "MMM", false));
+    assert_true(letters_draw(letters, &image, "beyond the edge", 20, false, false, -80, 39));
+    image_free(&image);
+    plot_letters_free(letters);
+}
+
+static uint32_t get_32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* Chunk after chunk with the right checksums, and in the last but one the pixels. */
+static void test_png(void **state)
+{
+    (void)state;
+    struct image image;
+    size_t size, at = 8;
+    assert_true(image_open(&image, 20, 16));
+    image_ink(&image, 0x123456);
+    image_box(&image, 0, 0, 20, 1);
+    uint8_t *png = image_png(&image, &size);
     assert_non_null(png);
+    assert_memory_equal(png, "\x89PNG\r\n\x1a\n", 8);
+    const uint8_t *packed = NULL;
+    uint32_t packed_bytes = 0;
+    while (at < size) {
+        uint32_t length = get_32(png + at);
+        assert_true(length <= size - at - 12);
+        assert_int_equal(crc32(0, png + at + 4, length + 4), get_32(png + at + 8 + length));
+        if (memcmp(png + at + 4, "IDAT", 4) == 0) {
+            packed = png + at + 8;
+            packed_bytes = length;
+        }
+        at += 12 + length;
+    }
+    assert_int_equal(at, size);
+    assert_memory_equal(png + size - 8, "IEND", 4);
+    uint8_t pixels[21 * 16];
+    uLongf room = sizeof pixels;
+    assert_non_null(packed);
+    assert_int_equal(uncompress(pixels, &room, packed, packed_bytes), Z_OK);
+    assert_int_equal(room, sizeof pixels);
+    assert_int_equal(pixels[14 * 21 + 5], 0);
+    assert_int_equal(pixels[15 * 21], 0);
+    assert_int_equal(image.colours[pixels[15 * 21 + 5]], 0x123456);
     free(png);
-    png = png_of("P5 3 3 255\n", "\xff\0\0\xff\0\0\xff\0\0", 9, &size);
-    assert_non_null(png);
-    free(png);
-    assert_null(png_of("P6 3 3 255\n", pixels, 26, &size));
-    assert_null(png_of("P6 4 3 255\n", pixels, 27, &size));
-    assert_null(png_of("P6 3 3 65535\n", pixels, 27, &size));
-    assert_null(png_of("P6 99999999999 3 255\n", pixels, 27, &size));
-    assert_null(png_of("P4 3 3\n", pixels, 9, &size));
-    assert_null(png_of("", pixels, 0, &size));
+    image_free(&image);
 }
 
 int main(void)
@@ -345,7 +467,11 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_xml_text),
         cmocka_unit_test(test_unexpected_svg_is_refused),
-        cmocka_unit_test(test_image),
+        cmocka_unit_test(test_a_figure_inks_what_it_covers),
+        cmocka_unit_test(test_figures_beyond_the_edges),
+        cmocka_unit_test(test_lines_are_sharp_and_dashed),
+        cmocka_unit_test(test_letters),
+        cmocka_unit_test(test_png),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
