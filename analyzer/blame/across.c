@@ -103,15 +103,41 @@ static const struct finding *find_dearth(const struct findings *findings,
 /* ---- up: the proxy has no room ----------------------------------------------------------------
  */
 
+/* Did data and acknowledgements go on passing on the downstream leg, never silent for half of the
+ * time? Then the proxy passes on what it gets as fast as that leg takes it: nothing stands still.
+ */
+static bool passes_on(const struct across *across, int64_t from_ns, int64_t until_ns)
+{
+    const struct hop *hop = &across->downstream;
+    int64_t last_ns = from_ns, silent_ns = 0;
+    for (uint32_t i = view_from(hop, from_ns); i < hop->view->pkt_count; i++) {
+        int64_t at_ns = view_time(hop, i);
+        if (at_ns > until_ns)
+            break;
+        silent_ns = at_ns - last_ns > silent_ns ? at_ns - last_ns : silent_ns;
+        last_ns = at_ns;
+    }
+    silent_ns = until_ns - last_ns > silent_ns ? until_ns - last_ns : silent_ns;
+    return 2 * silent_ns < until_ns - from_ns;
+}
+
+/* Did the stall of the downstream leg fill the proxy, or keep it full? A proxy that gets more than
+ * that leg takes closes its window now and then, also before such a stall. */
+static bool fills(const struct across *across, const struct finding *other)
+{
+    const struct finding *closed = across->finding;
+    bool before = other->start_ns <= closed->start_ns + LATER_NS &&
+                  other->end_ns >= closed->start_ns - LATER_NS;
+    return before || (other->start_ns > closed->start_ns && overlap(closed, other) &&
+                      passes_on(across, closed->start_ns, other->start_ns));
+}
+
 /* The stall of the downstream leg that filled the proxy; NULL. */
 static const struct finding *find_jam(const struct findings *findings, const struct across *across)
 {
-    const struct finding *closed = across->finding;
     for (uint32_t i = 0; i < findings->count; i++) {
         const struct finding *other = &findings->items[i];
-        if (other->flow == across->downstream_flow && !other->caused_by &&
-            other->start_ns <= closed->start_ns + LATER_NS &&
-            other->end_ns >= closed->start_ns - LATER_NS)
+        if (other->flow == across->downstream_flow && !other->caused_by && fills(across, other))
             return other;
     }
     return NULL;
@@ -137,7 +163,7 @@ static void look_down(struct findings *findings, const struct flows *flows,
 }
 
 static void look_up(struct findings *findings, const struct flows *flows,
-                    const struct alignment *alignment)
+                    const struct alignment *alignment, bool *gone)
 {
     for (uint32_t i = 0; i < findings->count; i++) {
         struct finding *finding = &findings->items[i];
@@ -148,6 +174,7 @@ static void look_up(struct findings *findings, const struct flows *flows,
             continue;
         const struct finding *cause = find_jam(findings, &across);
         finding->caused_by = cause ? (uint32_t)(cause - findings->items) + 1 : 0;
+        gone[i] = !cause && passes_on(&across, finding->start_ns, finding->end_ns);
     }
 }
 
@@ -181,7 +208,7 @@ void look_across(struct findings *findings, const struct flows *flows,
         look_down(findings, flows, alignment, gone);
         for (uint32_t i = 0; i < findings->count; i++) /* what is no stall fills no proxy */
             findings->items[i].caused_by = gone[i] ? i + 1 : findings->items[i].caused_by;
-        look_up(findings, flows, alignment);
+        look_up(findings, flows, alignment, gone);
         take_away(findings, gone, now);
     }
     free(gone);

@@ -162,6 +162,48 @@ static void a_window_closed_before_is_the_proxys_own(void **state)
     assert_int_equal(bench->findings.items[0].caused_by, 0);
 }
 
+/* The client leg takes data all the time, less than comes: what the proxy does is to wait for it.
+ */
+static void a_window_closed_while_the_proxy_passes_on_is_no_stall(void **state)
+{
+    struct bench *bench = *state;
+    transfer(bench, SERVER_LEG, 0, 60);
+    transfer(bench, SERVER_LEG, UNTIL_MS, 60);
+    for (int64_t ms = 1; ms < UNTIL_MS + 400; ms += 100)
+        transfer(bench, CLIENT_LEG, ms, 4);
+    find(bench, SERVER_LEG, WH_CAUSE_ZERO_WINDOW, FROM_MS, UNTIL_MS);
+    look(bench);
+    assert_int_equal(bench->findings.count, 0);
+}
+
+/* The same, but nothing went on: that proxy does not read. */
+static void a_window_closed_by_a_proxy_that_passes_nothing_on_is_one(void **state)
+{
+    struct bench *bench = *state;
+    answer_with_a_pause(bench);
+    find(bench, SERVER_LEG, WH_CAUSE_ZERO_WINDOW, FROM_MS, UNTIL_MS);
+    look(bench);
+    assert_int_equal(bench->findings.count, 1);
+    assert_int_equal(bench->findings.items[0].caused_by, 0);
+}
+
+/* It was closed already, as the client leg took less than came; what keeps it closed is the stall
+ * there that begins half a second later. */
+static void a_window_kept_closed_by_the_other_leg_comes_from_there(void **state)
+{
+    struct bench *bench = *state;
+    transfer(bench, SERVER_LEG, 0, 60);
+    transfer(bench, SERVER_LEG, UNTIL_MS, 60);
+    for (int64_t ms = 1; ms < FROM_MS + 500; ms += 100)
+        transfer(bench, CLIENT_LEG, ms, 4);
+    transfer(bench, CLIENT_LEG, UNTIL_MS - 20, 60);
+    find(bench, SERVER_LEG, WH_CAUSE_ZERO_WINDOW, FROM_MS, UNTIL_MS);
+    find(bench, CLIENT_LEG, WH_CAUSE_FREEZE, FROM_MS + 500, UNTIL_MS - 20);
+    look(bench);
+    assert_int_equal(bench->findings.count, 2);
+    assert_int_equal(bench->findings.items[0].caused_by, 2);
+}
+
 static void unjoined_flows_are_left_alone(void **state)
 {
     struct bench *bench = *state;
@@ -188,6 +230,9 @@ int main(void)
         ACROSS_TEST(a_proxy_that_keeps_what_it_gets_is_idle),
         ACROSS_TEST(what_the_proxy_can_not_get_rid_of_closes_its_window),
         ACROSS_TEST(a_window_closed_before_is_the_proxys_own),
+        ACROSS_TEST(a_window_closed_while_the_proxy_passes_on_is_no_stall),
+        ACROSS_TEST(a_window_closed_by_a_proxy_that_passes_nothing_on_is_one),
+        ACROSS_TEST(a_window_kept_closed_by_the_other_leg_comes_from_there),
         ACROSS_TEST(unjoined_flows_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
