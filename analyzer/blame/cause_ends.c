@@ -18,6 +18,8 @@
 #define CONFIDENCE_TOGETHER   0.9
 #define TOGETHER_NS           (50 * NS_PER_MS) /* a sender waits longer before it sends again */
 #define TOGETHER_ANSWERS      2u
+#define TIMER_EARLY_NS        (10 * NS_PER_MS)
+#define TIMER_LATE_PART       16 /* kernels run such timers late by some per cent */
 
 /* ---- before the first capture: data outstanding ---------------------------------------------- */
 
@@ -205,6 +207,25 @@ static bool answer_was_repeated(const struct stall_case *item, const struct pass
            after_ns <= turn_ns * 2 + 10 * NS_PER_MS;
 }
 
+/* Without another SYN a server repeats its SYN-ACK 1, 3 and 7 s after the first (RFC 6298, 2.1 and
+ * 5.5). One that echoes the first SYN, comes just then and is young was sent for that: what it
+ * repeats was lost. */
+static bool answer_was_timed(const struct stall_case *item, const struct passed *passed)
+{
+    const struct timeline *answers = item->other;
+    const struct hop *hop = item->timeline->receiver;
+    int64_t turn_ns = answers->sender ? timeline_turn_ns(answers) : 0;
+    if (item->level != 0 || !turn_ns || answers->sender->view != hop->view)
+        return false;
+    int64_t age_ns = timeline_age(answers, &hop->view->pkts[item->resume_pkt], item->end_ns);
+    int64_t waited_ns = item->end_ns - hop_time(hop, passed->first) - turn_ns;
+    for (int64_t timer_ns = NS_PER_S; timer_ns <= 7 * NS_PER_S; timer_ns += timer_ns + NS_PER_S)
+        if (waited_ns >= timer_ns - TIMER_EARLY_NS &&
+            waited_ns <= timer_ns + timer_ns / TIMER_LATE_PART)
+            return 4 * age_ns < case_duration(item);
+    return false;
+}
+
 /* An acknowledgement that comes with data, at last, comes with data that was lost before; and one
  * whose number is above what had come says that data before it was lost. */
 static bool data_was_lost(const struct stall_case *item)
@@ -255,12 +276,14 @@ bool rule_beyond_receiver(struct stall_case *item)
         testify(item, hop, item->resume_pkt, NULL, 0,
                 "the receiver's IP IDs skip: it sent %d packet%s that never came to %s", skipped,
                 skipped == 1 ? "" : "s", name_of(item, hop));
-    } else if (arrived && answer_was_repeated(item, &passed)) {
+    } else if (arrived && (answer_was_repeated(item, &passed) || answer_was_timed(item, &passed))) {
         conclude(item, WH_CAUSE_LOSS, place, false, CONFIDENCE_ECHO);
         testify(item, hop, hop->copies[passed.last].pkt, hop, item->resume_pkt,
-                "the answer at %.3f s came a round trip after the last copy, and is to the first: "
-                "the answer to that one was lost",
-                seconds_of(item, item->end_ns));
+                "the answer at %.3f s came %s, and is to the first copy: the answer to that one "
+                "was lost",
+                seconds_of(item, item->end_ns),
+                answer_was_repeated(item, &passed) ? "a round trip after the last copy"
+                                                   : "when a server repeats it by its timer");
     } else if (arrived || together || passed.count == 1) {
         conclude(item, WH_CAUSE_FREEZE, place, true,
                  arrived    ? CONFIDENCE_ECHO

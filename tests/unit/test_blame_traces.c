@@ -23,6 +23,43 @@ static void test_lost_syn_ack(void **state)
            .end_ms = 1016);
 }
 
+/* A handshake whose first answer was lost or, with `held_ns`, whose first SYN was held; the
+ * server's answer to that one comes at answer_ns, a moment after the second SYN. */
+static void open_late(struct path *path, int64_t held_ns, int64_t second_ns, int64_t answer_ns)
+{
+    int64_t one_way_ns = path_one_way(path);
+    SEND(path, .time_ns = 0, .flags = PKT_SYN, .tsval = 500, .held_in = held_ns ? 4 : 0,
+         .held_ns = held_ns);
+    if (!held_ns)
+        SEND(path, .time_ns = one_way_ns, .side = SERVER, .flags = PKT_SYN, .ack = 1, .lost_in = 1);
+    SEND(path, .time_ns = second_ns, .flags = PKT_SYN, .tsval = 1500);
+    SEND(path, .time_ns = answer_ns, .side = SERVER, .flags = PKT_SYN, .ack = 1, .tsecr = 500);
+    for (int i = 0; i < 5; i++) {
+        int64_t at_ns = answer_ns + one_way_ns + i * 30 * MS;
+        SEND(path, .time_ns = at_ns, .seq = 1 + 100 * i, .ack = 1 + 500 * i, .len = 100);
+        SEND(path, .time_ns = at_ns + one_way_ns, .side = SERVER, .seq = 1 + 500 * i,
+             .ack = 101 + 100 * i, .len = 500);
+    }
+}
+
+/* The same, but the server's timer is quicker than the second SYN. */
+static void test_lost_syn_ack_repeated_by_timer(void **state)
+{
+    struct blame_bench *bench = *state;
+    open_late(bench->path, 0, 1006 * MS, 1011 * MS);
+    EXPECT(bench, .cause = WH_CAUSE_LOSS, .first = 0, .direction = WH_TO_CLIENT, .start_ms = 8,
+           .end_ms = 1013);
+}
+
+/* At another time it is no timer's: the first SYN had been held. */
+static void test_held_syn(void **state)
+{
+    struct blame_bench *bench = *state;
+    open_late(bench->path, 1190 * MS, 1196 * MS, 1201 * MS);
+    EXPECT(bench, .cause = WH_CAUSE_FREEZE, .first = 0, .direction = WH_TO_SERVER, .start_ms = 8,
+           .end_ms = 1203);
+}
+
 /* Without timestamps: what the server had sent, and sent again, comes all at once. */
 static void test_held_before_the_first_point(void **state)
 {
@@ -103,6 +140,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BLAME_TEST(test_lost_syn_ack),
+        BLAME_TEST(test_lost_syn_ack_repeated_by_timer),
+        BLAME_TEST(test_held_syn),
         BLAME_TEST(test_held_before_the_first_point),
         BLAME_TEST(test_held_behind_the_last_point),
         BLAME_TEST(test_lost_window_update),
