@@ -316,9 +316,10 @@ def run_once(scenario, seed, out, taplink):
         everything = open_any(folder) if plan.any else None
     if plan.stop:
         points = cut(points, start_ns + round(plan.stop * 1e9))
-        end_s = max(packets[-1][0] for packets in points.values()) / 1e9
-        truth.end_at(stalls, end_s)
-        truth.end_at(near, end_s)
+    end_s = max(packets[-1][0] for packets in points.values() if packets) / 1e9
+    truth.end_at(stalls, end_s)  # what waits longer is not to be seen
+    truth.end_at(near, end_s)
+    stalls = truth.unite(stalls)
     seen = None if plan.offload else pcapfile.compare(points, POINTS,
                                                       net.senders())
     problems = judge(plan, stalls, problems, counters, drops) + judge_captures(plan, seen)

@@ -146,7 +146,9 @@ def find_harm(harms, rows, client, start, end, sender, pause):
         return overflow
     is_session, direction = client["do"] in ("session", "idle"), turned(best["direction"], client)
     cause = best.get("cause_session", best["cause"]) if is_session else best["cause"]
-    if not is_session and cause == "loss" and sender and sender == SENDS.get(direction):
+    handshake = start == client["begin_ns"]  # a SYN that answers a SYN is one, too
+    if not (is_session or handshake) and cause == "loss" and sender in SENDS.values() \
+            and sender == SENDS.get(direction):
         cause = "ack_loss"  # what vanished went the other way than the data
     return best["segment"], cause, direction
 
@@ -203,6 +205,20 @@ def add_queueing(stalls, rows, client, base_rtt_ns):
                        "client_port": client["client_port"], "segment": segment,
                        "cause": "queueing", "direction": turned(direction, client), "resumed": True,
                        "flow": client["flow"], "limit_s": MIN_STALL_NS / 1e9})
+
+
+def unite(stalls):
+    """One stall where both ends of a flow waited at the same time, for the same reason."""
+    kept = {}
+    for stall in sorted(stalls, key=lambda s: s["start_unix_s"]):
+        key = stall["client_port"], stall["segment"], stall["cause"]
+        before = kept.setdefault(key, [])
+        if not before or stall["start_unix_s"] >= before[-1]["end_unix_s"]:
+            before.append(stall)
+        elif stall["end_unix_s"] > before[-1]["end_unix_s"]:
+            before[-1].update(end_unix_s=stall["end_unix_s"], resumed=stall["resumed"])
+    return [stall for stall in stalls if any(stall is one for one in kept[
+        stall["client_port"], stall["segment"], stall["cause"]])]
 
 
 def end_at(stalls, end_s):
