@@ -155,6 +155,20 @@ static bool recovered_at_once(const struct stall_case *item)
     return false;
 }
 
+/* By its timestamp, when was what ended the case made? The bytes had come by then, and the rest of
+ * the time passed on the way back: two waits, and a stall only if one of them is too long. */
+static bool answered_in_time(const struct stall_case *item, int64_t threshold)
+{
+    const struct timeline *answers = item->other;
+    const struct hop *hop = item->timeline->receiver;
+    if (item->resume_pkt == COPY_NONE || item->timeline->by_arrival || !answers->sender ||
+        answers->sender->view != hop->view)
+        return false;
+    const struct pkt *answer = &hop->view->pkts[item->resume_pkt];
+    int64_t age_ns = timeline_age(answers, answer, item->end_ns);
+    return age_ns > 0 && age_ns <= threshold && case_duration(item) - age_ns <= threshold;
+}
+
 /* A sender that waits sends again, after a second at the latest (RFC 6298, 2). One that does not
  * got its acknowledgement: the captures missed it. */
 static bool gave_up(const struct stall_case *item)
@@ -203,7 +217,8 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
     }
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
         item->start_ns = later(later(first_sending(item), from_ns), item->watched_ns);
-        if (case_duration(item) > threshold_ns(inquiry, timeline, item->start_ns) &&
+        int64_t threshold = threshold_ns(inquiry, timeline, item->start_ns);
+        if (case_duration(item) > threshold && !answered_in_time(item, threshold) &&
             !recovered_at_once(item) && (!gave_up(item) || nat_sign_in(item)) &&
             !closes_in_vain(item))
             return judge(inquiry, item, rules_outstanding,

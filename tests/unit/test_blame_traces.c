@@ -60,6 +60,23 @@ static void test_held_syn(void **state)
            .end_ms = 1203);
 }
 
+/* The data is late by 120 ms, its acknowledgement by 130: two waits, and neither is a stall. One
+ * that is late by 240 ms is. */
+static void test_two_short_waits(void **state)
+{
+    for (int64_t late_ms = 130; late_ms <= 240; late_ms += 110) {
+        struct blame_bench *bench = *state;
+        begin(bench, 30);
+        DATA(0, 0, MSS, .held_in = 4, .held_ns = 120 * MS);
+        REPLY(130, MSS, .held_in = 1, .held_ns = late_ms * MS);
+        go_on(bench, 420, MSS, 20);
+        blame(bench);
+        assert_int_equal(bench->findings.count, late_ms == 240);
+        blame_tear_down(state);
+        assert_int_equal(blame_set_up(state), 0);
+    }
+}
+
 /* Without timestamps: what the server had sent, and sent again, comes all at once. */
 static void test_held_before_the_first_point(void **state)
 {
@@ -142,6 +159,7 @@ int main(void)
         BLAME_TEST(test_lost_syn_ack),
         BLAME_TEST(test_lost_syn_ack_repeated_by_timer),
         BLAME_TEST(test_held_syn),
+        BLAME_TEST(test_two_short_waits),
         BLAME_TEST(test_held_before_the_first_point),
         BLAME_TEST(test_held_behind_the_last_point),
         BLAME_TEST(test_lost_window_update),
