@@ -153,7 +153,9 @@ static bool queues_between(struct stall_case *item, struct findings *findings, u
                           .confidence = CONFIDENCE_SEEN};
         char how[200];
         int64_t unsure_ns = hop->clock->uncertainty_ns / 2 + hop[1].clock->uncertainty_ns / 2;
-        if (!hop->view || !hop[1].view || unsure_ns > UNSURE_MOST_NS)
+        if (!hop->view || !hop[1].view || unsure_ns > UNSURE_MOST_NS ||
+            hop->delay_spread_ns <=
+                item->options->min_stall_ns) /* no row has its threshold below */
             continue;
         snprintf(how, sizeof how, "packets were slow from %s to %s", name_of(item, hop),
                  name_of(item, hop + 1));
@@ -182,6 +184,17 @@ static bool collect_ages(const struct timeline *timeline, struct passages *passa
     return true;
 }
 
+/* Was no packet so old that a queue could be seen in it? */
+static bool all_young(const struct timeline *timeline, int64_t least_ns)
+{
+    const struct hop *hop = timeline->sender;
+    if (!timeline->ticks.tick_ns || hop->count == 0)
+        return true;
+    int64_t levelled_ns =
+        (hop_time(hop, hop->count - 1) - hop_time(hop, 0)) / (1000000 / QUEUE_DRIFT_PPM_MAX);
+    return timeline->ticks.most_ns + levelled_ns <= least_ns;
+}
+
 static bool queues_before(struct stall_case *item, struct findings *findings, uint32_t flow_index,
                           struct passages *passages)
 {
@@ -192,6 +205,8 @@ static bool queues_before(struct stall_case *item, struct findings *findings, ui
                       .with_data = true,
                       .confidence = CONFIDENCE_AGE};
     char how[200];
+    if (all_young(item->timeline, item->options->min_stall_ns))
+        return true;
     if (!collect_ages(item->timeline, passages))
         return false;
     queue_level(passages);
@@ -310,6 +325,23 @@ static bool collect_answers(const struct stall_case *item, struct passages *pass
     return ok;
 }
 
+/* Was everything acknowledged so soon that no queue can be seen in it? Each time more was, the
+ * oldest that still waited is asked. */
+static bool all_soon(const struct timeline *timeline, int64_t least_ns)
+{
+    const struct hop *hop = &timeline->data->hops[timeline->receiver_hop];
+    uint32_t oldest = 0;
+    for (uint32_t i = 0; i < timeline->progress.count; i++) {
+        const struct step *step = &timeline->progress.items[i];
+        if (oldest < hop->count && step->time_ns - hop_time(hop, oldest) > least_ns)
+            return false;
+        while (oldest < hop->count && hop_time(hop, oldest) <= step->time_ns &&
+               pkt_end(hop_pkt(hop, oldest)) <= step->level)
+            oldest++;
+    }
+    return true;
+}
+
 static bool queues_behind(struct stall_case *item, struct findings *findings, uint32_t flow_index,
                           struct passages *passages)
 {
@@ -321,7 +353,8 @@ static bool queues_behind(struct stall_case *item, struct findings *findings, ui
                       .with_data = true,
                       .confidence = CONFIDENCE_ANSWER};
     char how[200];
-    if (timeline->by_arrival || timeline->receiver_hop + 1 < timeline->data->hop_count)
+    if (timeline->by_arrival || timeline->receiver_hop + 1 < timeline->data->hop_count ||
+        all_soon(timeline, item->options->min_stall_ns))
         return true;
     if (!collect_answers(item, passages))
         return false;

@@ -12,7 +12,6 @@
 #define PASSAGES_LEAST 3u             /* above the threshold: fewer may be chance */
 #define FREEZES_KEPT   8u             /* that a packet may have waited through */
 #define MARGIN_PART    7              /* 1/7 above the threshold: clearly more */
-#define DRIFT_PPM_MAX  500            /* of any clock that a host runs by */
 #define EMPTY_NS       (2 * NS_PER_S) /* nothing inside: nobody knows whether the queue stood */
 
 struct span {
@@ -56,7 +55,7 @@ void queue_level(struct passages *passages)
     struct passage early = *quickest(passages, 0, half);
     struct passage late = *quickest(passages, half, passages->count);
     int64_t rise_ns = delay_of(&late) - delay_of(&early), time_ns = late.out_ns - early.out_ns;
-    int64_t limit_ns = time_ns / (1000000 / DRIFT_PPM_MAX);
+    int64_t limit_ns = time_ns / (1000000 / QUEUE_DRIFT_PPM_MAX);
     if (time_ns <= 0 || rise_ns > limit_ns || rise_ns < -limit_ns)
         return;
     double slope = (double)rise_ns / (double)time_ns;

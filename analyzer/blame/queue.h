@@ -32,6 +32,8 @@ struct queue_time {
 /* The least time that a passage took; INT64_MAX without any. */
 int64_t queue_base(const struct passages *passages);
 
+#define QUEUE_DRIFT_PPM_MAX 500 /* of any clock that a host runs by */
+
 /* Takes out of the delays what a clock that runs up to 500 ppm wrong added: the least of the later
  * half is above the least of the earlier half, or below, in proportion to the time. */
 void queue_level(struct passages *passages);

@@ -118,6 +118,7 @@ static struct tick_clock fit_ticks(const struct hop *hop)
     int32_t passed = (int32_t)(hop_pkt(hop, last)->tsval - ticks.first);
     if (passed > 0)
         ticks.tick_ns = usual_tick_ns(passed / seconds);
+    int64_t latest_ns = INT64_MIN;
     ticks.base_ns = NEVER;
     for (uint32_t i = first; ticks.tick_ns && i < hop->count; i++) {
         const struct pkt *pkt = hop_pkt(hop, i);
@@ -125,7 +126,10 @@ static struct tick_clock fit_ticks(const struct hop *hop)
             continue;
         int64_t base = hop_time(hop, i) - (int32_t)(pkt->tsval - ticks.first) * ticks.tick_ns;
         ticks.base_ns = base < ticks.base_ns ? base : ticks.base_ns;
+        latest_ns = base > latest_ns ? base : latest_ns;
     }
+    if (latest_ns > ticks.base_ns)
+        ticks.most_ns = latest_ns - ticks.base_ns;
     return ticks;
 }
 

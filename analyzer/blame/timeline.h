@@ -28,6 +28,7 @@ struct tick_clock {
     int64_t tick_ns; /* 0: not known */
     int64_t base_ns; /* of the packet that was quickest */
     uint32_t first;  /* TSval that ticks are counted from */
+    int64_t most_ns; /* how much later the slowest packet was than the quickest */
 };
 
 struct rtt_sample {

@@ -185,17 +185,23 @@ static void mark_ends(struct trail *trail)
 /* What was met so far; what was not is listed, and the least delay noted. */
 static bool settle_met(struct arena *arena, struct hop *hop)
 {
-    int64_t least_ns = INT64_MAX;
+    int64_t known_ns = INT64_MAX, least_ns = INT64_MAX, most_ns = INT64_MIN;
     hop->unmet_count = 0;
     for (uint32_t i = 0; i < hop->count; i++) {
         struct copy *copy = &hop->copies[i];
-        if (hop_delay_known(hop, i) && hop_delay(hop, i) < least_ns)
-            least_ns = hop_delay(hop, i);
+        if (copy->next != COPY_NONE) {
+            int64_t delay_ns = hop_delay(hop, i);
+            least_ns = delay_ns < least_ns ? delay_ns : least_ns;
+            most_ns = delay_ns > most_ns ? delay_ns : most_ns;
+            if (delay_ns < known_ns && hop_delay_known(hop, i))
+                known_ns = delay_ns;
+        }
         if (copy->fate == FATE_LOST && copy->met_bytes > 0)
             copy->fate = copy->met_bytes >= pkt_span(hop_pkt(hop, i)) ? FATE_ARRIVED : FATE_PARTLY;
         hop->unmet_count += copy->fate != FATE_ARRIVED;
     }
-    hop->base_delay_ns = least_ns == INT64_MAX ? 0 : least_ns;
+    hop->base_delay_ns = known_ns == INT64_MAX ? 0 : known_ns;
+    hop->delay_spread_ns = most_ns < least_ns ? 0 : most_ns - least_ns;
     hop->unmet = arena_alloc(arena, hop->unmet_count, sizeof *hop->unmet);
     for (uint32_t i = 0, n = 0; hop->unmet && n < hop->unmet_count; i++)
         if (hop->copies[i].fate != FATE_ARRIVED)
