@@ -8,122 +8,128 @@
  */
 #include "blame/unfinished.h"
 
-#include <stdlib.h>
+#include "blame/passing.h"
 
 #define CONFIDENCE_PASSED  0.85 /* lost: others passed */
 #define CONFIDENCE_SILENT  0.75 /* frozen: nothing passed, either way, though both had traffic */
 #define CONFIDENCE_ONE_WAY 0.6  /* the other way was silent, or had nothing to carry */
 #define FREEZE_MOST_NS     (10 * NS_PER_S) /* nothing is held for longer: lost */
 
-/* Packets of all flows at one point, one way, in a part of a stall. */
-struct count {
-    uint32_t packets;
-    struct wh_frame last;
+/* What is asked of all findings: what passed meanwhile, and what each place was like before. */
+struct inquiry {
+    const struct findings *findings;
+    const struct flows *flows;
+    const struct alignment *alignment;
+    struct arena *arena;
+    struct passing passing;
+    enum before { NOT_ASKED, WAS_FROZEN, WAS_NOT } before[WH_POINTS_MAX + 1][WH_POINTS_MAX + 2];
 };
 
-/* Of flows that the other point saw as well. */
-static struct count count_packets(const struct flows *flows, const struct alignment *alignment,
-                                  unsigned at, unsigned other, bool from_servers, int64_t from_ns,
-                                  int64_t to_ns)
+/* One lane in one stretch of time. */
+struct traffic_at {
+    const struct lane *lane;
+    int64_t from_ns, to_ns;
+    bool any;
+};
+
+static struct traffic_at look_at(struct inquiry *inquiry, unsigned at, unsigned other,
+                                 bool from_servers, int64_t from_ns, int64_t to_ns)
 {
-    struct count count = {0, {0}};
-    for (uint32_t f = 0; f < flows->count; f++) {
-        const struct flow *flow = &flows->items[f];
-        struct hop hop = {.view = flow->at[at], .clock = &alignment->clock[at]};
-        if (!hop.view || !flow->at[other])
-            continue;
-        for (uint32_t i = view_from(&hop, from_ns);
-             i < hop.view->pkt_count && view_time(&hop, i) <= to_ns; i++) {
-            const struct pkt *pkt = &hop.view->pkts[i];
-            if (((pkt_side(pkt) == 1) != flow->reversed) != from_servers)
-                continue;
-            count.packets++;
-            count.last = (struct wh_frame){(uint16_t)at, pkt->file, pkt->frame};
-        }
-    }
-    return count;
+    struct traffic_at traffic = {passing_lane(&inquiry->passing, at, other, from_servers), from_ns,
+                                 to_ns, false};
+    traffic.any = traffic.lane && lane_used(&inquiry->passing, traffic.lane, from_ns, to_ns);
+    return traffic;
 }
 
 /* Was the segment frozen, and not lossy, at another time? */
-static bool frozen_before(const struct findings *findings, const struct finding *finding)
+static bool frozen_before(struct inquiry *inquiry, const struct place *place)
 {
+    enum before *known = &inquiry->before[place->first][place->span];
     int64_t freeze_ns = 0, loss_ns = 0;
-    for (uint32_t i = 0; i < findings->count; i++) {
-        const struct finding *other = &findings->items[i];
-        if (!other->resumed || other->place.first != finding->place.first ||
-            other->place.span != finding->place.span)
+    for (uint32_t i = 0; *known == NOT_ASKED && i < inquiry->findings->count; i++) {
+        const struct finding *other = &inquiry->findings->items[i];
+        if (!other->resumed || other->place.first != place->first ||
+            other->place.span != place->span)
             continue;
         freeze_ns += other->cause == WH_CAUSE_FREEZE ? other->end_ns - other->start_ns : 0;
         loss_ns += other->cause == WH_CAUSE_LOSS ? other->end_ns - other->start_ns : 0;
     }
-    return freeze_ns > loss_ns;
+    if (*known == NOT_ASKED)
+        *known = freeze_ns > loss_ns ? WAS_FROZEN : WAS_NOT;
+    return *known == WAS_FROZEN;
 }
 
-static void add_sentence(struct finding *finding, const struct count *frame, struct arena *arena,
-                         const char *text)
+static void add_sentence(struct inquiry *inquiry, struct finding *finding,
+                         const struct traffic_at *shown, const char *text)
 {
     struct wh_evidence *evidence =
         ARRAY_PUSH(finding->evidence, finding->evidence_count, finding->evidence_capacity);
-    struct wh_frame *kept = frame->packets ? arena_alloc(arena, 1, sizeof *kept) : NULL;
+    struct wh_frame *frame = arena_alloc(inquiry->arena, 1, sizeof *frame);
     if (!evidence)
         return;
-    if (kept)
-        *kept = frame->last;
+    bool found =
+        frame && lane_last(&inquiry->passing, shown->lane, shown->from_ns, shown->to_ns, frame);
     *evidence = (struct wh_evidence){
-        .text = arena_strdup(arena, text), .frames = kept, .frame_count = kept != NULL};
+        .text = arena_strdup(inquiry->arena, text), .frames = frame, .frame_count = found};
     finding->evidence_count -= evidence->text == NULL;
 }
 
-static void ask_one(struct finding *finding, const struct findings *findings,
-                    const struct flows *flows, const struct alignment *alignment,
-                    struct arena *arena)
+/* Not over when the captures were, between two of them, and not explained by what is seen there. */
+static bool is_open(const struct inquiry *inquiry, const struct finding *finding)
 {
+    const struct place *place = &finding->place;
+    bool inner = place->first > 0 && place->first + place->span <= inquiry->flows->point_count;
+    return !finding->resumed && inner &&
+           (finding->cause == WH_CAUSE_UNKNOWN || finding->cause == WH_CAUSE_LOSS ||
+            finding->cause == WH_CAUSE_ACK_LOSS);
+}
+
+/* What was under way when it began has come out by then. */
+static int64_t middle_of(const struct finding *finding)
+{
+    return finding->end_ns - (finding->end_ns - finding->start_ns) / 2;
+}
+
+static void ask_one(struct inquiry *inquiry, struct finding *finding)
+{
+    const unsigned *order = inquiry->alignment->order;
     unsigned first = finding->place.first, span = finding->place.span;
-    bool inner = first > 0 && first + span <= flows->point_count;
-    bool open = finding->cause == WH_CAUSE_UNKNOWN || finding->cause == WH_CAUSE_LOSS ||
-                finding->cause == WH_CAUSE_ACK_LOSS;
-    if (finding->resumed || !inner || !open)
-        return;
-    unsigned low = alignment->order[first - 1], high = alignment->order[first + span - 1];
-    bool down = (finding->direction == WH_TO_CLIENT) != flows->items[finding->flow].reversed;
+    unsigned low = order[first - 1], high = order[first + span - 1];
+    bool down =
+        (finding->direction == WH_TO_CLIENT) != inquiry->flows->items[finding->flow].reversed;
     unsigned in = down ? low : high, out = down ? high : low;
-    /* what was under way when it began has come out by then */
-    int64_t to_ns = finding->end_ns;
-    int64_t from_ns = to_ns - (to_ns - finding->start_ns) / 2;
-    struct count entered = count_packets(flows, alignment, in, out, down, finding->start_ns, to_ns);
-    struct count passed = count_packets(flows, alignment, out, in, down, from_ns, to_ns);
-    struct count back_in =
-        count_packets(flows, alignment, out, in, !down, finding->start_ns, to_ns);
-    struct count back_out = count_packets(flows, alignment, in, out, !down, from_ns, to_ns);
+    int64_t start_ns = finding->start_ns, from_ns = middle_of(finding), to_ns = finding->end_ns;
+    struct traffic_at entered = look_at(inquiry, in, out, down, start_ns, to_ns);
+    struct traffic_at passed = look_at(inquiry, out, in, down, from_ns, to_ns);
+    struct traffic_at back_in = look_at(inquiry, out, in, !down, start_ns, to_ns);
+    struct traffic_at back_out = look_at(inquiry, in, out, !down, from_ns, to_ns);
     bool known = finding->cause != WH_CAUSE_UNKNOWN;
-    if (entered.packets == 0)
+    if (!entered.any || !passed.lane || !back_in.lane || !back_out.lane)
         return;
-    if (passed.packets == 0 && back_out.packets == 0 &&
-        to_ns - finding->start_ns <= FREEZE_MOST_NS) {
+    if (!passed.any && !back_out.any && to_ns - start_ns <= FREEZE_MOST_NS) {
         finding->cause = WH_CAUSE_FREEZE;
-        finding->confidence = back_in.packets ? CONFIDENCE_SILENT : CONFIDENCE_ONE_WAY;
-        finding->direction = back_in.packets ? WH_BOTH : finding->direction;
+        finding->confidence = back_in.any ? CONFIDENCE_SILENT : CONFIDENCE_ONE_WAY;
+        finding->direction = back_in.any ? WH_BOTH : finding->direction;
         finding->vanished.copies = 0;
-        add_sentence(
-            finding, &entered, arena,
-            "until the captures ended packets went in there, and none of any flow came out "
-            "either way");
-    } else if (!known && passed.packets) {
+        add_sentence(inquiry, finding, &entered,
+                     "until the captures ended packets went in there, and none of any flow came "
+                     "out either way");
+    } else if (!known && passed.any) {
         finding->cause = WH_CAUSE_LOSS;
         finding->confidence = CONFIDENCE_PASSED;
-        add_sentence(finding, &passed, arena,
+        add_sentence(inquiry, finding, &passed,
                      "other packets passed there the same way until the captures ended");
-    } else if (passed.packets == 0 && back_out.packets && frozen_before(findings, finding)) {
+    } else if (!passed.any && back_out.any && frozen_before(inquiry, &finding->place)) {
         finding->cause = WH_CAUSE_FREEZE;
         finding->confidence = CONFIDENCE_ONE_WAY;
         finding->vanished.copies = 0;
-        add_sentence(finding, &entered, arena,
+        add_sentence(inquiry, finding, &entered,
                      "until the captures ended packets went in there, and none came out that way, "
                      "as in a freeze there before");
-    } else if (!known && back_out.packets) {
+    } else if (!known && back_out.any) {
         finding->cause = WH_CAUSE_LOSS;
         finding->confidence = CONFIDENCE_ONE_WAY;
-        add_sentence(finding, &back_out, arena,
+        add_sentence(inquiry, finding, &back_out,
                      "packets passed there the other way until the captures ended, and none this "
                      "way: lost, rather than held");
     }
@@ -132,6 +138,19 @@ static void ask_one(struct finding *finding, const struct findings *findings,
 void ask_unfinished(struct findings *findings, const struct flows *flows,
                     const struct alignment *alignment, struct arena *arena)
 {
-    for (uint32_t i = 0; i < findings->count; i++)
-        ask_one(&findings->items[i], findings, flows, alignment, arena);
+    struct inquiry inquiry = {.findings = findings,
+                              .flows = flows,
+                              .alignment = alignment,
+                              .arena = arena,
+                              .passing = {.flows = flows, .alignment = alignment}};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < findings->count; i++)
+        if (is_open(&inquiry, &findings->items[i]))
+            ok = passing_add(&inquiry.passing, findings->items[i].start_ns) &&
+                 passing_add(&inquiry.passing, middle_of(&findings->items[i]));
+    passing_settle(&inquiry.passing);
+    for (uint32_t i = 0; ok && i < findings->count; i++)
+        if (is_open(&inquiry, &findings->items[i]))
+            ask_one(&inquiry, &findings->items[i]);
+    passing_free(&inquiry.passing);
 }
