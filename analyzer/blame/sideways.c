@@ -2,6 +2,7 @@
 /* Do other flows stand still at the same time in the same segment, and does size decide? */
 #include <stdlib.h>
 
+#include "blame/calendar.h"
 #include "blame/unfinished.h"
 #include "blame/verdict.h"
 
@@ -10,11 +11,14 @@
 #define FLOWS_ASKED    1024u
 #define FINDINGS_ASKED 4096u
 
-/* A flow at the point where most of it was seen. */
+/* A flow at the point where most of it was seen. Stalls are asked about as they begin, so that what
+ * was found for one mostly holds for the next. */
 struct witness {
     uint32_t flow;
     struct hop hop;
     int64_t first_ns, last_ns; /* the path */
+    int64_t from_ns, data_ns;  /* whoever asks from a time between these on: */
+    int64_t answered_ns;       /* finds data answered by then; NEVER */
 };
 
 struct sideways {
@@ -24,9 +28,8 @@ struct sideways {
     struct arena *arena;
     struct witness *witnesses; /* the largest first */
     uint32_t witness_count;
-    uint32_t *by_start;   /* findings, as they begin */
-    int64_t *latest_ns;   /* the last end of by_start[0..i] */
-    uint32_t *stalled_by; /* by flow: number + 1 of the finding that it was last compared with */
+    uint32_t mover; /* the witness that moved last */
+    struct calendar by_place, by_flow;
 };
 
 /* At least half of the shorter one lies within the other. */
@@ -43,59 +46,108 @@ static bool same_place(const struct finding *a, const struct finding *b)
     return a->place.first == b->place.first && a->place.span == b->place.span;
 }
 
-/* Did data and its acknowledgement move during the middle of the time? */
-static bool moved(const struct witness *witness, int64_t start_ns, int64_t end_ns)
+/* Finds the first data from a time on that are answered, and when. */
+static void find_movement(struct witness *witness, int64_t from_ns)
 {
     const struct hop *hop = &witness->hop;
+    witness->from_ns = from_ns;
+    witness->data_ns = witness->answered_ns = NEVER;
+    bool data = false;
+    for (uint32_t i = view_from(hop, from_ns); i < hop->view->pkt_count; i++) {
+        data |= hop->view->pkts[i].len > 0;
+        if (hop->view->pkts[i].len > 0)
+            witness->data_ns = view_time(hop, i);
+        else if (data) {
+            witness->answered_ns = view_time(hop, i);
+            return;
+        }
+    }
+    witness->data_ns = NEVER; /* nothing is answered any more */
+}
+
+/* Did data and its acknowledgement move during the middle of the time? */
+static bool moved(struct witness *witness, int64_t start_ns, int64_t end_ns)
+{
     int64_t margin_ns = (end_ns - start_ns) / 5;
-    bool data = false, answered = false;
-    if (witness->last_ns < start_ns + margin_ns || witness->first_ns >= end_ns - margin_ns)
+    int64_t from_ns = start_ns + margin_ns, to_ns = end_ns - margin_ns;
+    if (witness->last_ns < from_ns || witness->first_ns >= to_ns)
         return false;
-    for (uint32_t i = view_from(hop, start_ns + margin_ns);
-         i < hop->view->pkt_count && view_time(hop, i) < end_ns - margin_ns && !answered; i++) {
-        const struct pkt *pkt = &hop->view->pkts[i];
-        answered = data && pkt->len == 0;
-        data |= pkt->len > 0;
-    }
-    return answered;
+    if (from_ns < witness->from_ns || from_ns > witness->data_ns)
+        find_movement(witness, from_ns);
+    return witness->answered_ns < to_ns;
 }
 
-/* The first of the findings as they begin that begins after a time. */
-static uint32_t begun_after(const struct sideways *sideways, int64_t time_ns)
+static uint64_t key_of_place(const struct finding *finding)
 {
-    uint32_t low = 0, high = sideways->findings->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (sideways->findings->items[sideways->by_start[middle]].start_ns <= time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return (uint64_t)finding->place.first << 32 | finding->place.span;
 }
 
-static enum wh_scope scope_of(struct sideways *sideways, uint32_t at)
+static uint64_t key_of_flow(const struct finding *finding)
 {
-    const struct finding *finding = &sideways->findings->items[at];
-    uint32_t *stalled_by = sideways->stalled_by, others = 0, asked = 0;
-    stalled_by[finding->flow] = at + 1;
-    for (uint32_t n = begun_after(sideways, finding->end_ns);
-         n-- > 0 && sideways->latest_ns[n] >= finding->start_ns && asked < FINDINGS_ASKED;
-         asked++) {
-        const struct finding *other = &sideways->findings->items[sideways->by_start[n]];
-        if (stalled_by[other->flow] == at + 1 || !same_place(finding, other) ||
-            !together(finding, other))
-            continue;
-        stalled_by[other->flow] = at + 1;
-        others += !other->caused_by;
+    return finding->flow;
+}
+
+/* Does a stall of another flow, which no other leg's explains, go with this one? */
+static bool has_company(const struct sideways *sideways, const struct finding *finding)
+{
+    const struct calendar *calendar = &sideways->by_place;
+    uint32_t asked = 0;
+    for (const struct beginning *item =
+             calendar_by(calendar, key_of_place(finding), finding->end_ns);
+         item && asked < FINDINGS_ASKED;
+         item = calendar_before(calendar, item, finding->start_ns), asked++) {
+        const struct finding *other = &sideways->findings->items[item->finding];
+        if (other->flow != finding->flow && !other->caused_by && together(finding, other))
+            return true;
     }
-    if (others == 0)
+    return false;
+}
+
+/* Did this flow stall there too? */
+static bool stalled_too(const struct sideways *sideways, const struct finding *finding,
+                        uint32_t flow)
+{
+    const struct calendar *calendar = &sideways->by_flow;
+    for (const struct beginning *item = calendar_by(calendar, flow, finding->end_ns); item;
+         item = calendar_before(calendar, item, finding->start_ns)) {
+        const struct finding *other = &sideways->findings->items[item->finding];
+        if (same_place(finding, other) && together(finding, other))
+            return true;
+    }
+    return flow == finding->flow;
+}
+
+static bool moved_on(const struct sideways *sideways, const struct finding *finding, uint32_t w)
+{
+    struct witness *witness = &sideways->witnesses[w];
+    return moved(witness, finding->start_ns, finding->end_ns) &&
+           !stalled_too(sideways, finding, witness->flow);
+}
+
+static enum wh_scope scope_of(struct sideways *sideways, const struct finding *finding)
+{
+    if (!has_company(sideways, finding))
         return WH_ONE_FLOW;
+    if (sideways->mover < sideways->witness_count && moved_on(sideways, finding, sideways->mover))
+        return WH_SOME_FLOWS;
     for (uint32_t w = 0; w < sideways->witness_count; w++)
-        if (stalled_by[sideways->witnesses[w].flow] != at + 1 &&
-            moved(&sideways->witnesses[w], finding->start_ns, finding->end_ns))
+        if (moved_on(sideways, finding, w)) {
+            sideways->mover = w;
             return WH_SOME_FLOWS;
+        }
     return WH_ALL_FLOWS;
+}
+
+static void ask_scopes(struct sideways *sideways)
+{
+    struct findings *findings = sideways->findings;
+    if (!calendar_make(&sideways->by_place, findings, key_of_place) ||
+        !calendar_make(&sideways->by_flow, findings, key_of_flow))
+        return;
+    for (uint32_t i = 0; i < findings->count; i++) {
+        struct finding *finding = &findings->items[sideways->by_place.items[i].finding];
+        finding->scope = scope_of(sideways, finding);
+    }
 }
 
 /* ---- does size decide? ----------------------------------------------------------------------- */
@@ -344,7 +396,7 @@ static bool call_witnesses(struct sideways *sideways)
     for (uint32_t f = 0; sideways->witnesses && f < flows->count; f++) {
         const struct flow *flow = &flows->items[f];
         struct witness *witness = &sideways->witnesses[sideways->witness_count];
-        *witness = (struct witness){.flow = f};
+        *witness = (struct witness){.flow = f, .from_ns = NEVER};
         for (unsigned p = 0; p < flows->point_count; p++)
             if (flow->at[p] &&
                 (!witness->hop.view || flow->at[p]->pkt_count > witness->hop.view->pkt_count)) {
@@ -365,41 +417,6 @@ static bool call_witnesses(struct sideways *sideways)
     return sideways->witnesses != NULL;
 }
 
-struct beginning {
-    int64_t start_ns;
-    uint32_t finding;
-};
-
-static int compare_beginnings(const void *left, const void *right)
-{
-    const struct beginning *a = left, *b = right;
-    if (a->start_ns != b->start_ns)
-        return a->start_ns < b->start_ns ? -1 : 1;
-    return a->finding < b->finding ? -1 : a->finding > b->finding;
-}
-
-static bool order_findings(struct sideways *sideways)
-{
-    const struct findings *findings = sideways->findings;
-    struct beginning *begun = calloc((size_t)findings->count + 1, sizeof *begun);
-    sideways->by_start = calloc((size_t)findings->count + 1, sizeof *sideways->by_start);
-    sideways->latest_ns = calloc((size_t)findings->count + 1, sizeof *sideways->latest_ns);
-    sideways->stalled_by = calloc((size_t)sideways->flows->count + 1, sizeof *sideways->stalled_by);
-    bool ok = begun && sideways->by_start && sideways->latest_ns && sideways->stalled_by;
-    for (uint32_t i = 0; ok && i < findings->count; i++)
-        begun[i] = (struct beginning){findings->items[i].start_ns, i};
-    if (ok && findings->count)
-        qsort(begun, findings->count, sizeof *begun, compare_beginnings);
-    for (uint32_t i = 0; ok && i < findings->count; i++) {
-        int64_t end_ns = findings->items[begun[i].finding].end_ns;
-        sideways->by_start[i] = begun[i].finding;
-        sideways->latest_ns[i] =
-            i && sideways->latest_ns[i - 1] > end_ns ? sideways->latest_ns[i - 1] : end_ns;
-    }
-    free(begun);
-    return ok;
-}
-
 void look_sideways(struct findings *findings, const struct flows *flows,
                    const struct alignment *alignment, struct arena *arena)
 {
@@ -413,13 +430,9 @@ void look_sideways(struct findings *findings, const struct flows *flows,
     join_queues(findings);
     ask_unfinished(findings, flows, alignment, arena);
     ask_places(findings);
-    if (!order_findings(&sideways))
-        goto cleanup;
-    for (uint32_t i = 0; i < findings->count; i++)
-        findings->items[i].scope = scope_of(&sideways, i);
+    ask_scopes(&sideways);
 cleanup:
     free(sideways.witnesses);
-    free(sideways.by_start);
-    free(sideways.latest_ns);
-    free(sideways.stalled_by);
+    calendar_free(&sideways.by_place);
+    calendar_free(&sideways.by_flow);
 }
