@@ -48,18 +48,25 @@ static unsigned thin_at(const struct part *part, const struct flow *flow, unsign
     return least;
 }
 
+static bool push_leap(struct first_leaps *leaps, const struct leap *leap, uint32_t flow)
+{
+    uint32_t flows = leaps->count;
+    struct leap *added = ARRAY_PUSH(leaps->items, leaps->count, leaps->capacity);
+    uint32_t *whose = added ? ARRAY_PUSH(leaps->flows, flows, leaps->flow_capacity) : NULL;
+    if (!whose)
+        return false;
+    *added = *leap;
+    *whose = flow;
+    return true;
+}
+
 /* While the packets are at hand, they are asked for steps of the clock, too. */
-static bool add_leap(struct part *part, const struct track_flow *view, unsigned point)
+static bool add_leap(struct part *part, uint32_t flow, unsigned point)
 {
     static const struct clock_steps none = {.count = 0};
-    struct first_leaps *leaps = &part->leaps[point];
     struct leap leap;
-    if (!witness_flow_leap(view, &none, 0, &leap))
-        return true;
-    struct leap *added = ARRAY_PUSH(leaps->items, leaps->count, leaps->capacity);
-    if (added)
-        *added = leap;
-    return added != NULL;
+    return !witness_flow_leap(part->context->flows->items[flow].at[point], &none, 0, &leap) ||
+           push_leap(&part->leaps[point], &leap, flow);
 }
 
 static bool collect_flow(struct part *part, uint32_t index, struct choice *choices,
@@ -70,7 +77,7 @@ static bool collect_flow(struct part *part, uint32_t index, struct choice *choic
     for (unsigned p = 0; p < context->count; p++) {
         unsigned thin = flow->at[p] ? thin_at(part, flow, p) : UINT_MAX;
         if ((thin != UINT_MAX && !pairs_choose(flow->at[p], thin, &choices[p])) ||
-            (flow->at[p] && !add_leap(part, flow->at[p], p)))
+            (flow->at[p] && !add_leap(part, index, p)))
             return false;
     }
     for (unsigned a = 0; a < context->count; a++)
@@ -120,14 +127,12 @@ static bool join_parts(struct context *context, const struct part *parts, unsign
 
 static bool join_leaps(struct context *context, const struct part *parts, unsigned point)
 {
-    struct first_leaps *all = &context->leaps[point];
-    for (unsigned n = 0; n < PARTS; n++)
-        for (uint32_t i = 0; i < parts[n].leaps[point].count; i++) {
-            struct leap *leap = ARRAY_PUSH(all->items, all->count, all->capacity);
-            if (!leap)
+    for (unsigned n = 0; n < PARTS; n++) {
+        const struct first_leaps *leaps = &parts[n].leaps[point];
+        for (uint32_t i = 0; i < leaps->count; i++)
+            if (!push_leap(&context->leaps[point], &leaps->items[i], leaps->flows[i]))
                 return false;
-            *leap = parts[n].leaps[point].items[i];
-        }
+    }
     return true;
 }
 
@@ -158,13 +163,19 @@ static void cut_parts(const struct flows *flows, struct part parts[PARTS])
     }
 }
 
+static void leaps_free(struct first_leaps *leaps)
+{
+    free(leaps->items);
+    free(leaps->flows);
+}
+
 static void free_parts(struct part *parts, size_t links, unsigned points)
 {
     for (unsigned n = 0; parts && n < PARTS; n++) {
         for (size_t i = 0; parts[n].pairs && i < links; i++)
             pairs_free(&parts[n].pairs[i]);
         for (unsigned p = 0; p < points; p++)
-            free(parts[n].leaps[p].items);
+            leaps_free(&parts[n].leaps[p]);
         free(parts[n].pairs);
     }
     free(parts);
@@ -267,7 +278,7 @@ void links_free(struct context *context)
         free(context->links[i].samples);
     }
     for (unsigned p = 0; context->leaps && p < context->count; p++)
-        free(context->leaps[p].items);
+        leaps_free(&context->leaps[p]);
     free(context->leaps);
     free(context->links);
     context->leaps = NULL;

@@ -24,7 +24,8 @@ struct link {
 /* Leaps of a point's flows, with no step known: the first of each that has one, in their order. */
 struct first_leaps {
     struct leap *items;
-    uint32_t count, capacity;
+    uint32_t *flows; /* which has it */
+    uint32_t count, capacity, flow_capacity;
 };
 
 struct context {

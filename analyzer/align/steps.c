@@ -317,15 +317,28 @@ static bool has_flows(const struct flows *flows, unsigned point)
     return false;
 }
 
-/* What witness_leap says; what was found when the pairs were collected, it need not seek again. */
-static int next_leap(const struct search *search, unsigned point, struct leap *leap)
+/* What witness_leap says. With no step known, it was looked for when the pairs were collected: only
+ * flows whose first leap lies before `from` are asked again, and a flow without any has none. */
+static int next_leap(const struct search *search, unsigned point, uint64_t from, struct leap *leap)
 {
     const struct first_leaps *first = &search->context->leaps[point];
     const struct clock_steps *known = &search->alignment->steps[point];
-    if (known->count == 0 && leap->after == 0)
-        return witness_first(first->items, first->count, leap);
-    return witness_leap(search->context->flows, point, known, leap->after, search->context->threads,
-                        leap);
+    const struct flows *flows = search->context->flows;
+    if (known->count)
+        return witness_leap(flows, point, known, from, search->context->threads, leap);
+    struct leap *leaps = calloc((size_t)first->count + 1, sizeof *leaps);
+    if (!leaps)
+        return -1;
+    for (uint32_t i = 0; i < first->count; i++) {
+        const struct track_flow *view = flows->items[first->flows[i]].at[point];
+        if (first->items[i].before >= from)
+            leaps[i] = first->items[i];
+        else if (!witness_flow_leap(view, known, from, &leaps[i]))
+            leaps[i].after = 0;
+    }
+    int found = witness_first(leaps, first->count, leap);
+    free(leaps);
+    return found;
 }
 
 /* The first step that the capture of a place tells by itself: 1 or 0; -1: memory is out. */
@@ -337,7 +350,7 @@ static int find_leap(struct search *search, struct suspect *suspect, struct leap
         return 0;
     leap->after = 0;
     for (unsigned i = 0; i < LEAPS_MAX; i++) {
-        int found = next_leap(search, suspect->point, leap);
+        int found = next_leap(search, suspect->point, leap->after, leap);
         if (found < 0)
             return -1;
         if (!found)

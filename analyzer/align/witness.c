@@ -254,7 +254,8 @@ static int64_t usual_tick(const struct track_flow *view, const struct clock_step
                           unsigned side)
 {
     int64_t tick_ns = 0;
-    for (uint32_t part = 0; part < 4 && !tick_ns; part++) {
+    bool brief = view->last.ns - view->first.ns < TICK_LEAST_NS;
+    for (uint32_t part = 0; part < 4 && !tick_ns && !brief; part++) {
         uint32_t from = (uint32_t)((uint64_t)view->pkt_count * part / 4);
         struct run run = find_ends(view, known, side, from);
         tick_ns = tick_of(view, known, &run);
