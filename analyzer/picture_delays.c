@@ -91,17 +91,33 @@ static bool add_answers(const struct wh_analysis *analysis, const struct track_f
     return ok;
 }
 
-/* What goes towards the path's servers is answered from beyond its first point. */
-static bool add_ends(const struct wh_analysis *analysis, const struct flow *flow,
-                     struct delays *delays)
+/* The outermost points, by place, that saw the flow: one that ends at a proxy passes not all. */
+struct reach {
+    unsigned first, last;
+};
+
+static struct reach find_reach(const struct wh_analysis *analysis, const struct flow *flow)
 {
-    unsigned count = analysis->capture_count;
+    struct reach reach = {analysis->capture_count, 0};
+    for (unsigned place = 0; place < analysis->capture_count; place++) {
+        if (!flow->at[analysis->alignment.order[place]])
+            continue;
+        reach.first = place < reach.first ? place : reach.first;
+        reach.last = place;
+    }
+    return reach;
+}
+
+/* What goes towards the path's servers is answered from beyond the flow's first point. */
+static bool add_ends(const struct wh_analysis *analysis, const struct flow *flow,
+                     struct reach reach, struct delays *delays)
+{
     for (unsigned end = 0; end < 2; end++) {
-        unsigned point = analysis->alignment.order[end ? count - 1 : 0];
+        unsigned place = end ? reach.last : reach.first;
+        unsigned point = analysis->alignment.order[place];
         unsigned side = end ? !flow->reversed : flow->reversed;
-        if (flow->at[point] &&
-            !add_answers(analysis, flow->at[point], &analysis->alignment.clock[point], side,
-                         &delays[end ? count : 0]))
+        if (!add_answers(analysis, flow->at[point], &analysis->alignment.clock[point], side,
+                         &delays[place + end]))
             return false;
     }
     return true;
@@ -122,15 +138,16 @@ int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
         arena_alloc(&pictures->arena, result->segment_count + 1, sizeof *segments);
     struct plot_delays plot = {flow->frame, segments, 0};
     bool tcp = flow->flow->protocol == IPPROTO_TCP;
+    struct reach reach = find_reach(analysis, flow->flow);
     const char *name = arena_printf(&pictures->arena, "flow-%u-delay", flow->shown->id);
     plot.frame.title = arena_printf(&pictures->arena, "Delay of each segment (%s, flow %u)",
                                     flow->shown->protocol, flow->shown->id);
     bool ok = delays && segments && name && plot.frame.title;
     for (unsigned side = 0; ok && side < 2; side++)
         ok = add_hops(analysis, &flow->followed.trail[side], side, delays);
-    ok = ok && (!tcp || add_ends(analysis, flow->flow, delays));
-    for (uint32_t s = 0; ok && s < result->segment_count; s++) {
-        bool outer = s == 0 || s + 1 == result->segment_count;
+    ok = ok && (!tcp || add_ends(analysis, flow->flow, reach, delays));
+    for (uint32_t s = reach.first; ok && s <= reach.last + 1; s++) {
+        bool outer = s == reach.first || s == reach.last + 1;
         if (outer && !delays[s].count && !tcp && result->point_count > 1)
             continue; /* nothing acknowledges a datagram */
         segments[plot.segment_count++] = (struct plot_delay_segment){

@@ -90,6 +90,8 @@ int picture_path(struct pictures *pictures, struct wh_error *error)
             result->flow_count == 1 ? "" : "s"),
         .verdict = verdict->sentence,
     };
+    if (verdict->stalled && verdict->segment_span > 1 && verdict->ranking_count)
+        path.span_time_ns = verdict->ranking[0].stall_time_ns;
     if (verdict->stalled)
         path.guilt = arena_printf(&pictures->arena, "%s (%s sure)", wh_cause_word(verdict->cause),
                                   number_percent(verdict->confidence).text);

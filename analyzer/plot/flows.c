@@ -11,8 +11,8 @@
 #define SUM_PX       110.0
 #define AROUND_PX    420u /* all but the strips */
 #define ROW_MOST_PX  64u
-#define ROW_LEAST_PX 12u  /* where the picture grows with them */
-#define NAMED_PX     11.0 /* lower rows bear no name */
+#define ROW_LEAST_PX 16u  /* where the picture grows with them */
+#define NAME_PX      22.0 /* in lower rows only every other one bears a name, or fewer */
 #define ABOUT_PX     44.0 /* lower rows do not say more than a name */
 #define LIFE_COLOUR  0xe4e4e4u
 #define BUSY_COLOUR  0x9c9c9cu
@@ -172,15 +172,15 @@ static void draw_sums(const struct chart *chart)
             draw_sum(chart, &scale, s);
 }
 
-static void name_strip(const struct chart *chart, const struct plot_strip *strip,
+static void name_strip(const struct chart *chart, const struct plot_strip *strip, uint32_t index,
                        const struct panel *row)
 {
     double height = row->top - row->bottom;
-    struct canvas_text how = {fmin(TEXT_PX, height - 1), INK, ANCHOR_RIGHT, false, false};
+    struct canvas_text how = {TEXT_PX, INK, ANCHOR_RIGHT, false, false};
     struct canvas_text small = {17, INK_SOFT, ANCHOR_LEFT, false, false};
     bool about = height >= ABOUT_PX && strip->about;
     char text[200];
-    if (height < NAMED_PX)
+    if (index % (uint32_t)ceil(NAME_PX / height))
         return;
     double middle = about ? row->bottom + (height - 22) / 2 : (row->bottom + row->top) / 2;
     canvas_write(
@@ -205,7 +205,7 @@ static void draw_strip(const struct chart *chart, const struct plot_strip *strip
     draw_span(chart, LIFE_COLOUR, strip->start_ns, strip->end_ns, &life);
     draw_stalls(chart, strip, &life);
     draw_active(chart, strip, &busy);
-    name_strip(chart, strip, &row);
+    name_strip(chart, strip, index, &row);
 }
 
 static void list_legend(struct chart *chart)

@@ -7,6 +7,13 @@
 
 #define LINE_MAX 512
 
+/* A unit ("s.") is not torn from its number. */
+static bool begins_short_word(const char *text)
+{
+    size_t blanks = strspn(text, " "), length = strcspn(text + blanks, " ");
+    return length > 0 && length < 3;
+}
+
 /* The bytes of the longest beginning of `text`, whole words, that fits; 0: not even one does. */
 static size_t line_length(struct canvas *canvas, const struct canvas_text *how, const char *text,
                           double width)
@@ -21,7 +28,8 @@ static size_t line_length(struct canvas *canvas, const struct canvas_text *how, 
         snprintf(line, sizeof line, "%.*s", (int)end, text);
         if (canvas_width(canvas, how, line) > width)
             break;
-        fits = end;
+        if (!begins_short_word(text + end))
+            fits = end;
     }
     return fits;
 }

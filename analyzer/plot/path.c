@@ -61,15 +61,20 @@ static void draw_box(struct canvas *canvas, uint32_t fill, uint32_t line, double
     canvas_end(canvas);
 }
 
-/* In a smaller letter where it does not fit, and shortened where it still does not. */
+/* In a smaller letter where it does not fit, then not bold, and shortened where it still does not.
+ */
 static void write_name(struct canvas *canvas, const char *name, double y)
 {
     struct canvas_text how = {24, INK, ANCHOR_CENTER, true, false};
+    const double width = NODE_WIDTH - 16;
     char text[256];
-    while (how.size > 14 && canvas_width(canvas, &how, name) > NODE_WIDTH - 16)
+    while (how.size > 19 && canvas_width(canvas, &how, name) > width)
+        how.size -= 1;
+    how.bold = canvas_width(canvas, &how, name) <= width;
+    while (how.size > 16 && canvas_width(canvas, &how, name) > width)
         how.size -= 1;
     canvas_write(canvas, &how, LINK_X, y - how.size * 0.35,
-                 canvas_fit_name(canvas, &how, name, NODE_WIDTH - 16, text, sizeof text));
+                 canvas_fit_name(canvas, &how, name, width, text, sizeof text));
 }
 
 static void draw_node(const struct sketch *sketch, uint32_t node)
@@ -122,22 +127,20 @@ static void draw_link(const struct sketch *sketch, uint32_t index)
 /* ---- beside them ----------------------------------------------------------------------------- */
 
 /* Nothing is claimed that is below the clocks' uncertainty. */
-static char *delay_words(const struct plot_path_way *way, int64_t uncertainty_ns, char *buffer,
-                         size_t size)
+static char *delay_words(const struct plot_path_way *way, int64_t uncertainty_ns, const char *delay,
+                         char *buffer, size_t size)
 {
-    struct words most = number_delay(way->delay_max_ns);
+    bool sure = uncertainty_ns < way->delay_median_ns;
     if (way->delay_median_ns == WH_NONE)
         snprintf(buffer, size, "delay not seen");
     else if (uncertainty_ns == WH_NONE)
         snprintf(buffer, size, "delay not known: clocks not tied");
     else if (uncertainty_ns >= way->delay_max_ns)
-        snprintf(buffer, size, "delay below %s", number_delay(uncertainty_ns).text);
-    else if (uncertainty_ns >= way->delay_median_ns)
-        snprintf(buffer, size, "delay below %s, at most %s", number_delay(uncertainty_ns).text,
-                 most.text);
+        snprintf(buffer, size, "delay < %s", number_delay(uncertainty_ns).text);
     else
-        snprintf(buffer, size, "median delay %s, at most %s",
-                 number_delay(way->delay_median_ns).text, most.text);
+        snprintf(buffer, size, "median%s %s%s, at most %s", delay, sure ? "" : "< ",
+                 number_delay(sure ? way->delay_median_ns : uncertainty_ns).text,
+                 number_delay(way->delay_max_ns).text);
     return buffer;
 }
 
@@ -156,23 +159,40 @@ static void write_way(const struct sketch *sketch, const struct plot_path_way *w
                  canvas_fit(sketch->canvas, how, text, WAY_PX - 14, fitted, sizeof fitted));
     if (!inner)
         return;
-    delay_words(way, uncertainty_ns, text, sizeof text);
+    delay_words(way, uncertainty_ns, " delay", text, sizeof text);
+    if (canvas_width(sketch->canvas, &plain_text, text) > WAY_PX - 14)
+        delay_words(way, uncertainty_ns, "", text, sizeof text);
     canvas_write(sketch->canvas, &plain_text, x, middle - 21,
                  canvas_fit(sketch->canvas, &plain_text, text, WAY_PX - 14, fitted, sizeof fitted));
 }
 
-static void write_stalled(const struct sketch *sketch, const struct plot_path_segment *segment,
-                          double middle)
+/* What is said of the stalls at a segment; "" where there were none. */
+static char *stall_words(const struct plot_path *path, uint32_t index, char *buffer, size_t size)
 {
+    const struct plot_path_segment *segment = &path->segments[index];
+    bool span = segment->guilty && path->span_time_ns > 0;
+    bool first = span && (index == 0 || !segment[-1].guilty);
+    if (span)
+        snprintf(buffer, size, first ? "stalled %s s, here" : "or here",
+                 number_seconds(path->span_time_ns, 3).text);
+    else if (segment->stall_time_ns > 0)
+        snprintf(buffer, size, "stalled %s s", number_seconds(segment->stall_time_ns, 3).text);
+    else
+        *buffer = 0;
+    return buffer;
+}
+
+static void write_stalled(const struct sketch *sketch, uint32_t index, double middle)
+{
+    const struct plot_path_segment *segment = &sketch->path->segments[index];
     double width = CANVAS_WIDTH - MARGIN_PX - STALL_LEFT - 8;
     char text[160], fitted[160];
-    bool guilt = segment->guilty && sketch->path->guilt;
-    const struct canvas_text *how = segment->guilty ? &red_text : &bold_text;
-    if (segment->stall_time_ns <= 0) {
+    if (!*stall_words(sketch->path, index, text, sizeof text)) {
         canvas_write(sketch->canvas, &head_text, STALL_LEFT, middle - 7, "-");
         return;
     }
-    snprintf(text, sizeof text, "stalled %s s", number_seconds(segment->stall_time_ns, 3).text);
+    bool guilt = segment->guilty && sketch->path->guilt;
+    const struct canvas_text *how = segment->guilty ? &red_text : &bold_text;
     canvas_write(sketch->canvas, how, STALL_LEFT, middle + (guilt ? 6 : -7), text);
     if (guilt)
         canvas_write(
@@ -192,7 +212,7 @@ static void draw_facts(const struct sketch *sketch, uint32_t index)
     write_way(sketch, &segment->to_client, inner, segment->uncertainty_ns, TABLE_LEFT, middle);
     write_way(sketch, &segment->to_server, inner, segment->uncertainty_ns, TABLE_LEFT + WAY_PX,
               middle);
-    write_stalled(sketch, segment, middle);
+    write_stalled(sketch, index, middle);
 }
 
 /* ---- the whole picture ----------------------------------------------------------------------- */

@@ -132,6 +132,7 @@ struct plot_path {
     const char *title;
     const char *verdict;            /* a sentence or more */
     const char *guilt;              /* what is said at the guilty segments: "freeze, 98 % sure" */
+    int64_t span_time_ns;           /* stalled in one of several guilty ones, nobody knows which */
     const char *const *points;      /* names */
     const char *const *point_notes; /* "26,092 packets"; NULL entries: nothing */
     uint32_t point_count;

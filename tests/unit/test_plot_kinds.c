@@ -245,13 +245,18 @@ static void test_path(void **state)
          .guilty = true},
         {.to_client = {0, 0, WH_NONE, WH_NONE, WH_NONE}},
     };
-    const struct plot_path path = {"the path", "It was the NAT.", "loss (90 % sure)", names, notes,
-                                   2,          segments};
+    struct plot_path path = {.title = "the path",
+                             .verdict = "It was the NAT.",
+                             .guilt = "loss (90 % sure)",
+                             .points = names,
+                             .point_notes = notes,
+                             .point_count = 2,
+                             .segments = segments};
     char *svg = draw(write_path, &path, "p.svg");
     static const char *const said[] = {">It was the NAT.</text>",
                                        ">100 packets, 3 lost</text>",
                                        ">median delay 200 us, at most 300 us</text>",
-                                       ">delay below 20 us, at most 5.0 ms</text>",
+                                       ">median delay &lt; 20 us, at most 5.0 ms</text>",
                                        ">stalled 1.500 s</text>",
                                        ">loss (90 % sure)</text>",
                                        ">NAT</text>",
@@ -259,6 +264,14 @@ static void test_path(void **state)
                                        ">no packets</text>"};
     for (size_t i = 0; i < sizeof said / sizeof *said; i++)
         assert_says(svg, said[i]);
+    free(svg);
+    /* In one of two segments, nobody knows in which: the time is told once. */
+    segments[0].guilty = true;
+    path.span_time_ns = 2 * NS_PER_S;
+    svg = draw(write_path, &path, "p.svg");
+    assert_says(svg, ">stalled 2.000 s, here</text>");
+    assert_says(svg, ">or here</text>");
+    assert_null(strstr(svg, "1.500 s"));
     free(svg);
     draw_png(write_path, &path);
 }
@@ -273,7 +286,11 @@ static void test_long_path(void **state)
     memset(endless, 'W', 20000);
     for (uint32_t i = 0; i < WH_POINTS_MAX; i++)
         names[i] = i ? "p" : endless;
-    struct plot_path path = {endless, endless, NULL, names, NULL, WH_POINTS_MAX, segments};
+    struct plot_path path = {.title = endless,
+                             .verdict = endless,
+                             .points = names,
+                             .point_count = WH_POINTS_MAX,
+                             .segments = segments};
     draw_png(write_path, &path);
     free(draw(write_path, &path, "p.svg"));
     path.point_count = 0;
