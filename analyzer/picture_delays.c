@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "pictures.h"
+#include "report/parts.h"
 
 struct delays {
     struct plot_delay *items;
@@ -27,7 +28,7 @@ static bool add_hops(const struct wh_analysis *analysis, const struct trail *tra
         const struct hop *hop = &trail->hops[k];
         unsigned low = hop->place < hop[1].place ? hop->place : hop[1].place;
         unsigned high = hop->place + hop[1].place - low;
-        if (high != low + 1 || picture_uncertainty(&analysis->result, high) == WH_NONE)
+        if (high != low + 1 || facts_uncertainty(&analysis->result, high) == WH_NONE)
             continue;
         for (uint32_t i = 0; i < hop->count; i++)
             if (hop_delay_known(hop, i) &&
@@ -154,7 +155,7 @@ int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
             .name = result->segments[s].name,
             .samples = delays[s].items,
             .sample_count = delays[s].count,
-            .uncertainty_ns = picture_uncertainty(result, s),
+            .uncertainty_ns = facts_uncertainty(result, s),
             .round_trip = outer,
         };
     }

@@ -51,7 +51,7 @@ static bool fill_path(struct pictures *pictures, struct plot_path *path)
         segments[s] = (struct plot_path_segment){
             .to_client = way_of(&result->segments[s].to_client),
             .to_server = way_of(&result->segments[s].to_server),
-            .uncertainty_ns = picture_uncertainty(result, s),
+            .uncertainty_ns = facts_uncertainty(result, s),
             .stall_time_ns = result->segments[s].stall_time_ns,
             .device = find_device(result, s),
             .guilty = verdict->stalled && s >= verdict->segment &&

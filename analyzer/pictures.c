@@ -37,15 +37,6 @@ const char *picture_segment(struct pictures *pictures, uint32_t segment, uint32_
                         end <= result->point_count ? result->points[end - 1].name : "clients");
 }
 
-int64_t picture_uncertainty(const struct wh_result *result, uint32_t segment)
-{
-    if (segment == 0 || segment >= result->point_count)
-        return WH_NONE;
-    int64_t a_ns = result->points[segment - 1].clock.uncertainty_ns;
-    int64_t b_ns = result->points[segment].clock.uncertainty_ns;
-    return a_ns == WH_NONE || b_ns == WH_NONE ? WH_NONE : a_ns + b_ns;
-}
-
 static int64_t stalled_ns(const struct wh_result *result, const struct wh_flow *flow)
 {
     int64_t sum_ns = 0;

@@ -38,9 +38,6 @@ static inline int64_t picture_time(const struct wh_analysis *analysis,
     return clock_to_path(clock, at).ns - analysis->epoch.ns;
 }
 
-/* Two neighbouring points' delays are exact within this; WH_NONE: no packet ties their clocks. */
-int64_t picture_uncertainty(const struct wh_result *result, uint32_t segment);
-
 /* Of two flows, the one more worth looking at: -1 the first, 1 the second. */
 int picture_compare_flows(const struct wh_result *result, const struct wh_flow *a,
                           const struct wh_flow *b);

@@ -343,6 +343,27 @@ bool facts_measured(const struct wh_traffic *traffic)
     return traffic->lost || traffic->delay_median_ns != WH_NONE;
 }
 
+int64_t facts_uncertainty(const struct wh_result *result, uint32_t segment)
+{
+    if (segment == 0 || segment >= result->point_count)
+        return WH_NONE;
+    int64_t a_ns = result->points[segment - 1].clock.uncertainty_ns;
+    int64_t b_ns = result->points[segment].clock.uncertainty_ns;
+    if (a_ns == WH_NONE || b_ns == WH_NONE)
+        return WH_NONE;
+    return a_ns > INT64_MAX - b_ns ? INT64_MAX : a_ns + b_ns;
+}
+
+struct words facts_delay(const struct wh_result *result, uint32_t segment, int64_t delay_ns)
+{
+    int64_t least_ns = facts_uncertainty(result, segment);
+    if (delay_ns == WH_NONE || least_ns == WH_NONE || delay_ns >= least_ns)
+        return number_delay(delay_ns);
+    struct words words;
+    snprintf(words.text, sizeof words.text, "< %.40s", number_delay(least_ns).text);
+    return words;
+}
+
 const char *facts_path_order(const struct wh_result *result)
 {
     if (result->point_count < 2)

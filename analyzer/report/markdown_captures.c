@@ -8,8 +8,9 @@
 
 /* ---- path ------------------------------------------------------------------------------------ */
 
-static void traffic_cells(struct buffer *out, const struct wh_traffic *traffic)
+static void traffic_cells(struct markdown *page, uint32_t segment, const struct wh_traffic *traffic)
 {
+    struct buffer *out = &page->out;
     bool measured = facts_measured(traffic);
     buffer_printf(out, " %s | %s", number_count(traffic->packets).text,
                   measured ? number_count(traffic->lost).text : "-");
@@ -18,9 +19,10 @@ static void traffic_cells(struct buffer *out, const struct wh_traffic *traffic)
     if (traffic->delay_median_ns == WH_NONE)
         buffer_add(out, " | - |");
     else
-        buffer_printf(out, " | %s / %s / %s |", number_delay(traffic->delay_min_ns).text,
-                      number_delay(traffic->delay_median_ns).text,
-                      number_delay(traffic->delay_max_ns).text);
+        buffer_printf(out, " | %s / %s / %s |",
+                      facts_delay(page->result, segment, traffic->delay_min_ns).text,
+                      facts_delay(page->result, segment, traffic->delay_median_ns).text,
+                      facts_delay(page->result, segment, traffic->delay_max_ns).text);
 }
 
 static bool segment_row(struct markdown *page, uint32_t index)
@@ -31,8 +33,8 @@ static bool segment_row(struct markdown *page, uint32_t index)
     buffer_add(&page->out, "| ");
     markdown_segment(&page->out, page->result, index, 1);
     buffer_add(&page->out, " |");
-    traffic_cells(&page->out, &segment->to_client);
-    traffic_cells(&page->out, &segment->to_server);
+    traffic_cells(page, index, &segment->to_client);
+    traffic_cells(page, index, &segment->to_server);
     buffer_printf(&page->out, " %s |", number_seconds(segment->stall_time_ns, 3).text);
     if (verdict->stalled && words_in_span(index, verdict->segment, verdict->segment_span))
         buffer_printf(&page->out, " **%s** |\n", wh_cause_word(verdict->cause));
@@ -51,8 +53,10 @@ void markdown_path(struct markdown *page)
                "|---|---:|---:|---:|---:|---:|---:|---:|---|\n");
     for (uint32_t i = 0; i < page->result->segment_count; i++)
         left_out += !segment_row(page, i);
-    buffer_add(&page->out, "\nThe outer two hold everything beyond the captures, the end hosts "
-                           "included; loss and delay are measured only between two points.\n");
+    buffer_add(&page->out,
+               "\nThe outer two hold everything beyond the captures, the end hosts "
+               "included; loss and delay are measured only between two points, delay no "
+               "finer than their clocks agree.\n");
     markdown_more(page, left_out, "segments");
 }
 

@@ -110,6 +110,13 @@ const char *facts_path_order(const struct wh_result *result);
 /* Was loss looked for? In an outer segment nothing can be seen to vanish. */
 bool facts_measured(const struct wh_traffic *traffic);
 
+/* Delays between the points on both sides of an inner segment are exact within this; WH_NONE: no
+ * packet ties their clocks, or it is an outer one. */
+int64_t facts_uncertainty(const struct wh_result *result, uint32_t segment);
+
+/* A delay of a segment: "190 us", "< 374 us" where the clocks tell no more, "-". */
+struct words facts_delay(const struct wh_result *result, uint32_t segment, int64_t delay_ns);
+
 /* What merged frames are, and whether there are any. */
 bool facts_any_merged(const struct wh_result *result);
 const char *facts_merged(void);

@@ -4,17 +4,18 @@
 
 #define FILES_SHOWN 20u
 
-static void traffic_row(struct table *table, const char *name, const char *direction,
-                        const struct wh_traffic *traffic, const char *stalled)
+static void traffic_row(struct table *table, const struct wh_result *result, uint32_t segment,
+                        const char *name, const struct wh_traffic *traffic, const char *stalled)
 {
+    const char *direction = *name ? "to client" : "to server";
     bool measured = facts_measured(traffic);
     table_row(table,
               (const char *[]){name, direction, number_count(traffic->packets).text,
                                measured ? number_count(traffic->lost).text : "-",
                                measured ? number_loss(traffic->lost, traffic->packets).text : "-",
-                               number_delay(traffic->delay_min_ns).text,
-                               number_delay(traffic->delay_median_ns).text,
-                               number_delay(traffic->delay_max_ns).text, stalled},
+                               facts_delay(result, segment, traffic->delay_min_ns).text,
+                               facts_delay(result, segment, traffic->delay_median_ns).text,
+                               facts_delay(result, segment, traffic->delay_max_ns).text, stalled},
               NULL);
 }
 
@@ -30,15 +31,15 @@ void text_segments(struct page *page)
     struct table table = {.columns = COLUMNS, .count = sizeof COLUMNS / sizeof *COLUMNS};
     for (uint32_t i = 0; i < result->segment_count; i++) {
         const struct wh_segment *segment = &result->segments[i];
-        traffic_row(&table, words_or(segment->name, "?"), "to client", &segment->to_client,
+        traffic_row(&table, result, i, words_or(segment->name, "?"), &segment->to_client,
                     number_seconds(segment->stall_time_ns, 3).text);
-        traffic_row(&table, "", "to server", &segment->to_server, "");
+        traffic_row(&table, result, i, "", &segment->to_server, "");
     }
     table_end(&table, &page->out, &page->style);
     page_say_text(
         page,
         "The outer two hold everything beyond the captures, the end hosts included; loss and delay "
-        "are measured only between two points.",
+        "are measured only between two points, delay no finer than their clocks agree.",
         2);
 }
 
