@@ -8,6 +8,7 @@ from frames import (ACK, ETHERNET, FROM_US, LARGEST, LINK_BYTES, OTHERS, PSH, SY
 from storedset import LOOSE, NS, NotApplicable, capture
 
 STEP_ROOM_S = 0.6
+SHORT_S = 0.6          # what is left of a stall that a capture cuts may be too little to judge
 US = 1000
 OPTIONS_SNAP = 66      # shows the timestamps option
 AFTER_S, BRIEF_S = 1.2, 2.5
@@ -81,6 +82,33 @@ def no_handshake(stored):
         stored.filter(point, lambda when, _: when >= begin)
     unscaled(stored)
     stored.recover()
+
+
+def cut_amid(keeps_end, part):
+    """All captures begin, or end, when a part of the longest stall is over. A stall of which too
+    little is left counts neither way."""
+    def harm(stored):
+        longest = max(stored.stalls, key=lambda s: s["end_unix_s"] - s["start_unix_s"], default=None)
+        if not longest:
+            raise NotApplicable("no stall")
+        moment = (longest["start_unix_s"] * (1 - part) + longest["end_unix_s"] * part)
+        for point in stored.points:
+            stored.filter(point, lambda when, _: (when >= moment) == keeps_end)
+        for stall in list(stored.stalls):
+            low, high = stall["start_unix_s"], stall["end_unix_s"]
+            if keeps_end:
+                stall["start_unix_s"] = max(low, min(moment, high))
+            elif high > moment:
+                stall.update(end_unix_s=max(low, moment), resumed=False)
+            left = stall["end_unix_s"] - stall["start_unix_s"]
+            if left < high - low and left < max(SHORT_S, 1.5 * stall["limit_s"]):
+                stored.forget(stall)
+            elif left < high - low:
+                stall["overlap"] = LOOSE
+                stored.accept(stall, stall["segment"], "unknown")
+        if keeps_end:
+            unscaled(stored)
+    return harm
 
 
 # The capture's own loss

@@ -17,8 +17,8 @@ sys.dont_write_bytecode = True
 
 import harms
 from frames import SLL, SLL2
-from harms import (amid_stall, before_stall, clocks, cut, dressed, merge, miss_burst, miss_random,
-                   one_way, only, shuffled, snapped, step, tagged)
+from harms import (amid_stall, before_stall, clocks, cut, cut_amid, dressed, merge, miss_burst,
+                   miss_random, one_way, only, shuffled, snapped, step, tagged)
 from storedset import NotApplicable, StoredSet
 
 VARIANTS = {
@@ -47,6 +47,7 @@ VARIANTS = {
     "early": cut(first=(0, 1.4), last=(0, 0.6)),
     "ragged": cut(first=(1.2, 0), middle=(0, 1.5), last=(0.5, 0.6)),
     "nohs": harms.no_handshake,
+    "begin-amid": cut_amid(True, 0.4), "end-amid": cut_amid(False, 0.6),
     # The capture's own loss
     "miss-first": miss_random("first", 0.005),
     "miss-middle": miss_random("middle", 0.005),
