@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Slabs are cut from extents of reserved address space, which costs nothing until it is touched.
- * Small sizes grow by four, as what lies between them is touched all the same; large ones by
+ * Small sizes double, as what lies between them is touched all the same; large ones grow by
  * sixteen.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
@@ -15,7 +15,8 @@
 #define EXTENT_LEAST ((size_t)1 << 22)
 
 static const size_t SIZES[SLAB_SIZES] = {
-    (size_t)384,         (size_t)1536,        (size_t)6144,        (size_t)24576,
+    (size_t)192,         (size_t)384,         (size_t)768,         (size_t)1536,
+    (size_t)3072,        (size_t)6144,        (size_t)12288,       (size_t)24576,
     (size_t)24576 << 4,  (size_t)24576 << 8,  (size_t)24576 << 12, (size_t)24576 << 16,
     (size_t)24576 << 20, (size_t)24576 << 22,
 };
