@@ -11,8 +11,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define BYTES_MAX 65536u /* as sent, from the start of each stream, that are looked at */
-#define TRIES_MAX 1024u  /* repetitive bytes pick the same window again and again */
+#define TRIES_MAX 1024u /* repetitive bytes pick the same window again and again */
 
 static uint32_t window_hash(const uint8_t *bytes)
 {
@@ -96,12 +95,13 @@ bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
                  uint32_t captured_bytes, uint32_t payload_bytes)
 {
     uint32_t bytes = captured_bytes < payload_bytes ? captured_bytes : payload_bytes;
-    bool looking = content->bytes < BYTES_MAX && content->anchors < CONTENT_ANCHORS_MAX &&
+    bool looking = content->bytes < CONTENT_BYTES_MAX && content->anchors < CONTENT_ANCHORS_MAX &&
                    content->tries < TRIES_MAX;
     if (looking) {
         content->cut |= bytes < payload_bytes;
-        content->bytes =
-            payload_bytes > BYTES_MAX - content->bytes ? BYTES_MAX : content->bytes + payload_bytes;
+        content->bytes = payload_bytes > CONTENT_BYTES_MAX - content->bytes
+                             ? CONTENT_BYTES_MAX
+                             : content->bytes + payload_bytes;
         if (!add_anchors(content, pkt, payload, bytes))
             return false;
     }

@@ -11,8 +11,9 @@
 #include "base/arena.h"
 
 #define CONTENT_WINDOW_BYTES 16u
-#define CONTENT_ANCHORS_MAX  128u /* windows picked by content, from the stream's beginning */
-#define CONTENT_STARTS_MAX   64u  /* first windows of packets, spread over the whole stream */
+#define CONTENT_ANCHORS_MAX  128u   /* windows picked by content, from the stream's beginning */
+#define CONTENT_STARTS_MAX   64u    /* first windows of packets, spread over the whole stream */
+#define CONTENT_BYTES_MAX    65536u /* as sent, from the start of each stream, looked at closely */
 #define CONTENT_MARKS_MAX    (CONTENT_ANCHORS_MAX + CONTENT_STARTS_MAX)
 
 /* A window of bytes: its hash and where it was first seen. */
@@ -37,6 +38,13 @@ struct content {
  * window of each later packet. False when memory is out. */
 bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
                  uint32_t captured_bytes, uint32_t payload_bytes);
+
+/* Would content_add pass over a packet whose payload's first CONTENT_WINDOW_BYTES have this hash,
+ * of which the last bit is not certain? */
+static inline bool content_passes_over(const struct content *content, uint16_t hash)
+{
+    return content->bytes >= CONTENT_BYTES_MAX && (hash & content->start_mask & 0xfffeu);
+}
 
 void content_free(struct content *content);
 

@@ -498,7 +498,7 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
     if (seen_before(track, flow)) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
-    } else if (tcp && len > 0 &&
+    } else if (tcp && len > 0 && !content_passes_over(&flow->stream[side].content, pkt->hash) &&
                !content_add(&flow->stream[side].content, flow->pkt_count - 1, packet->payload,
                             packet->payload_captured_bytes, len)) {
         return error_memory(error, "content");
