@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Slabs, arenas that are used again, and the radix sort. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/keyed.h"
+#include "base/slabs.h"
+
+#define ARRAYS 40u
+#define LENGTH 3000u
+
+/* Arrays that grow side by side keep what they hold, wherever they move. */
+static void test_slabs_keep_what_they_hold(void **state)
+{
+    struct slabs slabs = {0};
+    struct slab slab[ARRAYS] = {{0}};
+    uint32_t capacity[ARRAYS] = {0};
+    (void)state;
+    for (uint32_t i = 0; i < LENGTH; i++)
+        for (uint32_t a = 0; a < ARRAYS; a++) {
+            if (i == capacity[a])
+                assert_true(slabs_grow(&slabs, &slab[a], &capacity[a], sizeof(uint64_t)));
+            assert_true(capacity[a] > i);
+            ((uint64_t *)slab[a].memory)[i] = (uint64_t)a << 32 | i;
+        }
+    for (uint32_t a = 0; a < ARRAYS; a++)
+        for (uint32_t i = 0; i < LENGTH; i++)
+            assert_int_equal(((uint64_t *)slab[a].memory)[i], (uint64_t)a << 32 | i);
+    slabs_free(&slabs);
+    assert_null(slabs.extents);
+}
+
+/* What one array left behind serves the next one. */
+static void test_slabs_are_used_again(void **state)
+{
+    struct slabs slabs = {0};
+    struct slab first = {0}, second = {0};
+    uint32_t capacity = 0, other = 0;
+    (void)state;
+    assert_true(slabs_grow(&slabs, &first, &capacity, 8));
+    void *left = first.memory;
+    assert_true(slabs_grow(&slabs, &first, &capacity, 8));
+    assert_ptr_not_equal(first.memory, left);
+    assert_true(slabs_grow(&slabs, &second, &other, 8));
+    assert_ptr_equal(second.memory, left);
+    slabs_free(&slabs);
+}
+
+/* Elements may be larger than the smallest slab; arrays beyond 2^31 elements are refused. */
+static void test_slabs_of_any_element(void **state)
+{
+    struct slabs slabs = {0};
+    struct slab slab = {0};
+    uint32_t capacity = 0;
+    (void)state;
+    assert_true(slabs_grow(&slabs, &slab, &capacity, 5000));
+    assert_true(capacity >= 1);
+    slabs_free(&slabs);
+    slab = (struct slab){0};
+    capacity = 0;
+    while (slabs_grow(&slabs, &slab, &capacity, 1) && capacity < 1u << 20)
+        ;
+    assert_true(capacity >= 1u << 20);
+    slabs_free(&slabs);
+}
+
+static void test_an_arena_used_again_is_zeroed(void **state)
+{
+    struct arena arena = {0};
+    (void)state;
+    for (unsigned turn = 0; turn < 3; turn++) {
+        for (unsigned piece = 0; piece < 50; piece++) {
+            unsigned char *bytes = arena_alloc(&arena, 5000, 1);
+            assert_non_null(bytes);
+            for (unsigned i = 0; i < 5000; i++)
+                assert_int_equal(bytes[i], 0);
+            memset(bytes, 0xff, 5000);
+        }
+        arena_reset(&arena);
+    }
+    arena_free(&arena);
+}
+
+static void test_joined_arenas_are_freed_together(void **state)
+{
+    struct arena to = {0}, from = {0};
+    (void)state;
+    char *kept = arena_strdup(&from, "kept");
+    arena_strdup(&to, "here before");
+    arena_join(&to, &from);
+    assert_null(from.blocks);
+    arena_free(&from);
+    assert_string_equal(kept, "kept");
+    arena_free(&to);
+}
+
+static int compare_keyed(const void *left, const void *right)
+{
+    const struct keyed *a = left, *b = right;
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* As a comparing sort has it, equal keys in their order. */
+static void test_keyed_sort(void **state)
+{
+    static const uint64_t MASKS[] = {0xff, 0xffffff, UINT64_MAX, 0xff00000000000000u, 0};
+    struct keyed items[LENGTH], expected[LENGTH];
+    uint64_t random = 1;
+    (void)state;
+    for (size_t m = 0; m < sizeof MASKS / sizeof *MASKS; m++) {
+        for (uint32_t i = 0; i < LENGTH; i++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            items[i] = expected[i] = (struct keyed){(random ^ random >> 29) & MASKS[m], i};
+        }
+        qsort(expected, LENGTH, sizeof *expected, compare_keyed);
+        assert_true(keyed_sort(items, LENGTH));
+        for (uint32_t i = 0; i < LENGTH; i++) {
+            assert_int_equal(items[i].key, expected[i].key);
+            assert_int_equal(items[i].index, expected[i].index);
+        }
+    }
+    assert_true(keyed_signed(-1) < keyed_signed(0) && keyed_signed(0) < keyed_signed(1));
+    assert_true(keyed_signed(INT64_MIN) < keyed_signed(INT64_MAX));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slabs_keep_what_they_hold),
+        cmocka_unit_test(test_slabs_are_used_again),
+        cmocka_unit_test(test_slabs_of_any_element),
+        cmocka_unit_test(test_an_arena_used_again_is_zeroed),
+        cmocka_unit_test(test_joined_arenas_are_freed_together),
+        cmocka_unit_test(test_keyed_sort),
+    };
+    return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
