@@ -22,7 +22,8 @@ static bool side_waits(const struct pace_side *side, const struct pace_side *pee
 
 int64_t pace_silence_ns(const struct pace *pace, const struct pkt *pkt)
 {
-    if (!pace->started || pace->reset)
+    int64_t pause_ns = pkt->time.ns - pace->last.ns;
+    if (pause_ns <= SILENCE_MIN_NS || !pace->started || pace->reset)
         return 0;
     const struct pace_side *side = pace->side;
     if (!side_waits(&side[0], &side[1]) && !side_waits(&side[1], &side[0]))
@@ -30,7 +31,6 @@ int64_t pace_silence_ns(const struct pace *pace, const struct pkt *pkt)
     int64_t limit_ns = 2 * (side[0].part_ns + side[1].part_ns);
     if (limit_ns < SILENCE_MIN_NS)
         limit_ns = SILENCE_MIN_NS;
-    int64_t pause_ns = pkt->time.ns - pace->last.ns;
     return pause_ns > limit_ns ? pause_ns : 0;
 }
 

@@ -176,7 +176,10 @@ static bool is_port_reuse(const struct view *view, uint32_t *value)
 /* Ends a pause in which something waited to be acknowledged; see pace.h. */
 static bool is_silence(const struct view *view, uint32_t *value)
 {
-    int64_t silence_us = pace_silence_ns(view->pace, view->pkt) / NS_PER_US;
+    int64_t silence_ns = pace_silence_ns(view->pace, view->pkt);
+    if (silence_ns == 0)
+        return false;
+    int64_t silence_us = silence_ns / NS_PER_US;
     *value = silence_us > UINT32_MAX ? UINT32_MAX : (uint32_t)silence_us;
     return silence_us > 0;
 }
