@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Slabs are cut from extents of reserved address space, which costs nothing until it is touched.
- * Small sizes double, as what lies between them is touched all the same; large ones grow by
+ * Small sizes grow by half, as what lies between them is touched all the same; large ones by
  * sixteen.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
@@ -13,10 +13,13 @@
 
 #define EXTENT_BYTES ((size_t)1 << 30)
 #define EXTENT_LEAST ((size_t)1 << 22)
+#define PAGE_BYTES   ((size_t)4096) /* of most systems; on others nothing is given back */
+#define LARGE_BYTES  ((size_t)1 << 18)
 
 static const size_t SIZES[SLAB_SIZES] = {
-    (size_t)192,         (size_t)384,         (size_t)768,         (size_t)1536,
-    (size_t)3072,        (size_t)6144,        (size_t)12288,       (size_t)24576,
+    (size_t)192,         (size_t)288,         (size_t)432,         (size_t)672,
+    (size_t)1008,        (size_t)1536,        (size_t)2304,        (size_t)3456,
+    (size_t)5184,        (size_t)7776,        (size_t)12288,       (size_t)24576,
     (size_t)24576 << 4,  (size_t)24576 << 8,  (size_t)24576 << 12, (size_t)24576 << 16,
     (size_t)24576 << 20, (size_t)24576 << 22,
 };
@@ -62,8 +65,12 @@ static void *take(struct slabs *slabs, unsigned size)
     return memory;
 }
 
+/* Large pieces find no other taker soon: their pages go back to the system. */
 static void give_back(struct slabs *slabs, void *memory, unsigned size)
 {
+    uintptr_t gap = -(uintptr_t)memory % PAGE_BYTES;
+    if (SIZES[size] >= LARGE_BYTES)
+        madvise((char *)memory + gap, (SIZES[size] - gap) / PAGE_BYTES * PAGE_BYTES, MADV_DONTNEED);
     memcpy(memory, &slabs->unused[size], sizeof(void *));
     slabs->unused[size] = memory;
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLAB_SIZES 14u
+#define SLAB_SIZES 18u
 
 struct slab_extent;
 struct slabs {
