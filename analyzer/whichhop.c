@@ -2,6 +2,7 @@
 /* The public library: an analysis from its opening to its end, the stages in order. */
 #include "whichhop.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -419,6 +420,9 @@ static int join(struct wh_analysis *analysis, struct wh_error *error)
             return WH_ERROR;
     }
     join_settle(&analysis->flows, &analysis->alignment);
+    for (unsigned p = 0; p < analysis->capture_count; p++)
+        track_forget_content(&analysis->captures[p].track);
+    malloc_trim(0);
     return WH_OK;
 }
 

@@ -26,11 +26,18 @@ void track_init(struct track *track)
     *track = (struct track){0};
 }
 
-void track_free(struct track *track)
+void track_forget_content(struct track *track)
 {
     for (uint32_t i = 0; i < track->flow_count; i++) {
         content_free(&track->flows[i].stream[0].content);
         content_free(&track->flows[i].stream[1].content);
+    }
+}
+
+void track_free(struct track *track)
+{
+    track_forget_content(track);
+    for (uint32_t i = 0; i < track->flow_count; i++) {
         if (!track->flows[i].pkt_slab.memory)
             free(track->flows[i].pkts);
         free(track->flows[i].sacks);

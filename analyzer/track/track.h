@@ -184,6 +184,9 @@ void track_flip(struct track_flow *flow);
 /* Moves the origin of one side's stream by `shift`: offsets of that stream grow by it. */
 void track_shift(struct track_flow *flow, unsigned side, int64_t shift);
 
+/* Gives back what only finding a proxy's two connections needs: the streams' content. */
+void track_forget_content(struct track *track);
+
 void track_free(struct track *track);
 
 /* Bytes of sequence space a packet takes: payload, SYN and FIN one each (RFC 9293, 3.4). */
