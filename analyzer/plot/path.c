@@ -138,7 +138,7 @@ static char *delay_words(const struct plot_path_way *way, int64_t uncertainty_ns
     else if (uncertainty_ns >= way->delay_max_ns)
         snprintf(buffer, size, "delay < %s", number_delay(uncertainty_ns).text);
     else
-        snprintf(buffer, size, "median%s %s%s, at most %s", delay, sure ? "" : "< ",
+        snprintf(buffer, size, "median%s %s%s, max %s", delay, sure ? "" : "< ",
                  number_delay(sure ? way->delay_median_ns : uncertainty_ns).text,
                  number_delay(way->delay_max_ns).text);
     return buffer;

@@ -255,8 +255,8 @@ static void test_path(void **state)
     char *svg = draw(write_path, &path, "p.svg");
     static const char *const said[] = {">It was the NAT.</text>",
                                        ">100 packets, 3 lost</text>",
-                                       ">median delay 200 us, at most 300 us</text>",
-                                       ">median delay &lt; 20 us, at most 5.0 ms</text>",
+                                       ">median delay 200 us, max 300 us</text>",
+                                       ">median delay &lt; 20 us, max 5.0 ms</text>",
                                        ">stalled 1.500 s</text>",
                                        ">loss (90 % sure)</text>",
                                        ">NAT</text>",
