@@ -2,18 +2,54 @@
 /* A flow's delay on each segment; beyond the outermost points, how long an answer takes. */
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "pictures.h"
 #include "report/parts.h"
 
+/* Of delays that would lie on each other in the picture only one is kept: of the same sixteenth of
+ * an octave, at about the same time. */
+#define COLUMNS 2048
+#define CELLS   1024
+
 struct delays {
     struct plot_delay *items;
     uint32_t count, capacity;
+    int64_t column_ns;
+    struct {
+        int64_t until_ns; /* of the column of the last delay */
+        uint64_t seen[CELLS / 64];
+    } side[2];
 };
+
+static unsigned cell_of(int64_t delay_ns)
+{
+    if (delay_ns < 16)
+        return 0;
+    unsigned octave = 63u - (unsigned)__builtin_clzll((unsigned long long)delay_ns);
+    return octave * 16 + (unsigned)(delay_ns >> (octave - 4) & 15);
+}
+
+/* Also notes that it was seen. */
+static bool is_seen(struct delays *delays, int64_t time_ns, int64_t delay_ns, unsigned side)
+{
+    unsigned cell = cell_of(delay_ns);
+    uint64_t *seen = &delays->side[side].seen[cell / 64], bit = UINT64_C(1) << cell % 64;
+    if (time_ns >= delays->side[side].until_ns ||
+        time_ns < delays->side[side].until_ns - delays->column_ns) {
+        memset(delays->side[side].seen, 0, sizeof delays->side[side].seen);
+        delays->side[side].until_ns = time_ns + delays->column_ns;
+    }
+    bool before = *seen & bit;
+    *seen |= bit;
+    return before;
+}
 
 static bool add_delay(struct delays *delays, int64_t time_ns, int64_t delay_ns, unsigned side)
 {
+    if (is_seen(delays, time_ns, delay_ns, side))
+        return true;
     struct plot_delay *delay = ARRAY_PUSH(delays->items, delays->count, delays->capacity);
     if (delay)
         *delay = (struct plot_delay){time_ns, delay_ns, side ? WH_TO_CLIENT : WH_TO_SERVER};
@@ -144,6 +180,8 @@ int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
     plot.frame.title = arena_printf(&pictures->arena, "Delay of each segment (%s, flow %u)",
                                     flow->shown->protocol, flow->shown->id);
     bool ok = delays && segments && name && plot.frame.title;
+    for (uint32_t s = 0; ok && s < result->segment_count; s++)
+        delays[s].column_ns = (flow->frame.end_ns - flow->frame.start_ns) / COLUMNS + 1;
     for (unsigned side = 0; ok && side < 2; side++)
         ok = add_hops(analysis, &flow->followed.trail[side], side, delays);
     ok = ok && (!tcp || add_ends(analysis, flow->flow, reach, delays));

@@ -223,9 +223,9 @@ int picture_packets(struct pictures *pictures, const struct picture_flow *flow,
         picture_write *write;
         bool tcp_only;
     } kinds[] = {
-        {"sequence", "Bytes", write_sequence, false},
         {"throughput", "Throughput", write_throughput, false},
         {"window", "Bytes in flight", write_window, true},
+        {"sequence", "Bytes", write_sequence, false}, /* last: it needs not all samples */
     };
     const struct trail *trail = &flow->followed.trail[flow->side];
     struct plot_point *points = arena_alloc(&pictures->arena, trail->hop_count + 1, sizeof *points);
@@ -238,6 +238,9 @@ int picture_packets(struct pictures *pictures, const struct picture_flow *flow,
     for (size_t i = 0; !status && i < sizeof kinds / sizeof *kinds; i++) {
         if (kinds[i].tcp_only && flow->flow->protocol != IPPROTO_TCP)
             continue;
+        for (unsigned k = 0; kinds[i].write == write_sequence && k < trail->hop_count; k++)
+            points[k].sample_count = plot_thin(samples[k].items, samples[k].count,
+                                               flow->frame.start_ns, flow->frame.end_ns);
         sequence.frame.title = arena_printf(&pictures->arena, "%s %s", kinds[i].title, direction);
         const char *name =
             arena_printf(&pictures->arena, "flow-%u-%s", flow->shown->id, kinds[i].name);

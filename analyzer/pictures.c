@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which pictures are drawn: the path, a strip for each flow, and the worst flows packet by packet.
+/*
+ * Which pictures are drawn: the path, a strip for each flow, and the worst flows packet by packet.
+ * Their files are staged one after the other, so that the report lists them in one order; then they
+ * are drawn on all processors.
  */
 #include "pictures.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/error.h"
+#include "base/parallel.h"
 
 #define FLOWS_DRAWN 3u
 
@@ -18,14 +23,13 @@
 int picture_put(struct pictures *pictures, const char *name, picture_write *write, const void *data,
                 struct wh_error *error)
 {
-    struct plot_files files = {NULL, NULL, pictures->letters};
-    const char *svg = arena_printf(&pictures->arena, "plots/%s.svg", name);
-    const char *png = arena_printf(&pictures->arena, "plots/%s.png", name);
-    if (!svg || !png)
-        return error_memory(error, "the plots");
-    files.svg = report_folder_stage(pictures->folder, svg, error);
-    files.png = files.svg ? report_folder_stage(pictures->folder, png, error) : NULL;
-    return files.png ? write(data, &files, error) : WH_ERROR;
+    for (unsigned i = 0; i < pictures->staged_count; i++) {
+        const struct staged_picture *staged = &pictures->staged[i];
+        const struct plot_files files = {staged->svg, staged->png, pictures->letters};
+        if (strcmp(staged->name, name) == 0)
+            return write(data, &files, error);
+    }
+    return error_set(error, name, 0, 0, "no place was made for the plot");
 }
 
 const char *picture_segment(struct pictures *pictures, uint32_t segment, uint32_t span)
@@ -178,35 +182,115 @@ static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, str
     return status;
 }
 
-/* What stalled; where nothing did, or the user asked for certain flows, the largest. */
-static int draw_flows(struct pictures *pictures, struct wh_error *error)
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+/* The first task draws the path and the strips, each other one a flow. */
+struct task {
+    struct pictures pictures;
+    const struct wh_flow *shown; /* NULL: the first */
+    int status;
+    struct wh_error error;
+};
+
+struct tasks {
+    struct task tasks[1 + FLOWS_DRAWN];
+    uint32_t count;
+    struct plot_letters *letters[1 + FLOWS_DRAWN]; /* by thread */
+};
+
+static int stage(struct pictures *pictures, struct report_folder *folder, const char *name,
+                 struct wh_error *error)
 {
-    const struct wh_result *result = &pictures->analysis->result;
+    struct staged_picture *staged = &pictures->staged[pictures->staged_count];
+    const char *svg = arena_printf(&pictures->arena, "plots/%s.svg", name);
+    const char *png = arena_printf(&pictures->arena, "plots/%s.png", name);
+    if (!svg || !png)
+        return error_memory(error, "the plots");
+    staged->name = name;
+    staged->svg = report_folder_stage(folder, svg, error);
+    staged->png = staged->svg ? report_folder_stage(folder, png, error) : NULL;
+    pictures->staged_count += staged->png != NULL;
+    return staged->png ? WH_OK : WH_ERROR;
+}
+
+static int stage_flow(struct task *task, struct report_folder *folder, struct wh_error *error)
+{
+    static const char *const kinds[] = {"sequence", "throughput", "window", "delay"};
+    struct pictures *pictures = &task->pictures;
+    bool tcp = strcmp(task->shown->protocol, "tcp") == 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!tcp && strcmp(kinds[i], "window") == 0)
+            continue;
+        const char *name = arena_printf(&pictures->arena, "flow-%u-%s", task->shown->id, kinds[i]);
+        if (!name)
+            return error_memory(error, "the plots");
+        if (stage(pictures, folder, name, error))
+            return WH_ERROR;
+    }
+    return WH_OK;
+}
+
+/* What stalled; where nothing did, or the user asked for certain flows, the largest. */
+static int make_tasks(struct tasks *all, const struct wh_analysis *analysis,
+                      struct report_folder *folder, struct wh_error *error)
+{
     const struct wh_flow *chosen[FLOWS_DRAWN];
-    bool asked = pictures->analysis->options.flow != NULL;
-    int status = WH_OK;
+    bool asked = analysis->options.flow != NULL;
+    struct task *first = &all->tasks[all->count++];
+    first->pictures.analysis = analysis;
+    int status = stage(&first->pictures, folder, "path", error);
+    if (!status)
+        status = stage(&first->pictures, folder, "flows", error);
     for (unsigned i = 0; !status && i < FLOWS_DRAWN; i++) {
-        chosen[i] = worst_flow(result, chosen, i);
+        chosen[i] = worst_flow(&analysis->result, chosen, i);
         if (!chosen[i] || (i && !asked && !chosen[i]->stall_count))
             break;
-        status = draw_flow(pictures, chosen[i], error);
+        struct task *task = &all->tasks[all->count++];
+        task->pictures.analysis = analysis;
+        task->shown = chosen[i];
+        status = stage_flow(task, folder, error);
     }
     return status;
 }
 
+static void draw_task(void *context, unsigned worker, uint32_t index)
+{
+    struct tasks *all = context;
+    struct task *task = &all->tasks[all->count - 1 - index]; /* the first is the shortest */
+    struct pictures *pictures = &task->pictures;
+    if (!all->letters[worker])
+        all->letters[worker] = plot_letters_make(&task->error);
+    pictures->letters = all->letters[worker];
+    task->status = pictures->letters ? WH_OK : WH_ERROR;
+    if (task->status)
+        return;
+    if (task->shown) {
+        task->status = draw_flow(pictures, task->shown, &task->error);
+        return;
+    }
+    const char *label = time_label(pictures, "");
+    task->status =
+        label ? picture_path(pictures, &task->error) : error_memory(&task->error, "the plots");
+    if (!task->status)
+        task->status = picture_flows(pictures, label, &task->error);
+}
+
 int pictures_draw(void *context, struct report_folder *folder, struct wh_error *error)
 {
-    struct pictures pictures = {.analysis = context, .folder = folder};
-    pictures.letters = plot_letters_make(error);
-    if (!pictures.letters)
-        return WH_ERROR;
-    const char *label = time_label(&pictures, "");
-    int status = label ? picture_path(&pictures, error) : error_memory(error, "the plots");
+    const struct wh_analysis *analysis = context;
+    struct tasks all = {.count = 0};
+    int status = make_tasks(&all, analysis, folder, error);
+    unsigned threads = parallel_threads(analysis->options.threads);
     if (!status)
-        status = picture_flows(&pictures, label, error);
-    if (!status)
-        status = draw_flows(&pictures, error);
-    plot_letters_free(pictures.letters);
-    arena_free(&pictures.arena);
+        parallel_run(threads < all.count ? threads : all.count, all.count, draw_task, &all);
+    for (uint32_t i = 0; i < all.count; i++) {
+        if (!status && all.tasks[i].status) {
+            status = WH_ERROR;
+            if (error)
+                *error = all.tasks[i].error;
+        }
+        arena_free(&all.tasks[i].pictures.arena);
+        plot_letters_free(all.letters[i]);
+    }
     return status;
 }

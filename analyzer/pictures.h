@@ -7,11 +7,17 @@
 #include "plot/plot.h"
 #include "report/report.h"
 
+#define PICTURES_STAGED 4u
+
+/* The pictures of one task. Tasks are shared out among threads. */
 struct pictures {
     const struct wh_analysis *analysis;
-    struct report_folder *folder;
-    struct plot_letters *letters;
+    struct plot_letters *letters; /* the thread's */
     struct arena arena; /* of strings and small arrays; everything else is freed by its picture */
+    struct staged_picture {
+        const char *name, *svg, *png;
+    } staged[PICTURES_STAGED];
+    unsigned staged_count;
 };
 
 /* A flow that is drawn, followed anew. */
@@ -23,7 +29,7 @@ struct picture_flow {
     unsigned side;           /* the sender of the direction that is drawn */
 };
 
-/* Stages plots/NAME.svg and plots/NAME.png and writes both. */
+/* Writes both files of a picture that was staged by that name. */
 typedef int picture_write(const void *data, const struct plot_files *files, struct wh_error *error);
 int picture_put(struct pictures *pictures, const char *name, picture_write *write, const void *data,
                 struct wh_error *error);

@@ -151,6 +151,11 @@ struct plot_files {
     struct plot_letters *letters;
 };
 
+/* Takes out of samples, which are by time, those that change nothing in a sequence plot from
+ * `start_ns` to `end_ns`: bytes that go on where those just before them ended, levels between two
+ * others. Returns how many are left; each kind's are still by time. */
+uint32_t plot_thin(struct plot_sample *samples, uint32_t count, int64_t start_ns, int64_t end_ns);
+
 /* Each writes one picture. A file is below 1 MB whatever the flow's size: samples that fall on the
  * same spot are merged, extremes and silences are kept, and no line is drawn across missing data.
  * They fail when a file cannot be written; it is not left then. */

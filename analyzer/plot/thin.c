@@ -326,3 +326,64 @@ bool thin_extent(const struct axis *time, const struct plot_point *point, unsign
     }
     return found;
 }
+
+/* ---- beforehand ------------------------------------------------------------------------------ */
+
+/* What was kept last of a kind, in the same column of the picture. */
+struct kept {
+    struct plot_sample *last, *before; /* NULL: none in this column */
+    int64_t until_ns;                  /* the column's end */
+};
+
+static bool is_level(const struct plot_sample *sample)
+{
+    return sample->kind == PLOT_ACK || sample->kind == PLOT_WINDOW;
+}
+
+static bool lies_between(int64_t low, int64_t middle, int64_t high)
+{
+    return low <= high ? low <= middle && middle <= high : high <= middle && middle <= low;
+}
+
+/* Does a sample need no place of its own, because it was added to the last one of its kind? */
+static bool merge(const struct kept *kept, const struct plot_sample *sample)
+{
+    struct plot_sample *last = kept->last;
+    if (!last)
+        return false;
+    if (is_level(sample)) {
+        if (!kept->before || !lies_between(kept->before->offset, last->offset, sample->offset))
+            return false;
+        *last = *sample;
+        return true;
+    }
+    if (range_end(last) != sample->offset || last->length > UINT32_MAX - sample->length)
+        return false;
+    last->length += sample->length;
+    return true;
+}
+
+uint32_t plot_thin(struct plot_sample *samples, uint32_t count, int64_t start_ns, int64_t end_ns)
+{
+    const struct axis time = {start_ns, end_ns > start_ns ? end_ns : start_ns + 1, 0, 1};
+    int64_t column_ns = (int64_t)(((uint64_t)time.to - (uint64_t)time.from) / THIN_COLUMNS_MAX);
+    struct kept kept[PLOT_KINDS] = {{NULL, NULL, INT64_MIN}};
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct plot_sample sample = samples[i];
+        if (sample.kind >= PLOT_KINDS)
+            continue;
+        struct kept *same = &kept[sample.kind];
+        if (sample.time_ns >= same->until_ns) {
+            same->last = same->before = NULL;
+            same->until_ns =
+                sample.time_ns > INT64_MAX - column_ns ? INT64_MAX : sample.time_ns + column_ns;
+        }
+        if (merge(same, &sample))
+            continue;
+        same->before = same->last;
+        same->last = &samples[left++];
+        *same->last = sample;
+    }
+    return left;
+}

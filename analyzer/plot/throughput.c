@@ -60,18 +60,20 @@ static void count_bytes(struct rates *rates, uint32_t index)
     const struct steps *steps = &rates->steps;
     uint64_t *all = rates->all + (size_t)index * steps->count;
     uint64_t *again = rates->again + (size_t)index * steps->count;
+    uint64_t step = 0;
     for (uint32_t i = 0; i < point->sample_count; i++) {
         const struct plot_sample *sample = &point->samples[i];
         if (!is_data(sample) || sample->time_ns < steps->from_ns || sample->time_ns > steps->to_ns)
             continue;
         uint64_t since = (uint64_t)sample->time_ns - (uint64_t)steps->from_ns;
-        uint64_t step = since / (uint64_t)steps->step_ns;
+        if (since - step * (uint64_t)steps->step_ns >= (uint64_t)steps->step_ns)
+            step = since / (uint64_t)steps->step_ns; /* else that of the sample before */
         all[step] += sample->length;
         if (sample->kind == PLOT_RESENT)
             again[step] += sample->length;
     }
-    for (uint32_t step = 0; step < steps->count; step++) {
-        double bits = bits_of(steps, step, all[step]);
+    for (uint32_t i = 0; i < steps->count; i++) {
+        double bits = bits_of(steps, i, all[i]);
         if (bits > (double)rates->most_bits)
             rates->most_bits = bits < 9e18 ? (int64_t)bits : INT64_MAX;
     }

@@ -223,6 +223,44 @@ static void check_apart(const struct label *labels, uint32_t count, double left,
     }
 }
 
+/* Before it is drawn: no byte and no extreme is left out, and little is left of a long flow. */
+static void test_thinned_beforehand(void **state)
+{
+    (void)state;
+    enum { COUNT = 100000 };
+    struct plot_sample *list = calloc(COUNT, sizeof *list);
+    assert_non_null(list);
+    uint64_t bytes = 0, left_bytes = 0;
+    int64_t most = 0, left_most = 0;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        bool data = i % 2 == 0;
+        int64_t level = i == 7777 ? 1 << 30 : INT64_C(500) * i;
+        uint32_t offset = i < COUNT / 2 ? i / 2 : i / 2 + 10; /* a hole in the middle */
+        list[i] = data ? (struct plot_sample){i * 1000, INT64_C(1000) * offset, 1000, PLOT_DATA}
+                       : (struct plot_sample){i * 1000, level, 0, PLOT_WINDOW};
+        bytes += list[i].length;
+        most = !data && level > most ? level : most;
+    }
+    uint32_t left = plot_thin(list, COUNT, 0, INT64_C(1000) * COUNT);
+    assert_true(left < 4 * THIN_COLUMNS_MAX);
+    int64_t end = 0;
+    unsigned holes = 0;
+    for (uint32_t i = 0; i < left; i++) {
+        left_bytes += list[i].length;
+        if (list[i].kind == PLOT_WINDOW && list[i].offset > left_most)
+            left_most = list[i].offset;
+        if (list[i].kind != PLOT_DATA)
+            continue;
+        holes += list[i].offset != end;
+        end = list[i].offset + list[i].length;
+    }
+    assert_int_equal(left_bytes, bytes);
+    assert_int_equal(left_most, most);
+    assert_int_equal(holes, 1);
+    assert_int_equal(plot_thin(list, 0, 0, 0), 0);
+    free(list);
+}
+
 static void test_labels_stay_apart(void **state)
 {
     (void)state;
@@ -462,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_every_cell_is_kept),
         cmocka_unit_test(test_samples_on_one_spot_are_merged),
         cmocka_unit_test(test_levels_keep_peaks),
+        cmocka_unit_test(test_thinned_beforehand),
         cmocka_unit_test(test_labels_stay_apart),
         cmocka_unit_test(test_few_labels_are_whole),
         cmocka_unit_test(test_text),
