@@ -165,6 +165,14 @@ static int write_delays(const void *data, const struct plot_files *files, struct
     return plot_write_delays(data, files, error);
 }
 
+static bool add_gaps(struct pictures *pictures, uint32_t place, unsigned side,
+                     struct plot_delay_segment *segment)
+{
+    const struct wh_point *point = &pictures->analysis->result.points[place];
+    segment->gaps[side] = picture_gaps(pictures, point, &segment->gap_count[side]);
+    return segment->gaps[side] != NULL;
+}
+
 int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
                    struct wh_error *error)
 {
@@ -196,6 +204,9 @@ int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
             .uncertainty_ns = facts_uncertainty(result, s),
             .round_trip = outer,
         };
+        for (unsigned side = 0; ok && side < 2; side++)
+            if (s + side > 0 && s + side <= result->point_count)
+                ok = add_gaps(pictures, s + side - 1, side, &segments[plot.segment_count - 1]);
     }
     int status = ok ? picture_put(pictures, name, write_delays, &plot, error)
                     : error_memory(error, "the plots");

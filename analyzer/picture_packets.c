@@ -6,9 +6,6 @@
 #include "base/error.h"
 #include "pictures.h"
 
-/* Captures are not begun and ended at one instant. */
-#define COVERAGE_SLACK_NS (500 * NS_PER_MS)
-
 struct samples {
     struct plot_sample *items;
     uint32_t count, capacity;
@@ -131,30 +128,6 @@ static bool sample_all_datagrams(const struct wh_analysis *analysis, const struc
 
 /* ---- points ---------------------------------------------------------------------------------- */
 
-/* When nothing was captured at a point: before its first packet, after its last, and its gaps. */
-static const struct plot_span *find_gaps(struct pictures *pictures, const struct wh_point *point,
-                                         uint32_t *count)
-{
-    const struct wh_result *result = &pictures->analysis->result;
-    struct plot_span *gaps =
-        arena_alloc(&pictures->arena, (size_t)point->capture_gap_count + 2, sizeof *gaps);
-    *count = 0;
-    if (!gaps)
-        return NULL;
-    if (point->first_ns == WH_NONE) {
-        gaps[(*count)++] = (struct plot_span){0, result->duration_ns};
-        return gaps;
-    }
-    if (point->first_ns > COVERAGE_SLACK_NS)
-        gaps[(*count)++] = (struct plot_span){0, point->first_ns};
-    for (uint32_t i = 0; i < point->capture_gap_count; i++)
-        gaps[(*count)++] =
-            (struct plot_span){point->capture_gaps[i].from_ns, point->capture_gaps[i].to_ns};
-    if (point->last_ns < result->duration_ns - COVERAGE_SLACK_NS)
-        gaps[(*count)++] = (struct plot_span){point->last_ns, result->duration_ns};
-    return gaps;
-}
-
 static bool make_points(struct pictures *pictures, const struct picture_flow *flow,
                         struct samples *samples, struct plot_point *points)
 {
@@ -170,7 +143,7 @@ static bool make_points(struct pictures *pictures, const struct picture_flow *fl
     for (unsigned k = 0; k < trail->hop_count; k++) {
         const struct wh_point *point = &analysis->result.points[trail->hops[k].place];
         points[k] = (struct plot_point){point->name, samples[k].items, samples[k].count, NULL, 0};
-        points[k].gaps = find_gaps(pictures, point, &points[k].gap_count);
+        points[k].gaps = picture_gaps(pictures, point, &points[k].gap_count);
         if (!points[k].gaps)
             return false;
     }

@@ -15,6 +15,9 @@
 
 #define FLOWS_DRAWN 3u
 
+/* Captures are not begun and ended at one instant. */
+#define COVERAGE_SLACK_NS (500 * NS_PER_MS)
+
 /* A flow that lives for less than this part of all time gets a time axis of its own. */
 #define OWN_AXIS_PART 4
 
@@ -39,6 +42,29 @@ const char *picture_segment(struct pictures *pictures, uint32_t segment, uint32_
     return arena_printf(&pictures->arena, "%s..%s",
                         segment ? result->points[segment - 1].name : "servers",
                         end <= result->point_count ? result->points[end - 1].name : "clients");
+}
+
+const struct plot_span *picture_gaps(struct pictures *pictures, const struct wh_point *point,
+                                     uint32_t *count)
+{
+    const struct wh_result *result = &pictures->analysis->result;
+    struct plot_span *gaps =
+        arena_alloc(&pictures->arena, (size_t)point->capture_gap_count + 2, sizeof *gaps);
+    *count = 0;
+    if (!gaps)
+        return NULL;
+    if (point->first_ns == WH_NONE) {
+        gaps[(*count)++] = (struct plot_span){0, result->duration_ns};
+        return gaps;
+    }
+    if (point->first_ns > COVERAGE_SLACK_NS)
+        gaps[(*count)++] = (struct plot_span){0, point->first_ns};
+    for (uint32_t i = 0; i < point->capture_gap_count; i++)
+        gaps[(*count)++] =
+            (struct plot_span){point->capture_gaps[i].from_ns, point->capture_gaps[i].to_ns};
+    if (point->last_ns < result->duration_ns - COVERAGE_SLACK_NS)
+        gaps[(*count)++] = (struct plot_span){point->last_ns, result->duration_ns};
+    return gaps;
 }
 
 static int64_t stalled_ns(const struct wh_result *result, const struct wh_flow *flow)
@@ -114,11 +140,16 @@ static struct plot_stall *label_stalls(struct pictures *pictures, const struct w
     for (uint32_t i = 0; stalls && i < flow->stall_count; i++) {
         const struct wh_stall *stall = &result->stalls[flow->stalls[i] - 1];
         const char *where = picture_segment(pictures, stall->segment, stall->segment_span);
+        const char *why = stall->caused_by
+                              ? arena_printf(&pictures->arena, " (because of %u)", stall->caused_by)
+                              : "";
+        if (!where || !why)
+            return NULL;
         stalls[i] = (struct plot_stall){stall->start_ns, stall->end_ns,
-                                        arena_printf(&pictures->arena, "%u: %s, %s", stall->id,
-                                                     wh_cause_word(stall->cause), where),
+                                        arena_printf(&pictures->arena, "%u: %s, %s%s", stall->id,
+                                                     wh_cause_word(stall->cause), where, why),
                                         stall->cause};
-        if (!where || !stalls[i].label)
+        if (!stalls[i].label)
             return NULL;
     }
     return stalls;

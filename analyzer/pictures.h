@@ -44,6 +44,11 @@ static inline int64_t picture_time(const struct wh_analysis *analysis,
     return clock_to_path(clock, at).ns - analysis->epoch.ns;
 }
 
+/* When nothing was captured at a point: before its first packet, after its last, and its gaps. NULL
+ * when memory is out. */
+const struct plot_span *picture_gaps(struct pictures *pictures, const struct wh_point *point,
+                                     uint32_t *count);
+
 /* Of two flows, the one more worth looking at: -1 the first, 1 the second. */
 int picture_compare_flows(const struct wh_result *result, const struct wh_flow *a,
                           const struct wh_flow *b);

@@ -129,9 +129,11 @@ static void write_heading(const struct chart *chart, uint32_t index)
     char note[128] = "";
     if (segment->round_trip && !segment->sample_count)
         snprintf(note, sizeof note,
-                 "to the end and back: no data was seen here with its acknowledgement");
+                 "to the connection's end and back: no data was seen here with its "
+                 "acknowledgement");
     else if (segment->round_trip)
-        snprintf(note, sizeof note, "to the end and back: from data to its acknowledgement");
+        snprintf(note, sizeof note,
+                 "to the connection's end and back: from data to its acknowledgement");
     else if (segment->uncertainty_ns == WH_NONE)
         snprintf(note, sizeof note, "not known: no packet ties the two clocks");
     else if (!segment->sample_count)
@@ -155,9 +157,18 @@ static void draw_unsure(const struct chart *chart, uint32_t index)
         canvas_box(chart->frame.canvas, UNSURE_COLOUR, FRAME_LEFT, panel->bottom, FRAME_RIGHT, y);
 }
 
+static bool has_gaps(const struct chart *chart, const struct plot_delay_segment *segment)
+{
+    return frame_has_gaps(&chart->frame, segment->gaps[0], segment->gap_count[0]) ||
+           frame_has_gaps(&chart->frame, segment->gaps[1], segment->gap_count[1]);
+}
+
 static void list_legend(struct chart *chart)
 {
-    bool unsure = false;
+    bool unsure = false, gaps = false;
+    chart->frame.what = &chart->delays->frame;
+    for (uint32_t i = 0; i < chart->count; i++)
+        gaps = gaps || has_gaps(chart, &chart->delays->segments[i]);
     for (uint32_t i = 0; i < chart->count; i++)
         unsure = unsure || (!chart->delays->segments[i].round_trip &&
                             chart->delays->segments[i].uncertainty_ns > 0);
@@ -167,6 +178,8 @@ static void list_legend(struct chart *chart)
                "toward the servers");
     if (unsure)
         legend_add(&chart->frame.legend, SWATCH_BOX, UNSURE_COLOUR, 0, "below the clocks' error");
+    if (gaps)
+        legend_add(&chart->frame.legend, SWATCH_HATCH, 0, 0, "nothing captured");
 }
 
 static int draw_delays(const void *data, struct canvas *canvas, double cell, struct wh_error *error)
@@ -182,7 +195,11 @@ static int draw_delays(const void *data, struct canvas *canvas, double cell, str
     frame_split(&chart.frame, chart.count, chart.panels);
     status = frame_draw(&chart.frame, chart.panels, chart.count, error);
     for (uint32_t i = 0; !status && i < chart.count; i++) {
+        const struct plot_delay_segment *segment = &chart.delays->segments[i];
         draw_unsure(&chart, i);
+        for (unsigned side = 0; side < 2; side++)
+            frame_gaps(&chart.frame, &chart.panels[i], segment->gaps[side],
+                       segment->gap_count[side]);
         draw_decades(&chart, &chart.panels[i]);
         write_heading(&chart, i);
         status = draw_way(&chart, i, WH_TO_CLIENT, error);

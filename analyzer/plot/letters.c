@@ -26,7 +26,7 @@
 #define STAMPS      4096u /* a power of two; so many are never needed */
 #define SCRATCH_PX  96u   /* room for the largest letter, which begins in its middle */
 #define PARTS       4u    /* of a pixel, in which letters are placed */
-#define BOLD        1.35
+#define BOLD        1.55
 
 static bool is_drawable(unsigned code)
 {
@@ -52,8 +52,9 @@ static void draw_sheet(plPlotter *plotter, bool bold, struct letter *letters)
 {
     pl_fspace_r(plotter, 0, 0, SHEET, SHEET);
     for (unsigned pass = 0; pass < 2; pass++) {
+        /* The vector font's bold strokes are doubled, and would be blots at this size. */
         static const char *const fonts[2][2] = {{"Helvetica", "Helvetica-Bold"},
-                                                {"HersheySans", "HersheySans-Bold"}};
+                                                {"HersheySans", "HersheySans"}};
         pl_fontname_r(plotter, fonts[pass][bold]);
         pl_ffontsize_r(plotter, SIZE);
         for (unsigned code = 0; code < LETTERS; code++) {

@@ -74,8 +74,10 @@ struct plot_delay_segment {
     const char *name;
     const struct plot_delay *samples; /* in any order */
     uint32_t sample_count;
-    int64_t uncertainty_ns; /* of the delays; WH_NONE: no packet ties the two clocks */
-    bool round_trip;        /* an outer segment: to an end of the path and back */
+    int64_t uncertainty_ns;          /* of the delays; WH_NONE: no packet ties the two clocks */
+    bool round_trip;                 /* an outer segment: to the connection's end and back */
+    const struct plot_span *gaps[2]; /* by time: nothing captured at one of its points */
+    uint32_t gap_count[2];
 };
 
 struct plot_delays {
