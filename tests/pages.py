@@ -24,7 +24,7 @@ LONGEST = 60000  # characters of report.md
 LARGEST = 1000000  # bytes of a picture
 SVG = "{http://www.w3.org/2000/svg}"
 FOLDS = re.compile(r"</?(details|summary)>")
-PLAIN_HTML = ("<code>", "</code>", "<!-- -->")  # of names with backticks, and between two lists
+PLAIN_HTML = ("<code>", "</code>", "<!-- -->", "<br>")  # names with backticks, between lists, in cells
 NASTY = ["a|b`c<script>[x](y)", "*z*\n# head\n|q|\n|-|", "```\n~~~ &lt;!--<details>-->"]
 
 

@@ -366,7 +366,8 @@ static bool merge(const struct kept *kept, const struct plot_sample *sample)
 uint32_t plot_thin(struct plot_sample *samples, uint32_t count, int64_t start_ns, int64_t end_ns)
 {
     const struct axis time = {start_ns, end_ns > start_ns ? end_ns : start_ns + 1, 0, 1};
-    int64_t column_ns = (int64_t)(((uint64_t)time.to - (uint64_t)time.from) / THIN_COLUMNS_MAX);
+    uint64_t columns = THIN_COLUMNS_MAX * UINT64_C(4); /* a fraction of a pixel */
+    int64_t column_ns = (int64_t)(((uint64_t)time.to - (uint64_t)time.from) / columns);
     struct kept kept[PLOT_KINDS] = {{NULL, NULL, INT64_MIN}};
     uint32_t left = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -173,10 +173,10 @@ static void test_delays(void **state)
                                       {NS_PER_S, -5, WH_TO_SERVER}};
     const struct plot_delay extreme[] = {{INT64_MIN, INT64_MIN, 0}, {INT64_MAX, INT64_MAX, 200}};
     const struct plot_delay_segment segments[] = {
-        {"servers..eth0", NULL, 0, WH_NONE, true},
-        {"eth0..xenbrE", some, 3, 12 * NS_PER_US, false},
-        {"xenbrE..xenbrD", NULL, 0, WH_NONE, false},
-        {"xenbrD..clients", extreme, 2, WH_NONE, true},
+        {.name = "servers..eth0", .uncertainty_ns = WH_NONE, .round_trip = true},
+        {"eth0..xenbrE", some, 3, 12 * NS_PER_US, false, {NULL, &gap}, {0, 1}},
+        {.name = "xenbrE..xenbrD", .uncertainty_ns = WH_NONE},
+        {"xenbrD..clients", extreme, 2, WH_NONE, true, {NULL, NULL}, {0, 0}},
     };
     const struct plot_delays delays = {sequence.frame, segments, 4},
                              none = {sequence.frame, NULL, 0};
@@ -185,6 +185,7 @@ static void test_delays(void **state)
     assert_says(svg, ">not known: no packet ties the two clocks</text>");
     assert_says(svg, ">below the clocks&apos; error</text>");
     assert_says(svg, "no data was seen here with its acknowledgement");
+    assert_says(svg, ">nothing captured</text>");
     free(svg);
     draw_png(write_delays, &delays);
     draw_png(write_delays, &none);
