@@ -156,7 +156,8 @@ static bool recovered_at_once(const struct stall_case *item)
 }
 
 /* By its timestamp, when was what ended the case made? The bytes had come by then, and the rest of
- * the time passed on the way back: two waits, and a stall only if one of them is too long. */
+ * the time passed on the way back: two waits, and a stall only if one of them is too long. If an
+ * acknowledgement began it, the wait began when that was made. */
 static bool answered_in_time(const struct stall_case *item, int64_t threshold)
 {
     const struct timeline *answers = item->other;
@@ -164,9 +165,13 @@ static bool answered_in_time(const struct stall_case *item, int64_t threshold)
     if (item->resume_pkt == COPY_NONE || item->timeline->by_arrival || !answers->sender ||
         answers->sender->view != hop->view)
         return false;
-    const struct pkt *answer = &hop->view->pkts[item->resume_pkt];
-    int64_t age_ns = timeline_age(answers, answer, item->end_ns);
-    return age_ns > 0 && age_ns <= threshold && case_duration(item) - age_ns <= threshold;
+    const struct pkt *pkts = hop->view->pkts;
+    int64_t age_ns = timeline_age(answers, &pkts[item->resume_pkt], item->end_ns);
+    int64_t before_ns = 0;
+    if (item->start_ns == item->progress_ns && item->progress_pkt != COPY_NONE)
+        before_ns = timeline_age(answers, &pkts[item->progress_pkt], item->progress_ns);
+    return age_ns > 0 && age_ns <= threshold &&
+           case_duration(item) - age_ns + before_ns <= threshold;
 }
 
 /* A sender that waits sends again, after a second at the latest (RFC 6298, 2). One that does not
@@ -229,7 +234,8 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
     int64_t until_ns = item->sent_ns < item->end_ns ? item->sent_ns : item->end_ns;
     item->start_ns = later(later(other_progress(item, until_ns), from_ns), item->watched_ns);
     bool mostly_silent = until_ns - item->start_ns > case_duration(item) / 2;
-    if (!mostly_silent || case_duration(item) <= threshold_ns(inquiry, timeline, item->start_ns))
+    int64_t threshold = threshold_ns(inquiry, timeline, item->start_ns);
+    if (!mostly_silent || case_duration(item) <= threshold || answered_in_time(item, threshold))
         return WH_OK;
     return judge(inquiry, item, rules_silent, sizeof rules_silent / sizeof *rules_silent, error);
 }

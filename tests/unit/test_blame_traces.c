@@ -77,6 +77,43 @@ static void test_two_short_waits(void **state)
     }
 }
 
+/* One acknowledgement is 100 ms late, and the next one, made 180 ms after it, 160; or that one is
+ * in time, and was made 300 ms after: as the receiver sees it, only the latter is a stall. */
+static void test_waits_as_the_receiver_sees_them(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct blame_bench *bench = *state;
+        begin(bench, 30);
+        DATA(0, 0, 2 * MSS);
+        REPLY(10, 2 * MSS, .held_in = 1, .held_ns = 100 * MS);
+        DATA(100, 2 * MSS, MSS, .held_in = 4, .held_ns = (turn ? 190 : 80) * MS);
+        REPLY(turn ? 310 : 190, 3 * MSS, .held_in = 1, .held_ns = turn ? 20 * MS : 160 * MS);
+        go_on(bench, 420, 3 * MSS, 20);
+        blame(bench);
+        assert_int_equal(bench->findings.count, turn);
+        blame_tear_down(state);
+        assert_int_equal(blame_set_up(state), 0);
+    }
+}
+
+/* The same where the data was late before the first capture, so that nothing seemed outstanding. */
+static void test_late_before_the_first_point(void **state)
+{
+    for (int64_t late_ms = 100; late_ms <= 210; late_ms += 110) {
+        struct blame_bench *bench = *state;
+        begin(bench, 30);
+        DATA(0, 0, MSS);
+        REPLY(11, MSS);
+        DATA(20, MSS, MSS, .held_in = 1, .held_ns = (late_ms + 50) * MS);
+        REPLY(80 + late_ms, 2 * MSS, .held_in = 1, .held_ns = 100 * MS);
+        go_on(bench, 500, 2 * MSS, 20);
+        blame(bench);
+        assert_int_equal(bench->findings.count, late_ms == 210);
+        blame_tear_down(state);
+        assert_int_equal(blame_set_up(state), 0);
+    }
+}
+
 /* Without timestamps: what the server had sent, and sent again, comes all at once. */
 static void test_held_before_the_first_point(void **state)
 {
@@ -160,6 +197,8 @@ int main(void)
         BLAME_TEST(test_lost_syn_ack_repeated_by_timer),
         BLAME_TEST(test_held_syn),
         BLAME_TEST(test_two_short_waits),
+        BLAME_TEST(test_waits_as_the_receiver_sees_them),
+        BLAME_TEST(test_late_before_the_first_point),
         BLAME_TEST(test_held_before_the_first_point),
         BLAME_TEST(test_held_behind_the_last_point),
         BLAME_TEST(test_lost_window_update),
