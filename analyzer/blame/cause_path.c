@@ -483,13 +483,14 @@ bool rule_acks_on_path(struct stall_case *item)
 
 /* ---- none of these --------------------------------------------------------------------------- */
 
-/* Was the point watching for a good while after the byte should have come there? */
+/* Was the point watching when the byte should have come there, and for a good while after? */
 static bool watched_on(const struct stall_case *item, const struct hop *hop, int64_t due_ns)
 {
     int64_t least_ns = case_duration(item) / 4;
     if (least_ns < item->options->min_stall_ns)
         least_ns = item->options->min_stall_ns;
-    return hop->until.ns >= item->end_ns || hop->until.ns - due_ns >= least_ns;
+    return hop->since.ns <= due_ns &&
+           (hop->until.ns >= item->end_ns || hop->until.ns - due_ns >= least_ns);
 }
 
 /* The segment behind the last point that saw the byte, when a later one, watching, did not; else

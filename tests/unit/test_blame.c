@@ -640,6 +640,20 @@ static void test_unknown_spans_what_remains(void **state)
            .confidence = 0.5);
 }
 
+/* The byte had passed P0 before P1's capture began: that this one does not show it says nothing of
+ * where it was held. */
+static void test_unknown_where_a_capture_began_later(void **state)
+{
+    struct blame_bench *bench = *state;
+    begin(bench, 20);
+    DATA(0, 0, MSS, .missed = 1u << 1, .held_in = 3, .held_ns = 800 * MS);
+    bench->walk.spans[1].first.ns = AT(100);
+    REPLY(812, MSS);
+    go_on(bench, 830, MSS, 20);
+    EXPECT(bench, WH_CAUSE_UNKNOWN, 1, 3, .direction = WH_TO_CLIENT, .start_ms = 100,
+           .end_ms = 816);
+}
+
 /* ---- both directions
  * ----------------------------------------------------------------------------- */
 
@@ -740,6 +754,7 @@ static void test_longer_direction_stays(void **state)
     X(test_window_shut_for_an_idle_sender)                                                         \
     X(test_windows_without_a_handshake)                                                            \
     X(test_unknown_spans_what_remains)                                                             \
+    X(test_unknown_where_a_capture_began_later)                                                    \
     X(test_directions_are_merged)                                                                  \
     X(test_sender_that_gives_no_sign)                                                              \
     X(test_threshold_of_an_unknown_round_trip)                                                     \
