@@ -125,6 +125,9 @@ int per_flow_run(struct wh_analysis *analysis, struct wh_error *error);
 bool joined_make(struct wh_analysis *analysis, const uint32_t *ids, const unsigned *place,
                  struct wh_flow *flows);
 
+/* result_events.c: result.events; `ids` by flow, `place` by point. False when memory is out. */
+bool events_make(struct wh_analysis *analysis, const uint32_t *ids, const unsigned *place);
+
 /* result.c: what people and scripts get to see. */
 int result_make(struct wh_analysis *analysis, struct wh_error *error);
 

@@ -7,7 +7,6 @@
 
 #include "analysis.h"
 #include "base/error.h"
-#include "base/keyed.h"
 #include "blame/across.h"
 #include "blame/hypotheses.h"
 #include "blame/verdict.h"
@@ -322,62 +321,7 @@ static bool make_path(struct wh_analysis *analysis, struct wh_segment **segments
     return true;
 }
 
-/* ---- events and stalls ----------------------------------------------------------------------- */
-
-static int compare_events(const void *left, const void *right)
-{
-    const struct wh_event *a = left, *b = right;
-    if (a->time_ns != b->time_ns)
-        return a->time_ns < b->time_ns ? -1 : 1;
-    if (a->point != b->point)
-        return a->point < b->point ? -1 : 1;
-    if (a->file != b->file)
-        return a->file < b->file ? -1 : 1;
-    if (a->frame != b->frame)
-        return a->frame < b->frame ? -1 : 1;
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
-    return a->seq < b->seq ? -1 : a->seq > b->seq;
-}
-
-/* By time first: the few that share one are put in order afterwards. */
-static bool sort_events(struct wh_event **events, uint32_t count)
-{
-    struct keyed *keys = malloc(((size_t)count + 1) * sizeof *keys);
-    struct wh_event *sorted = malloc(((size_t)count + 1) * sizeof *sorted);
-    for (uint32_t i = 0; keys && i < count; i++)
-        keys[i] = (struct keyed){keyed_signed((*events)[i].time_ns), i};
-    bool ok = keys && sorted && keyed_sort(keys, count);
-    for (uint32_t i = 0; ok && i < count; i++)
-        sorted[i] = (*events)[keys[i].index];
-    for (uint32_t i = 0, same; ok && i < count; i += same) {
-        for (same = 1; i + same < count && sorted[i + same].time_ns == sorted[i].time_ns;)
-            same++;
-        if (same > 1)
-            qsort(sorted + i, same, sizeof *sorted, compare_events);
-    }
-    free(keys);
-    free(ok ? *events : sorted);
-    if (ok)
-        *events = sorted;
-    return ok;
-}
-
-static bool make_events(struct wh_analysis *analysis, const struct renumbering *numbers)
-{
-    for (uint32_t i = 0; i < analysis->event_count; i++) {
-        struct wh_event *event = &analysis->events[i];
-        event->time_ns -= analysis->epoch.ns;
-        event->flow = numbers->id[event->flow];
-        event->point = (uint8_t)numbers->place[event->point];
-    }
-    if (!sort_events(&analysis->events, analysis->event_count))
-        return false;
-    analysis->result.events = analysis->events;
-    analysis->result.event_count = analysis->event_count;
-    analysis->result.events_dropped = analysis->events_dropped;
-    return true;
-}
+/* ---- stalls ------------------------------------------------------------------------------ */
 
 static void renumber_evidence(const struct finding *finding, const struct renumbering *numbers)
 {
@@ -530,7 +474,8 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
     flows = make_flows(analysis, &numbers);
     if (!flows || !joined_make(analysis, numbers.id, numbers.place, flows) ||
         !make_stalls(analysis, &numbers, flows) ||
-        !choose_reported(analysis, flows, result->flow_count) || !make_events(analysis, &numbers))
+        !choose_reported(analysis, flows, result->flow_count) ||
+        !events_make(analysis, numbers.id, numbers.place))
         goto cleanup;
     result->epoch_unix_ns = analysis->epoch.ns;
     for (uint32_t p = 0; p < result->point_count; p++)

@@ -10,7 +10,7 @@
 #include "base/keyed.h"
 #include "base/parallel.h"
 
-#define SAMPLES_WANTED 32768u/* of packets, for each pair of points */
+#define SAMPLES_WANTED 32768u /* of packets, for each pair of points */
 #define PARTS          16u    /* that the flows are taken in, whatever the number of threads */
 
 /* Some of the flows: the pairs of all links, as they come to be put behind each other. */

@@ -13,13 +13,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define TABLE_FIRST_SIZE   1024u
-#define TABLE_LIMIT        (1u << 30)
-#define HASH_BYTES         16u /* payload bytes hashed: present at any usual snap length */
-#define DUPLICATE_NS       (50 * NS_PER_MS)
-#define DUPLICATE_NO_ID_NS (500 * NS_PER_US)
-#define CACHE_LINE_BYTES   64u
-#define DOUBLES_MIN        2u /* packets seen twice for certain: the capture doubles */
+#define TABLE_FIRST_SIZE 1024u
+#define TABLE_LIMIT      (1u << 30)
+#define HASH_BYTES       16u /* payload bytes hashed: present at any usual snap length */
+#define CACHE_LINE_BYTES 64u
 
 void track_init(struct track *track)
 {
@@ -362,66 +359,6 @@ static bool add_sacks(struct track_flow *flow, unsigned side, const struct decod
     return true;
 }
 
-/* How far apart may two packets be that are equal in all that a sender would change, and still be
- * one packet, captured twice? With an IP ID: a retransmission gets a new one. Without (IPv6, or DF
- * with ID 0), what takes sequence space is not sent again so soon. A pure ACK or a datagram may be:
- * that is one packet only where the capture doubles others, too. */
-static int64_t copy_within_ns(const struct track *track, const struct pkt *pkt, bool tcp)
-{
-    if (pkt->ip_id != 0)
-        return DUPLICATE_NS;
-    bool doubles = track->repeated >= DOUBLES_MIN && track->repeated * 4 >= track->repeatable;
-    return (tcp && pkt_span(pkt)) || doubles ? DUPLICATE_NO_ID_NS : -1;
-}
-
-static bool is_copy(const struct pkt *a, const struct pkt *b, int64_t within_ns)
-{
-    int64_t apart_ns = b->time.ns - a->time.ns;
-    if (apart_ns < 0)
-        apart_ns = -apart_ns; /* a clock set back */
-    return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->flags == b->flags &&
-           a->ip_id == b->ip_id && a->window == b->window && a->hash == b->hash &&
-           a->tsval == b->tsval && a->tsecr == b->tsecr && apart_ns <= within_ns;
-}
-
-/* Equal for equal packets; of others, few share it. */
-static uint32_t look_of(const struct pkt *pkt)
-{
-    uint32_t numbers = (uint32_t)pkt->seq + 31u * (uint32_t)pkt->ack + 7u * pkt->tsval;
-    return numbers ^ ((uint32_t)pkt->ip_id << 16 | pkt->hash);
-}
-
-/* Does one of the latest packets look like this? Nearly never: all are asked at once. */
-static bool looks_known(const struct track_flow *flow, uint32_t look)
-{
-    unsigned known = 0;
-    for (unsigned i = 0; i < TRACK_RECENT; i++)
-        known |= flow->recent[i] == look;
-    return known;
-}
-
-/* Is the flow's last packet the same as one just before it? */
-static bool seen_before(struct track *track, struct track_flow *flow)
-{
-    uint32_t last = flow->pkt_count - 1;
-    uint32_t stop = last > TRACK_RECENT ? last - TRACK_RECENT : 0;
-    const struct pkt *pkt = &flow->pkts[last];
-    bool tcp = flow->protocol == IPPROTO_TCP;
-    uint32_t look = look_of(pkt);
-    bool found = false;
-    if (looks_known(flow, look)) {
-        int64_t within_ns = copy_within_ns(track, pkt, tcp);
-        for (uint32_t i = last; i-- > stop && !found;)
-            found =
-                !(flow->pkts[i].flags & PKT_DUPLICATE) && is_copy(&flow->pkts[i], pkt, within_ns);
-    }
-    flow->recent[last % TRACK_RECENT] = look;
-    bool certain = pkt->ip_id != 0 || (tcp && pkt_span(pkt));
-    track->repeatable += certain;
-    track->repeated += certain && found;
-    return found;
-}
-
 static uint16_t payload_hash(const struct decoded *packet)
 {
     uint32_t bytes = packet->payload_bytes < HASH_BYTES ? packet->payload_bytes : HASH_BYTES;
@@ -502,7 +439,7 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
         return error_memory(error, "SACK blocks");
     if (tcp && packet->first_fragment)
         track_open_fragments(track, packet, (uint32_t)(flow - track->flows), flow->pkt_count - 1);
-    if (seen_before(track, flow)) {
+    if (track_seen_before(track, flow)) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
     } else if (tcp && len > 0 && !content_passes_over(&flow->stream[side].content, pkt->hash) &&

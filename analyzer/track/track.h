@@ -155,6 +155,9 @@ struct arrival {
 int track_add(struct track *track, struct arrival *arrivals, unsigned count,
               struct wh_error *error);
 
+/* For track_add: is the flow's last packet the same as one just before it? */
+bool track_seen_before(struct track *track, struct track_flow *flow);
+
 /* Adds what decode calls DECODE_FRAGMENT: the TCP segment that it belongs to gets longer. Without
  * that segment's first fragment before it, nothing is known of it. */
 void track_add_fragment(struct track *track, const struct decoded *packet);
