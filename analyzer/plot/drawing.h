@@ -16,7 +16,7 @@ struct plot_drawing {
 };
 
 /* Draws into memory and writes a file at once. Fails as the functions in plot.h do. */
-int plot_write(const struct plot_drawing *drawing, const struct plot_files *files,
+int plot_write(const struct plot_drawing *drawing, const struct plot_files *to,
                struct wh_error *error);
 
 #endif

@@ -25,7 +25,7 @@
 #define SIZE_MAX_PX 40.0
 #define STAMPS      4096u /* a power of two; so many are never needed */
 #define SCRATCH_PX  96u   /* room for the largest letter, which begins in its middle */
-#define PARTS       4u    /* of a pixel, in which letters are placed */
+#define PARTS       2u    /* of a pixel, in which letters are placed */
 #define BOLD        1.55
 
 static bool is_drawable(unsigned code)
@@ -65,7 +65,8 @@ static void draw_sheet(plPlotter *plotter, bool bold, struct letter *letters)
             *(pass ? &letters[code].width : &letters[code].svg_width) = (float)width;
             if (!pass)
                 continue;
-            pl_fmove_r(plotter, code % ACROSS * CELL + LEFT, code / ACROSS * CELL + LEFT);
+            unsigned column = code % ACROSS, row = code / ACROSS;
+            pl_fmove_r(plotter, column * CELL + LEFT, row * CELL + LEFT);
             pl_alabel_r(plotter, 'l', 'x', text);
             pl_endpath_r(plotter);
         }
@@ -293,7 +294,7 @@ struct style {
 static bool make_stamp(struct plot_letters *letters, const struct style *style, unsigned char code,
                        unsigned part, struct stamp *stamp)
 {
-    double at = SCRATCH_PX / 2, more = (double)part / PARTS;
+    double at = SCRATCH_PX * 0.5, more = (double)part / PARTS;
     image_clear(&letters->sheet);
     image_ink(&letters->sheet, 0x000000);
     draw_letter(letters, &letters->letters[style->bold][code], &letters->sheet, &style->pen,

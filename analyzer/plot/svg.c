@@ -51,8 +51,8 @@ static bool write_body(const char *body, const char *anchors, FILE *out)
             body += family;
         } else {
             if (byte >= 0x80)
-                fputc(byte >> 6 | 0xc0, out);
-            fputc(byte >= 0x80 ? (byte & 0x3f) | 0x80 : byte, out);
+                putc_unlocked(byte >> 6 | 0xc0, out);
+            putc_unlocked(byte >= 0x80 ? (byte & 0x3f) | 0x80 : byte, out);
             body++;
         }
     }
