@@ -191,7 +191,8 @@ static void write_stalled(const struct sketch *sketch, uint32_t index, double mi
         canvas_write(sketch->canvas, &head_text, STALL_LEFT, middle - 7, "-");
         return;
     }
-    bool guilt = segment->guilty && sketch->path->guilt;
+    bool again = sketch->path->span_time_ns > 0 && index > 0 && segment[-1].guilty;
+    bool guilt = segment->guilty && sketch->path->guilt && !again;
     const struct canvas_text *how = segment->guilty ? &red_text : &bold_text;
     canvas_write(sketch->canvas, how, STALL_LEFT, middle + (guilt ? 6 : -7), text);
     if (guilt)

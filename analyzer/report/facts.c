@@ -338,6 +338,15 @@ const char *facts_what_to_do(const struct wh_hypothesis *hypothesis)
     return known && hypothesis->status == WH_SUPPORTED ? known->action : NULL;
 }
 
+const char *facts_span(const struct wh_verdict *verdict)
+{
+    if (!verdict->stalled || verdict->segment_span < 2)
+        return "";
+    return verdict->segment_span == 2
+               ? "In which of the two segments marked, the captures do not tell."
+               : "In which of the segments marked, the captures do not tell.";
+}
+
 bool facts_measured(const struct wh_traffic *traffic)
 {
     return traffic->lost || traffic->delay_median_ns != WH_NONE;

@@ -75,6 +75,8 @@ static void head(struct markdown *page)
     }
     buffer_printf(out, " (%s sure)\n\n**Verdict:** ", number_percent(verdict->confidence).text);
     markdown_prose(out, verdict->sentence, 500);
+    if (*facts_span(verdict))
+        buffer_printf(out, " %s", facts_span(verdict));
     if (verdict->stalled)
         buffer_printf(out, "\n\n`%s`: %s.", wh_cause_word(verdict->cause),
                       words_cause_meaning(verdict->cause));

@@ -37,7 +37,9 @@ static bool segment_row(struct markdown *page, uint32_t index)
     traffic_cells(page, index, &segment->to_server);
     buffer_printf(&page->out, " %s |", number_seconds(segment->stall_time_ns, 3).text);
     if (verdict->stalled && words_in_span(index, verdict->segment, verdict->segment_span))
-        buffer_printf(&page->out, " **%s** |\n", wh_cause_word(verdict->cause));
+        buffer_printf(&page->out,
+                      verdict->segment_span > 1 ? " **%s** in one of these |\n" : " **%s** |\n",
+                      wh_cause_word(verdict->cause));
     else
         buffer_add(&page->out, " |\n");
     return markdown_keep(page, mark);

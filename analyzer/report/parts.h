@@ -107,6 +107,9 @@ void facts_point_clock(struct buffer *buffer, const struct wh_point *point);
 /* Whether the path's order was found. */
 const char *facts_path_order(const struct wh_result *result);
 
+/* What the captures do not tell of the verdict: in which of several segments; "" when in one. */
+const char *facts_span(const struct wh_verdict *verdict);
+
 /* Was loss looked for? In an outer segment nothing can be seen to vanish. */
 bool facts_measured(const struct wh_traffic *traffic);
 

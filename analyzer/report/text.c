@@ -71,7 +71,8 @@ static void draw_path(struct page *page)
     buffer_add(&path, "servers");
     for (uint32_t segment = 0; segment <= result->point_count; segment++) {
         if (verdict->stalled && words_in_span(segment, verdict->segment, verdict->segment_span))
-            buffer_printf(&path, " ==[%s]== ", wh_cause_word(verdict->cause));
+            buffer_printf(&path, verdict->segment_span > 1 ? " ==[%s?]== " : " ==[%s]== ",
+                          wh_cause_word(verdict->cause));
         else
             buffer_add(&path, " -- ");
         utf8_add_line(&path, words_neighbour(result, segment + 1));
@@ -106,6 +107,8 @@ static void say_verdict(struct page *page)
     }
     buffer_add(&page->out, "\n");
     draw_path(page);
+    if (*facts_span(verdict))
+        page_say_text(page, facts_span(verdict), 2);
     struct buffer times = {0};
     buffer_printf(&times, "Times below are seconds since %s UTC; the captures last %s s.",
                   number_utc(result->epoch_unix_ns, ' ', 9).text,

@@ -764,6 +764,35 @@ static void text_says_the_verdict_first(void **state)
     free(text);
 }
 
+/* A stall in one of several segments, and a delay below what the clocks tell. */
+static void what_is_not_known_is_told(void **state)
+{
+    (void)state;
+    struct wh_result result = founding_case();
+    result.verdict.segment = 1;
+    result.verdict.segment_span = 2;
+    char *text = report_text(&result, "whichhop eth0=a", false);
+    char *markdown = report_markdown(&result, "0123456789abcdef", "whichhop eth0=a", NULL, 0);
+    assert_non_null(text);
+    assert_non_null(markdown);
+    assert_contains(text, "eth0 ==[freeze?]== xenbrE ==[freeze?]== xenbrD -- clients");
+    assert_contains(text, "In which of the two segments marked, the captures do not tell.");
+    assert_contains(markdown, "In which of the two segments marked, the captures do not tell.");
+    assert_contains(markdown, "**freeze** in one of these");
+    int64_t unsure_ns = facts_uncertainty(&result, 1);
+    assert_int_equal(unsure_ns,
+                     result.points[0].clock.uncertainty_ns + result.points[1].clock.uncertainty_ns);
+    assert_true(unsure_ns > 0);
+    char told[64];
+    snprintf(told, sizeof told, "< %s", number_delay(unsure_ns).text);
+    assert_string_equal(facts_delay(&result, 1, unsure_ns - 1).text, told);
+    assert_string_equal(facts_delay(&result, 1, unsure_ns).text, told + 2);
+    assert_int_equal(facts_uncertainty(&result, 0), WH_NONE);
+    assert_string_equal(facts_delay(&result, 0, 5000).text, "5 us");
+    free(markdown);
+    free(text);
+}
+
 static void text_keeps_its_width(void **state)
 {
     (void)state;
@@ -1114,6 +1143,7 @@ int main(void)
         cmocka_unit_test(csv_of_nothing_and_of_odd_names),
         cmocka_unit_test(csv_tells_a_failed_write),
         cmocka_unit_test(text_says_the_verdict_first),
+        cmocka_unit_test(what_is_not_known_is_told),
         cmocka_unit_test(text_keeps_its_width),
         cmocka_unit_test(colours_add_only_escapes),
         cmocka_unit_test(markdown_tells_it_all),
