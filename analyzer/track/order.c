@@ -36,6 +36,8 @@ static int compare_sacks(const void *left, const void *right)
 
 static bool in_order(const struct track_flow *flow)
 {
+    if (!flow->times_fall)
+        return true;
     for (uint32_t i = 1; i < flow->pkt_count; i++) {
         int64_t back_ns = flow->pkts[i - 1].time.ns - flow->pkts[i].time.ns;
         if (back_ns > 0 && back_ns <= DISORDER_NS)

@@ -430,6 +430,7 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
     };
     if (flow->pkt_count == 1)
         flow->first = flow->last = time;
+    flow->times_fall |= time.ns < flow->last.ns;
     flow->first = time.ns < flow->first.ns ? time : flow->first;
     flow->last = time.ns > flow->last.ns ? time : flow->last;
     if (tcp)

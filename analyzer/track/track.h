@@ -87,6 +87,7 @@ struct track_flow {
     uint8_t protocol;
     bool syn_seen;                 /* a SYN or SYN-ACK: the client is certain */
     bool reused;                   /* began with a new handshake on ports used before */
+    bool times_fall;               /* somewhere a packet is earlier than one before it */
     struct stream stream[2];       /* by sender: 0 client, 1 server */
     struct point_time first, last; /* of its packets, earliest and latest */
     struct pkt *pkts;              /* in the file's order; by time after track_finish */
