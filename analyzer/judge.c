@@ -315,6 +315,29 @@ static bool in_doubt(const struct worker *worker, const struct capture_span *spa
     return false;
 }
 
+/* The only capture of a flow can't tell of the time in which it has a gap: forgets what was found
+ * from `first` on of which half or more lies there. */
+static void forget_in_gaps(struct findings *findings, uint32_t first,
+                           const struct capture_span *span)
+{
+    uint32_t kept = first;
+    for (uint32_t i = first; i < findings->count; i++) {
+        struct finding *finding = &findings->items[i];
+        int64_t within_ns = 0;
+        for (uint32_t g = 0; g < span->gap_count; g++) {
+            int64_t from_ns = span->gaps[g].from.ns, to_ns = span->gaps[g].to.ns;
+            from_ns = from_ns > finding->start_ns ? from_ns : finding->start_ns;
+            to_ns = to_ns < finding->end_ns ? to_ns : finding->end_ns;
+            within_ns += to_ns > from_ns ? to_ns - from_ns : 0;
+        }
+        if (2 * within_ns < finding->end_ns - finding->start_ns)
+            findings->items[kept++] = *finding;
+        else
+            free(finding->evidence);
+    }
+    findings->count = kept;
+}
+
 static int judge_gaps(const struct wh_analysis *analysis, struct worker *worker,
                       struct capture_span *spans, bool *left, uint32_t index, uint32_t first,
                       struct wh_error *error)
@@ -323,9 +346,11 @@ static int judge_gaps(const struct wh_analysis *analysis, struct worker *worker,
     unsigned views = 0;
     for (unsigned p = 0; p < analysis->capture_count; p++)
         views += flow->at[p] && !spans[p].left_out;
-    for (unsigned p = 0; p < analysis->capture_count && views > 1; p++) {
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
         uint32_t middle = worker->batch->findings.count;
-        if (!flow->at[p] || spans[p].left_out ||
+        if (views == 1 && flow->at[p] && !spans[p].left_out)
+            forget_in_gaps(&worker->batch->findings, first, &spans[p]);
+        if (views < 2 || !flow->at[p] || spans[p].left_out ||
             !in_doubt(worker, &spans[p], &analysis->alignment.clock[p], flow->at[p], first))
             continue;
         spans[p].left_out = *left = true;

@@ -125,13 +125,27 @@ static unsigned missed_between(const struct timeline *timeline, const struct hop
     return count;
 }
 
+/* Did the only capture of the flow miss packets between two copies? Nobody knows how many. */
+static bool gap_between(const struct trail *trail, uint32_t before, uint32_t after)
+{
+    const struct hop *hop = &trail->hops[0];
+    int64_t from_ns = hop_time(hop, before), to_ns = hop_time(hop, after);
+    if (trail->hop_count > 1)
+        return false;
+    for (uint32_t i = 0; i < trail->miss_count; i++)
+        if (trail->misses[i].time.ns >= from_ns && trail->misses[i].time.ns <= to_ns)
+            return true;
+    const struct capture_gap *gap = follow_gap(hop->span, from_ns + 1, to_ns - 1);
+    return gap && gap->from.ns < to_ns && gap->to.ns > from_ns;
+}
+
 int ids_skipped(const struct timeline *timeline, const struct trail *trail, uint32_t before,
                 uint32_t after)
 {
     const struct hop *hop = &trail->hops[0];
     unsigned steady = 0, looked = 0;
     const struct pkt *a = hop_pkt(hop, before), *b = hop_pkt(hop, after);
-    if (a->ip_id == 0 || b->ip_id == 0)
+    if (a->ip_id == 0 || b->ip_id == 0 || gap_between(trail, before, after))
         return -1;
     /* Linux counts up by one for each packet of a connection: does this sender? */
     uint32_t from = before > IDS_LOOKED_AT / 2 ? before - IDS_LOOKED_AT / 2 : 1;

@@ -6,7 +6,11 @@
  */
 #include "follow/acknowledged.h"
 
-#define REPEATS_MIN 3u /* of an acknowledgement, without SACK: RFC 5681, 3.2 */
+#include "follow/missed.h"
+
+#define SEGMENT_BYTES 1448u
+#define UNSHOWN_MAX   4096u /* packets between two that were seen */
+#define REPEATS_MIN   3u    /* of an acknowledgement, without SACK: RFC 5681, 3.2 */
 
 /* Bytes seen at the receiver's point out of order: few at a time. */
 #define ISLANDS_MAX 64
@@ -116,10 +120,29 @@ static bool find_missed(struct seen_bytes *seen, const struct trail *trail, stru
     return false;
 }
 
-/* One copy of each byte from the first unseen one to `end` was missed. */
-static bool settle_hole(struct seen_bytes *seen, const struct trail *trail, int64_t end,
-                        int64_t by_ns, struct pieces *pieces)
+/* The only capture of the flow does not have the bytes from the first unseen one to `end`: they
+ * passed it between the packets that it has before them and after. */
+static bool note_unshown(struct seen_bytes *seen, struct trail *trail, int64_t end, int64_t by_ns)
 {
+    const struct hop *hop = &trail->hops[0];
+    uint32_t *after = &seen->open[0];
+    while (*after < hop->count && pkt_end(hop_pkt(hop, *after)) <= seen->next)
+        ++*after;
+    int64_t from_ns = *after ? hop_time(hop, *after - 1) : by_ns;
+    int64_t to_ns = *after < hop->count ? hop_time(hop, *after) : by_ns;
+    int64_t packets = (end - seen->next + SEGMENT_BYTES - 1) / SEGMENT_BYTES;
+    for (int64_t i = 0; i < packets && i < UNSHOWN_MAX; i++)
+        if (!missed_add(trail, 0, from_ns + (to_ns - from_ns) / 2))
+            return false;
+    return true;
+}
+
+/* One copy of each byte from the first unseen one to `end` was missed. */
+static bool settle_hole(struct seen_bytes *seen, struct trail *trail, int64_t end, int64_t by_ns,
+                        struct pieces *pieces)
+{
+    if (trail->hop_count == 1)
+        return note_unshown(seen, trail, end, by_ns);
     struct search search = {.at = seen->next, .by_ns = by_ns};
     while (search.at < end) {
         search.next = end;
@@ -154,8 +177,8 @@ static int64_t first_watched(const struct trail *trail, int64_t first_seen)
 }
 
 /* Everything below `ack` arrived: what was not seen is a hole of this capture. */
-static bool settle_ack(struct seen_bytes *seen, const struct trail *trail, int64_t ack,
-                       int64_t at_ns, struct pieces *pieces)
+static bool settle_ack(struct seen_bytes *seen, struct trail *trail, int64_t ack, int64_t at_ns,
+                       struct pieces *pieces)
 {
     while (seen->next < ack) {
         int64_t until = ack;
@@ -210,16 +233,17 @@ static bool settle_packet(struct seen_bytes *seen, struct trail *trail, const st
 
 bool follow_acknowledged(struct trail *trail, unsigned side, struct pieces *pieces)
 {
-    if (trail->hop_count < 2)
+    if (trail->hop_count == 0)
         return true;
-    struct hop *last = &trail->hops[trail->hop_count - 1], *before = last - 1;
+    struct hop *last = &trail->hops[trail->hop_count - 1], *before = last - (last > trail->hops);
     struct seen_bytes seen = {.lacked_ns = INT64_MAX};
-    bool unmet = false;
+    bool unmet = trail->hop_count == 1 && last->count > 0;
     for (unsigned k = 0; k + 1 < trail->hop_count; k++)
         unmet |= trail->hops[k].unmet_count > 0;
     if (!unmet || !last->view || !before->view)
         return true;
-    uint32_t i = 0, j = 0, i_end = last->view->pkt_count, j_end = before->view->pkt_count;
+    uint32_t i = 0, i_end = last->view->pkt_count;
+    uint32_t j_end = before->view->pkt_count, j = before == last ? j_end : 0;
     bool ok = true;
     while (ok && (i < i_end || j < j_end) && !seen.full) {
         const struct pkt *a = i < i_end ? &last->view->pkts[i] : NULL;
