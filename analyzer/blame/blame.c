@@ -54,6 +54,11 @@ struct inquiry {
     const struct nat_signs *nat; /* of the flow */
 };
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static int64_t threshold_ns(const struct inquiry *inquiry, const struct timeline *timeline,
                             int64_t start_ns)
 {
@@ -61,6 +66,18 @@ static int64_t threshold_ns(const struct inquiry *inquiry, const struct timeline
     if (twice_ns == 0 && !timeline->sender->view->stream[timeline->side].base_known)
         twice_ns = UNKNOWN_RTT_NS;
     return twice_ns > inquiry->options->min_stall_ns ? twice_ns : inquiry->options->min_stall_ns;
+}
+
+/* Where the sender sent again, its timer had run out or duplicates had told it: what it knew of the
+ * round trip is the measure, and not what a queue that grew meanwhile made of it. */
+static int64_t least_wait_ns(const struct inquiry *inquiry, const struct stall_case *item)
+{
+    int64_t least_ns = inquiry->options->min_stall_ns;
+    int64_t threshold = threshold_ns(inquiry, item->timeline, item->start_ns);
+    if (case_duration(item) > threshold || case_duration(item) <= least_ns || !sent_again(item))
+        return threshold;
+    int64_t twice_ns = 2 * timeline_senders_srtt(item->timeline, item->start_ns);
+    return twice_ns == 0 || twice_ns > threshold ? threshold : later(twice_ns, least_ns);
 }
 
 static bool ask(struct stall_case *item, const case_rule *rules, size_t count)
@@ -85,7 +102,8 @@ static int judge(const struct inquiry *inquiry, struct stall_case *item, const c
         free(finding.evidence);
         return 0;
     }
-    int64_t sent = steps_level(&item->timeline->sent, item->start_ns, item->level);
+    int64_t seen_ns = item->sent_ns < item->end_ns ? item->sent_ns : item->start_ns;
+    int64_t sent = steps_level(&item->timeline->sent, later(seen_ns, item->start_ns), item->level);
     finding.bytes_waiting = sent > item->level ? (uint64_t)(sent - item->level) : 0;
     struct findings *findings = inquiry->findings;
     struct finding *kept = ARRAY_PUSH(findings->items, findings->count, findings->capacity);
@@ -103,11 +121,6 @@ static int64_t other_progress(const struct stall_case *item, int64_t before_ns)
     const struct step *step =
         item->other->sender ? steps_at(&item->other->progress, before_ns) : NULL;
     return step ? step->time_ns : INT64_MIN;
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Nothing is known of the time before the last capture on the way began. */
@@ -191,9 +204,20 @@ static bool closes_in_vain(const struct stall_case *item)
            hop_pkt(item->timeline->sender, fresh)->len == 0;
 }
 
-/* When what is waited for was first sent. Its first copy may have been lost before it came to any
- * capture: the segment before it does not end what the sender had to say (no PSH, RFC 9293,
- * 3.9.1.2), and by the IP IDs another packet followed it. */
+/* From the sender to the first capture: half of there and back, known from a handshake only, whose
+ * answers come at once. What tells of progress comes late, too, by the way behind the last capture:
+ * only the rest is missing at a wait's begin. A SYN has no round trip yet to be held against. */
+static int64_t way_before(const struct stall_case *item)
+{
+    const struct timeline *timeline = item->timeline, *answers = item->other;
+    bool known = timeline->sender->view->stream[timeline->side].base_known && item->level > 0;
+    int64_t after_ns = answers->sender ? answers->turn_ns : 0;
+    return known && timeline->turn_ns > after_ns ? (timeline->turn_ns - after_ns) / 2 : 0;
+}
+
+/* When what is waited for was first sent, as the first capture saw it. Its first copy may have been
+ * lost before it came to any capture: the segment before it does not end what the sender had to say
+ * (no PSH, RFC 9293, 3.9.1.2), and by the IP IDs another packet followed it. */
 static int64_t first_sending(const struct stall_case *item)
 {
     const struct hop *hop = item->timeline->sender;
@@ -221,8 +245,9 @@ static int examine(const struct inquiry *inquiry, struct stall_case *item, struc
             return known;
     }
     if (item->sent_ns != NEVER && item->sent_ns < item->end_ns) {
-        item->start_ns = later(later(first_sending(item), from_ns), item->watched_ns);
-        int64_t threshold = threshold_ns(inquiry, timeline, item->start_ns);
+        item->start_ns = first_sending(item) - way_before(item);
+        item->start_ns = later(later(item->start_ns, from_ns), item->watched_ns);
+        int64_t threshold = least_wait_ns(inquiry, item);
         if (case_duration(item) > threshold && !answered_in_time(item, threshold) &&
             !recovered_at_once(item) && (!gave_up(item) || nat_sign_in(item)) &&
             !closes_in_vain(item))

@@ -201,7 +201,7 @@ static bool answered_at_once(const struct stall_case *item)
 static bool answer_was_repeated(const struct stall_case *item, const struct passed *passed)
 {
     const struct hop *hop = item->timeline->receiver;
-    int64_t turn_ns = item->other->sender ? timeline_turn_ns(item->other) : 0;
+    int64_t turn_ns = item->other->sender ? item->other->turn_ns : 0;
     int64_t after_ns = item->end_ns - hop_time(hop, passed->last);
     return item->level == 0 && passed->count > 1 && turn_ns && after_ns >= turn_ns * 3 / 4 &&
            after_ns <= turn_ns * 2 + 10 * NS_PER_MS;
@@ -214,7 +214,7 @@ static bool answer_was_timed(const struct stall_case *item, const struct passed 
 {
     const struct timeline *answers = item->other;
     const struct hop *hop = item->timeline->receiver;
-    int64_t turn_ns = answers->sender ? timeline_turn_ns(answers) : 0;
+    int64_t turn_ns = answers->sender ? answers->turn_ns : 0;
     if (item->level != 0 || !turn_ns || answers->sender->view != hop->view)
         return false;
     int64_t age_ns = timeline_age(answers, &hop->view->pkts[item->resume_pkt], item->end_ns);

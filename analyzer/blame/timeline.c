@@ -153,7 +153,8 @@ static bool answers(const struct pkt *answer, const struct pkt *asked)
     return pkt_span(asked) && answer->ack != ACK_NONE && answer->ack >= pkt_end(asked);
 }
 
-int64_t timeline_turn_ns(const struct timeline *timeline)
+/* From the sender's hop to the sender and back: the quickest answer it ever gave; 0: not known. */
+static int64_t quickest_answer(const struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
     const struct pkt *asked = NULL;
@@ -191,7 +192,6 @@ static bool add_rtt(struct timeline *timeline, int64_t time_ns, int64_t rtt_ns)
 static bool sample_rtts(struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
-    int64_t behind_ns = timeline_turn_ns(timeline);
     int64_t timed_end = 0, timed_ns = NEVER, timed_age_ns = 0, high = INT64_MIN;
     for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
         const struct pkt *pkt = &hop->view->pkts[i];
@@ -210,7 +210,7 @@ static bool sample_rtts(struct timeline *timeline)
             }
             high = pkt_end(pkt) > high ? pkt_end(pkt) : high;
         } else if (timed_ns != NEVER && pkt->ack != ACK_NONE && pkt->ack >= timed_end) {
-            if (!add_rtt(timeline, now_ns, now_ns - timed_ns + behind_ns + timed_age_ns))
+            if (!add_rtt(timeline, now_ns, now_ns - timed_ns + timeline->turn_ns + timed_age_ns))
                 return false;
             timed_ns = NEVER;
         }
@@ -366,6 +366,7 @@ bool timeline_make(const struct followed *followed, unsigned side, struct timeli
     timeline->receiver_hop = last;
     timeline->progress.count = timeline->acked.count = timeline->sent.count = 0;
     timeline->rtt_count = 0;
+    timeline->turn_ns = 0;
     if (!timeline->sender)
         return true;
     timeline->mss = segment_bytes(timeline);
@@ -381,6 +382,7 @@ bool timeline_make(const struct followed *followed, unsigned side, struct timeli
         timeline->progress.count == 0 && timeline->receiver_hop + 1 == timeline->data->hop_count;
     if (timeline->by_arrival && !collect_sent(timeline->receiver, side, &timeline->progress))
         return false;
+    timeline->turn_ns = quickest_answer(timeline);
     return sample_rtts(timeline);
 }
 

@@ -50,6 +50,7 @@ struct timeline {
     struct rtt_sample *rtts; /* end to end, by time */
     uint32_t rtt_count, rtt_capacity;
     struct tick_clock ticks; /* the sender's, at the sender's hop */
+    int64_t turn_ns;         /* from the sender's hop to it and back: its quickest answer; 0 */
     int64_t mss;             /* a full segment's bytes */
     bool by_arrival;         /* no ACK was seen: progress is the highest byte that came */
 };
@@ -71,11 +72,13 @@ const struct step *steps_at(const struct steps *steps, int64_t time_ns);
  * the median of the last three samples where that is more; 0 when none is known. */
 int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns);
 
+/* The same as the sender has it, which times every acknowledgement of something new
+ * (round_trips.c): less steady, and soon small again after a delay. 0 when none is known. Costs
+ * more than the above. */
+int64_t timeline_senders_srtt(const struct timeline *timeline, int64_t time_ns);
+
 /* How much later than the quickest one a packet passed the sender's hop, by its timestamp. */
 int64_t timeline_age(const struct timeline *timeline, const struct pkt *pkt, int64_t time_ns);
-
-/* From the sender's hop to the sender and back: the quickest answer it ever gave; 0: not known. */
-int64_t timeline_turn_ns(const struct timeline *timeline);
 
 /* First packet of a view at or after a time (by the hop's clock); pkt_count when none. */
 uint32_t view_from(const struct hop *hop, int64_t time_ns);

@@ -81,6 +81,16 @@ static void test_twice_the_round_trip(void **state)
     }
 }
 
+/* From the server to P0 it takes 60 of 132 ms: the wait began when the byte was sent, and not when
+ * it passed there. */
+static void test_way_to_the_first_capture(void **state)
+{
+    struct blame_bench *bench = *state;
+    bench->path->delay_ns[0] = 60 * MS;
+    lose_one(bench, 240);
+    EXPECT(bench, WH_CAUSE_LOSS, 2, .direction = WH_TO_CLIENT, .start_ms = 4, .end_ms = 310);
+}
+
 /* The captures end, or a reset comes: it does not resume. */
 static void test_stall_until_the_captures_end(void **state)
 {
@@ -723,6 +733,7 @@ static void test_longer_direction_stays(void **state)
     X(test_just_above_the_least_stall)                                                             \
     X(test_least_stall_is_an_option)                                                               \
     X(test_twice_the_round_trip)                                                                   \
+    X(test_way_to_the_first_capture)                                                               \
     X(test_stall_until_the_captures_end)                                                           \
     X(test_stall_until_a_reset)                                                                    \
     X(test_last_acknowledgement_not_captured)                                                      \

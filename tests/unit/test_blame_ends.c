@@ -527,6 +527,71 @@ static void test_round_trip_with_a_queue_before(void **state)
     assert_in_range(timeline_srtt(timeline, AT(1800)), 116 * MS, 122 * MS);
 }
 
+/* Each acknowledgement of something new is a sample, so that a delay is soon forgotten again. */
+static void test_every_acknowledgement_is_timed(void **state)
+{
+    struct blame_bench *bench = *state;
+    begin(bench, 30);
+    for (int i = 0; i < 8; i++)
+        DATA(1000 + i, i * MSS, MSS);
+    for (int i = 0; i < 8; i++)
+        REPLY(1290 + i, (i + 1) * MSS);
+    for (int i = 8; i < 24; i++) {
+        DATA(2000 + 2 * i, i * MSS, MSS);
+        REPLY(2010 + 2 * i, (i + 1) * MSS);
+    }
+    const struct timeline *timeline = make_timeline(bench, SERVER);
+    assert_int_equal(timeline_senders_srtt(timeline, INT64_MIN / 2), 0);
+    assert_in_range(timeline_senders_srtt(timeline, AT(1000)), 18 * MS, 22 * MS);
+    assert_in_range(timeline_senders_srtt(timeline, AT(1500)), 195 * MS,
+                    215 * MS); /* 1 - (7/8)^8 of it */
+    assert_in_range(timeline_senders_srtt(timeline, AT(2200)), 35 * MS, 48 * MS);
+}
+
+/* So is a selective one; a block below the cumulative one tells of a second copy only. */
+static void test_selective_acknowledgements_are_timed(void **state)
+{
+    struct blame_bench *bench = *state;
+    begin(bench, 30);
+    for (int i = 0; i < 9; i++)
+        DATA(1000 + i, i * MSS, MSS, .lost_in = i == 0 ? 3 : 0);
+    for (int i = 1; i < 9; i++)
+        REPLY(1290 + i, 0, .sack = {{bench->level + MSS, bench->level + (i + 1) * MSS}});
+    for (int i = 0; i < 8; i++)
+        REPLY(1400 + i, 0, .sack = {{bench->level - MSS, bench->level}});
+    const struct timeline *timeline = make_timeline(bench, SERVER);
+    int64_t srtt_ns = timeline_senders_srtt(timeline, AT(1350));
+    assert_in_range(srtt_ns, 195 * MS, 215 * MS);
+    assert_int_equal(timeline_senders_srtt(timeline, AT(1500)), srtt_ns);
+}
+
+/* After three slow round trips come many quick acknowledgements. What is sent again after 250 ms
+ * was a stall to its sender; what merely comes late may be the queue. */
+static void test_wait_by_the_senders_round_trip(void **state)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct blame_bench *bench = *state;
+        begin(bench, 30);
+        for (int i = 0; i < 3; i++) {
+            DATA(1000 + 200 * i, i * MSS, MSS);
+            REPLY(1150 + 200 * i, (i + 1) * MSS);
+        }
+        for (int i = 3; i < 19; i++)
+            DATA(1597 + i, i * MSS, MSS);
+        for (int i = 3; i < 19; i++)
+            REPLY(1620 + i, (i + 1) * MSS);
+        DATA(1700, 19 * MSS, MSS, .lost_in = turn ? 0 : 3, .held_in = turn ? 4 : 0,
+             .held_ns = 250 * MS);
+        if (!turn)
+            DATA(1950, 19 * MSS, MSS);
+        REPLY(1960, 20 * MSS);
+        blame(bench);
+        assert_int_equal(bench->findings.count, !turn);
+        blame_tear_down(state);
+        assert_int_equal(blame_set_up(state), 0);
+    }
+}
+
 /* An acknowledgement after a retransmission does not tell which copy it answers (Karn). */
 static void test_retransmissions_are_not_timed(void **state)
 {
@@ -535,7 +600,9 @@ static void test_retransmissions_are_not_timed(void **state)
     DATA(0, 0, MSS, .lost_in = 3);
     DATA(1000, 0, MSS);
     REPLY(1010, MSS);
-    assert_in_range(timeline_srtt(make_timeline(bench, SERVER), AT(2000)), 18 * MS, 22 * MS);
+    const struct timeline *timeline = make_timeline(bench, SERVER);
+    assert_in_range(timeline_srtt(timeline, AT(2000)), 18 * MS, 22 * MS);
+    assert_in_range(timeline_senders_srtt(timeline, AT(2000)), 18 * MS, 22 * MS);
 }
 
 static void test_levels_over_time(void **state)
@@ -611,6 +678,9 @@ static void test_progress_by_arrival(void **state)
     X(test_round_trip_from_the_middle)                                                             \
     X(test_round_trip_without_a_handshake)                                                         \
     X(test_round_trip_with_a_queue_before)                                                         \
+    X(test_every_acknowledgement_is_timed)                                                         \
+    X(test_selective_acknowledgements_are_timed)                                                   \
+    X(test_wait_by_the_senders_round_trip)                                                         \
     X(test_retransmissions_are_not_timed)                                                          \
     X(test_levels_over_time)                                                                       \
     X(test_progress_by_arrival)                                                                    \
