@@ -128,10 +128,10 @@ static const char *tell_left_out(const struct strips *strips, bool *ok)
         stalled += result->flows[f].stall_count > 0;
     for (uint32_t i = 0; i < strips->count; i++)
         stalled -= strips->shown[i]->stall_count > 0;
-    const char *text = arena_printf(&strips->pictures->arena,
-                                    "The worst %u flows; %u more have no strip here, %u of them "
-                                    "stalled.",
-                                    strips->count, more, stalled);
+    const char *format = result->stall_count
+                             ? "The worst %u flows; %u more have no strip here, %u of them stalled."
+                             : "The largest %u flows; %u more have no strip here.";
+    const char *text = arena_printf(&strips->pictures->arena, format, strips->count, more, stalled);
     *ok = *ok && text;
     return text;
 }
