@@ -114,6 +114,22 @@ static void test_late_before_the_first_point(void **state)
     }
 }
 
+/* The only capture missed all for half a second: the sender's IP IDs skip what passed meanwhile. */
+static void test_ids_across_a_gap_of_the_capture(void **state)
+{
+    struct blame_bench *bench = *state;
+    bench->path->blind[1] = bench->path->blind[2] = true;
+    begin(bench, 30);
+    for (int i = 0; i < 6; i++) {
+        DATA(100 * i, i * MSS, MSS, .missed = 1u);
+        REPLY(100 * i + 12, (i + 1) * MSS, .missed = 1u);
+    }
+    go_on(bench, 600, 6 * MSS, 20);
+    blame(bench);
+    for (uint32_t i = 0; i < bench->findings.count; i++)
+        assert_int_not_equal(bench->findings.items[i].cause, WH_CAUSE_LOSS);
+}
+
 /* Without timestamps: what the server had sent, and sent again, comes all at once. */
 static void test_held_before_the_first_point(void **state)
 {
@@ -199,6 +215,7 @@ int main(void)
         BLAME_TEST(test_two_short_waits),
         BLAME_TEST(test_waits_as_the_receiver_sees_them),
         BLAME_TEST(test_late_before_the_first_point),
+        BLAME_TEST(test_ids_across_a_gap_of_the_capture),
         BLAME_TEST(test_held_before_the_first_point),
         BLAME_TEST(test_held_behind_the_last_point),
         BLAME_TEST(test_lost_window_update),

@@ -59,6 +59,43 @@ static void test_missed_at_the_last_point(void **state)
 }
 
 /* The very first packet, too: a capture that was running should have had it. */
+/* One point alone: what is acknowledged and never passed, was missed between what it has. */
+static void test_missed_by_the_only_point(void **state)
+{
+    struct walk_bench *bench = *state;
+    bench->path->blind[1] = bench->path->blind[2] = true;
+    path_open(bench->path);
+    for (unsigned i = 0; i < 10; i++) {
+        SEGMENT(bench->path, 100 + 20 * i, 1 + 1000 * i, 1000, .missed = i >= 4 && i <= 6 ? 1u : 0);
+        ANSWER(bench->path, 110 + 20 * i, 1001 + 1000 * i);
+    }
+    walk_follow(bench);
+    const struct trail *trail = &bench->followed.trail[SERVER];
+    assert_int_equal(trail->missed[0], 3);
+    assert_int_equal(trail->miss_count, 3);
+    int64_t before_ns = hop_time(&trail->hops[0], copy_of(bench, SERVER, 0, 3001, 0));
+    int64_t after_ns = hop_time(&trail->hops[0], copy_of(bench, SERVER, 0, 7001, 0));
+    for (unsigned i = 0; i < 3; i++)
+        assert_in_range(trail->misses[i].time.ns, before_ns, after_ns);
+}
+
+/* Near miss: lost before the point, it passes when it is sent again. */
+static void test_sent_again_by_the_only_point(void **state)
+{
+    struct walk_bench *bench = *state;
+    bench->path->blind[1] = bench->path->blind[2] = true;
+    path_open(bench->path);
+    SEGMENT(bench->path, 100, 1, 1000);
+    ANSWER(bench->path, 110, 1001);
+    SEGMENT(bench->path, 120, 1001, 1000, .lost_in = 1);
+    SEGMENT(bench->path, 121, 2001, 1000);
+    ANSWER(bench->path, 131, 1001);
+    SEGMENT(bench->path, 300, 1001, 1000);
+    ANSWER(bench->path, 310, 3001);
+    walk_follow(bench);
+    assert_int_equal(bench->followed.trail[SERVER].missed[0], 0);
+}
+
 static void test_syn_missed_at_the_last_point(void **state)
 {
     struct walk_bench *bench = *state;
@@ -494,6 +531,8 @@ int main(void)
         WALK_TEST(test_missed_in_the_middle),
         WALK_TEST(test_missed_at_the_first_point),
         WALK_TEST(test_missed_at_the_last_point),
+        WALK_TEST(test_missed_by_the_only_point),
+        WALK_TEST(test_sent_again_by_the_only_point),
         WALK_TEST(test_syn_missed_at_the_last_point),
         WALK_TEST(test_lost_syn_is_no_missed_one),
         WALK_TEST(test_unacknowledged_is_lost),
