@@ -315,22 +315,31 @@ static bool in_doubt(const struct worker *worker, const struct capture_span *spa
     return false;
 }
 
-/* The only capture of a flow can't tell of the time in which it has a gap: forgets what was found
- * from `first` on of which half or more lies there. */
+/* The longest time within a finding in which the capture has no gap. */
+static int64_t longest_seen_ns(const struct finding *finding, const struct capture_span *span)
+{
+    int64_t longest_ns = 0, from_ns = finding->start_ns;
+    for (uint32_t g = 0; g <= span->gap_count && from_ns < finding->end_ns; g++) {
+        int64_t until_ns = g < span->gap_count ? span->gaps[g].from.ns : finding->end_ns;
+        until_ns = until_ns < finding->end_ns ? until_ns : finding->end_ns;
+        longest_ns = until_ns - from_ns > longest_ns ? until_ns - from_ns : longest_ns;
+        if (g < span->gap_count && span->gaps[g].to.ns > from_ns)
+            from_ns = span->gaps[g].to.ns;
+    }
+    return longest_ns;
+}
+
+/* The only capture of a flow can't tell of the time in which it has a gap, and the flow may have
+ * moved then: forgets what was found from `first` on of which too little is left by that. */
 static void forget_in_gaps(struct findings *findings, uint32_t first,
-                           const struct capture_span *span)
+                           const struct capture_span *span, int64_t min_stall_ns)
 {
     uint32_t kept = first;
     for (uint32_t i = first; i < findings->count; i++) {
         struct finding *finding = &findings->items[i];
-        int64_t within_ns = 0;
-        for (uint32_t g = 0; g < span->gap_count; g++) {
-            int64_t from_ns = span->gaps[g].from.ns, to_ns = span->gaps[g].to.ns;
-            from_ns = from_ns > finding->start_ns ? from_ns : finding->start_ns;
-            to_ns = to_ns < finding->end_ns ? to_ns : finding->end_ns;
-            within_ns += to_ns > from_ns ? to_ns - from_ns : 0;
-        }
-        if (2 * within_ns < finding->end_ns - finding->start_ns)
+        int64_t all_ns = finding->end_ns - finding->start_ns;
+        int64_t seen_ns = longest_seen_ns(finding, span);
+        if (seen_ns == all_ns || (2 * seen_ns > all_ns && seen_ns > min_stall_ns))
             findings->items[kept++] = *finding;
         else
             free(finding->evidence);
@@ -349,7 +358,8 @@ static int judge_gaps(const struct wh_analysis *analysis, struct worker *worker,
     for (unsigned p = 0; p < analysis->capture_count; p++) {
         uint32_t middle = worker->batch->findings.count;
         if (views == 1 && flow->at[p] && !spans[p].left_out)
-            forget_in_gaps(&worker->batch->findings, first, &spans[p]);
+            forget_in_gaps(&worker->batch->findings, first, &spans[p],
+                           worker->options->min_stall_ns);
         if (views < 2 || !flow->at[p] || spans[p].left_out ||
             !in_doubt(worker, &spans[p], &analysis->alignment.clock[p], flow->at[p], first))
             continue;
