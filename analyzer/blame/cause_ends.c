@@ -238,6 +238,31 @@ static bool data_was_lost(const struct stall_case *item)
             steps_level(&item->other->sent, item->end_ns - 1, INT64_MAX) < pkt->seq);
 }
 
+/* The acknowledgements were lost behind the last capture, so what it saw of them tells neither when
+ * progress stopped nor when it went on: what the first one to pass again covers had arrived before,
+ * and the next new byte is the next progress. */
+static void count_by_arrival(struct stall_case *item)
+{
+    const struct hop *hop = item->timeline->receiver;
+    int64_t covered = hop->view->pkts[item->resume_pkt].ack, high = item->level;
+    int64_t start_ns = item->start_ns;
+    for (uint32_t i = copies_from(hop, item->start_ns); i < hop->count; i++) {
+        const struct pkt *pkt = hop_pkt(hop, i);
+        if (pkt_span(pkt) == 0 || pkt_end(pkt) <= high)
+            continue;
+        if (high >= covered) {
+            int64_t end_ns = hop_time(hop, i) > item->end_ns ? hop_time(hop, i) : item->end_ns;
+            if (end_ns - start_ns > item->options->min_stall_ns) {
+                item->finding->start_ns = start_ns;
+                item->finding->end_ns = end_ns;
+            }
+            return;
+        }
+        high = pkt_end(pkt);
+        start_ns = hop_time(hop, i);
+    }
+}
+
 bool rule_beyond_receiver(struct stall_case *item)
 {
     const struct timeline *timeline = item->timeline;
@@ -271,11 +296,13 @@ bool rule_beyond_receiver(struct stall_case *item)
                 "passed before",
                 seconds_of(item, item->end_ns), seconds_of(item, hop_time(hop, passed.last)));
     } else if (skipped > 0) {
-        conclude(item, data_was_lost(item) ? WH_CAUSE_LOSS : WH_CAUSE_ACK_LOSS, place, false,
-                 CONFIDENCE_IDS);
+        bool data = data_was_lost(item);
+        conclude(item, data ? WH_CAUSE_LOSS : WH_CAUSE_ACK_LOSS, place, false, CONFIDENCE_IDS);
         testify(item, hop, item->resume_pkt, NULL, 0,
                 "the receiver's IP IDs skip: it sent %d packet%s that never came to %s", skipped,
                 skipped == 1 ? "" : "s", name_of(item, hop));
+        if (!data)
+            count_by_arrival(item);
     } else if (arrived && (answer_was_repeated(item, &passed) || answer_was_timed(item, &passed))) {
         conclude(item, WH_CAUSE_LOSS, place, false, CONFIDENCE_ECHO);
         testify(item, hop, hop->copies[passed.last].pkt, hop, item->resume_pkt,

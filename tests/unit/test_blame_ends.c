@@ -220,6 +220,24 @@ static void test_acknowledgements_lost_beyond_the_receiver(void **state)
            .confidence = 0.93);
 }
 
+/* Meanwhile data arrived for a while: progress stopped with it, and went on with the next. */
+static void test_progress_without_acknowledgements(void **state)
+{
+    struct blame_bench *bench = *state;
+    begin(bench, 30);
+    for (int i = 0; i < 10; i++) {
+        DATA(20 * i, i * MSS, MSS);
+        REPLY(20 * i + 10, (i + 1) * MSS, .lost_in = 1);
+    }
+    DATA(480, 0, MSS);
+    REPLY(490, 10 * MSS, .lost_in = 1);
+    DATA(900, 0, MSS);
+    REPLY(910, 10 * MSS);
+    DATA(960, 10 * MSS, MSS);
+    REPLY(970, 11 * MSS);
+    EXPECT(bench, WH_CAUSE_ACK_LOSS, 3, .direction = WH_TO_SERVER, .start_ms = 190, .end_ms = 970);
+}
+
 /* What came at last bears data: it was data that was lost. */
 static void test_answer_lost_beyond_the_receiver(void **state)
 {
@@ -659,6 +677,7 @@ static void test_progress_by_arrival(void **state)
     X(test_acknowledgements_held_beyond_the_sender)                                                \
     X(test_sent_again_too_soon)                                                                    \
     X(test_acknowledgements_lost_beyond_the_receiver)                                              \
+    X(test_progress_without_acknowledgements)                                                      \
     X(test_answer_lost_beyond_the_receiver)                                                        \
     X(test_first_copy_is_answered)                                                                 \
     X(test_dsack_tells_that_both_came)                                                             \
