@@ -362,13 +362,21 @@ struct resent {
     uint32_t count, first, last; /* copies at the sender's hop */
 };
 
+/* Is what passed first above the byte waited for? That one was lost before. */
+static bool skipped_over(const struct stall_case *item)
+{
+    uint32_t fresh = first_copy(item);
+    return fresh != COPY_NONE && hop_pkt(item->timeline->sender, fresh)->seq > item->level;
+}
+
 static struct resent resent_in_vain(const struct stall_case *item, int64_t passed_ns)
 {
     const struct hop *hop = item->timeline->sender;
     struct resent resent = {0};
     int64_t from_ns = passed_ns + timeline_srtt(item->timeline, passed_ns) / 2;
     int64_t until_ns = item->end_ns;
-    if (item->sent_ns > item->start_ns && item->sent_ns < until_ns)
+    bool fresh = item->sent_ns > item->start_ns && item->sent_ns < until_ns;
+    if (fresh && (item->sent_ns > from_ns || !skipped_over(item)))
         until_ns = item->sent_ns;
     for (uint32_t i = copies_from(hop, from_ns); i < hop->count && hop_time(hop, i) < until_ns; i++)
         if (hop_pkt(hop, i)->len > 1 && pkt_end(hop_pkt(hop, i)) <= item->level) {

@@ -157,6 +157,25 @@ static void test_acknowledgements_lost_beyond_the_sender(void **state)
 }
 
 /* What it sends next answers (TSecr) an acknowledgement that had passed P0 long before. */
+/* The same where a byte is missing among what was under way: it was not sent again, as nobody told
+ * the server of it, and that is why it waited. */
+static void test_duplicates_lost_beyond_the_sender(void **state)
+{
+    struct blame_bench *bench = *state;
+    begin(bench, 30);
+    for (int i = 0; i < 6; i++)
+        DATA(2 * i, i * MSS, MSS, .lost_in = i == 2 ? 1 : 0);
+    for (int i = 1; i < 6; i++)
+        REPLY(2 * i + 10, 2 * MSS, .lost_in = 4);
+    DATA(300, 0, MSS);
+    REPLY(310, 2 * MSS, .lost_in = 4);
+    DATA(900, 0, MSS);
+    REPLY(910, 2 * MSS);
+    DATA(920, 2 * MSS, MSS);
+    REPLY(930, 6 * MSS);
+    EXPECT(bench, WH_CAUSE_ACK_LOSS, 0, .direction = WH_TO_SERVER, .start_ms = 14, .end_ms = 934);
+}
+
 static void test_acknowledgements_held_beyond_the_sender(void **state)
 {
     struct blame_bench *bench = *state;
@@ -674,6 +693,7 @@ static void test_progress_by_arrival(void **state)
     X(test_held_before_the_first_point)                                                            \
     X(test_delayed_after_a_pause)                                                                  \
     X(test_acknowledgements_lost_beyond_the_sender)                                                \
+    X(test_duplicates_lost_beyond_the_sender)                                                      \
     X(test_acknowledgements_held_beyond_the_sender)                                                \
     X(test_sent_again_too_soon)                                                                    \
     X(test_acknowledgements_lost_beyond_the_receiver)                                              \
