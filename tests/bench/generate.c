@@ -340,7 +340,8 @@ static void world_plan(struct world *world)
         starts_s = 0.3 * length_s;
     world->start_gap_ns = (int64_t)(starts_s / flows * 1e9) + 1;
     world->data_left = (uint64_t)(per_flow * flows * 1.02) + 1;
-    world->path.ns_per_byte = 1e9 / (4 * data_per_s * FRAME_BYTES);
+    /* what gathers behind a freeze must not queue for long after it */
+    world->path.ns_per_byte = 1e9 / (20 * data_per_s * FRAME_BYTES);
     world->path.freeze_from_ns =
         (int64_t)((options->freeze_at_s >= 0 ? options->freeze_at_s : 0.4 * length_s) * 1e9);
     world->path.freeze_to_ns = world->path.freeze_from_ns + (int64_t)(options->freeze_s * 1e9);
