@@ -6,6 +6,7 @@
 #include "decode/decode.h"
 
 #include <arpa/inet.h>
+#include <pcap/dlt.h>
 #include <stdio.h>
 
 #include "decode/layers.h"
@@ -30,7 +31,7 @@ enum decode_status decode_frame(uint16_t dlt, const uint8_t *data, uint32_t capl
         .status = DECODE_UNSUPPORTED,
         .verify = verify,
     };
-    enum layer layer = walk_link(&walk, dlt);
+    enum layer layer = dlt == DLT_EN10MB ? LAYER_ETHERNET : walk_link(&walk, dlt);
     for (unsigned turn = 0; layer != LAYER_END; turn++) {
         if (turn == LAYERS_MAX)
             return DECODE_UNSUPPORTED;
