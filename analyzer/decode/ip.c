@@ -156,7 +156,7 @@ static void ipv6_read_route(const struct cursor *cursor, uint32_t header_bytes,
 }
 
 /* Length of an extension header of kind `protocol` at the cursor; 0: it is none. */
-static uint32_t extension_bytes(const struct cursor *cursor, uint8_t version, uint8_t protocol)
+static uint32_t extension_bytes(const struct cursor *cursor, unsigned version, unsigned protocol)
 {
     if (protocol == IPPROTO_AH)
         return (cursor_u8(cursor, 1) + 2u) * 4u;
@@ -257,13 +257,13 @@ enum layer decode_ip(struct walk *walk)
     out->fragment_id = ip.fragment_id;
     out->fragment_offset_bytes = ip.fragment_offset * 8u;
     if (ip.fragment_offset > 0) {
-        out->protocol = ip.protocol;
+        out->protocol = (uint8_t)ip.protocol;
         out->payload_bytes = walk->cursor.wire;
         return walk_end(walk, DECODE_FRAGMENT);
     }
-    out->ip_version = ip.version;
-    out->protocol = ip.protocol;
-    out->ttl = ip.ttl;
+    out->ip_version = (uint8_t)ip.version;
+    out->protocol = (uint8_t)ip.protocol;
+    out->ttl = (uint8_t)ip.ttl;
     out->ip_id = ip.id;
     out->dont_fragment = ip.dont_fragment;
     out->first_fragment = ip.more_fragments;

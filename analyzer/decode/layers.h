@@ -126,7 +126,7 @@ struct ip_packet {
     uint16_t id;                           /* IPv4 only */
     uint16_t fragment_offset;              /* in units of 8 bytes */
     uint32_t fragment_id;
-    uint8_t version, protocol, ttl;
+    unsigned version, protocol, ttl; /* each a word: they are read as soon as they are written */
     bool dont_fragment, more_fragments;
     bool source_routed; /* IPv4: the last address is not the final one */
 };
