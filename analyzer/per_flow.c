@@ -293,7 +293,8 @@ static int run_flows(struct work *work, struct wh_error *error)
     parallel_run(work->worker_count, work->batch_count, run_batch, work);
     for (uint32_t b = 0; b < work->batch_count; b++)
         if (work->batches[b].status) {
-            *error = work->batches[b].error;
+            if (error)
+                *error = work->batches[b].error;
             return WH_ERROR;
         }
     return WH_OK;

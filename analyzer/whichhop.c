@@ -270,7 +270,8 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
         for (uint32_t w = 0; w < capture->warnings.count; w++)
             analysis_warn(analysis, "%s", capture->warnings.items[w]);
         if (capture->status) {
-            *error = capture->error;
+            if (error)
+                *error = capture->error;
             capture_free(capture);
             continue;
         }
