@@ -354,6 +354,8 @@ static bool collect_findings(struct findings *findings, struct work *work)
 static bool collect(struct work *work)
 {
     struct wh_analysis *analysis = work->analysis;
+    if (!work->workers) /* never: run_flows made them */
+        return false;
     for (unsigned w = 0; w < work->worker_count; w++) {
         const struct tally *tally = &work->workers[w].tally;
         if (w)
