@@ -6,6 +6,7 @@
 #include "align/answers.h"
 
 #include "align/pairs.h"
+#include "align/straight.h"
 #include "base/arena.h"
 
 /* A place in one view: how far the stream of a side was seen there without a hole. */

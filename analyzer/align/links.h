@@ -6,6 +6,7 @@
 #include "align/align.h"
 #include "align/corridor.h"
 #include "align/pairs.h"
+#include "align/straight.h"
 #include "align/witness.h"
 
 #define UNCERTAINTY_FLOOR_NS (2 * NS_PER_US)  /* two readings of one clock on two processors */
@@ -72,20 +73,5 @@ bool steps_find(struct context *context, struct alignment *alignment);
 /* clocks.c: the path's clock over all points. False when memory is out. */
 bool clocks_fit(struct context *context, const struct align_options *options,
                 struct alignment *alignment);
-
-/* What the steps up to a place come to. */
-static inline int64_t step_sum_ns(const struct clock_steps *steps, uint64_t place)
-{
-    int64_t sum_ns = 0;
-    for (unsigned i = 0; i < steps->count && steps->items[i].place <= place; i++)
-        sum_ns += steps->items[i].step_ns;
-    return sum_ns;
-}
-
-/* A time without the steps before it. */
-static inline int64_t step_straight_ns(const struct clock_steps *steps, uint64_t place, int64_t ns)
-{
-    return steps->count ? clock_within(ns - step_sum_ns(steps, place), CLOCK_LIMIT_NS) : ns;
-}
 
 #endif

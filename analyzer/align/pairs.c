@@ -9,6 +9,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "align/straight.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

@@ -24,13 +24,6 @@ struct pair_table {
     uint32_t size, room;
 };
 
-/* Where a packet stands in its point's capture: grows in the order in which packets were captured,
- * whatever the clock does. */
-static inline uint64_t pkt_place(const struct pkt *pkt)
-{
-    return (uint64_t)pkt->file << 32 | pkt->frame;
-}
-
 /* Packets of one view that pairs are sought among. */
 struct choice {
     const struct track_flow *view;

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#include "align/links.h"
+#include "align/straight.h"
 #include "base/parallel.h"
 
 #define WITNESSES_MAX     64u
