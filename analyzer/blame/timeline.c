@@ -70,19 +70,6 @@ uint32_t view_from(const struct hop *hop, int64_t time_ns)
     return low;
 }
 
-uint32_t copies_from(const struct hop *hop, int64_t time_ns)
-{
-    uint32_t low = 0, high = hop->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (hop_time(hop, middle) < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* ---- the sender's timestamp clock ------------------------------------------------------------ */
 
 /* Ticks a second that stacks use; a measured rate is rounded to the nearest of them. A queue at one

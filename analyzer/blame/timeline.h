@@ -82,8 +82,6 @@ int64_t timeline_age(const struct timeline *timeline, const struct pkt *pkt, int
 
 /* First packet of a view at or after a time (by the hop's clock); pkt_count when none. */
 uint32_t view_from(const struct hop *hop, int64_t time_ns);
-/* First copy of a hop at or after a time; count when none. */
-uint32_t copies_from(const struct hop *hop, int64_t time_ns);
 
 /* The room that a packet's receiver announces, in bytes. Without both SYNs nobody knows the scale:
  * then only a window of zero says something. */

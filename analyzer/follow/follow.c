@@ -380,6 +380,19 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
     return WH_OK;
 }
 
+uint32_t copies_from(const struct hop *hop, int64_t time_ns)
+{
+    uint32_t low = 0, high = hop->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (hop_time(hop, middle) < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void followed_free(struct followed *followed)
 {
     arena_free(&followed->arena);

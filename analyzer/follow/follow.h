@@ -128,6 +128,9 @@ bool follow_one_sided(const struct track_flow *view, unsigned side);
 const struct capture_gap *follow_gap(const struct capture_span *span, int64_t from_ns,
                                      int64_t to_ns);
 
+/* First copy of a hop at or after a time; count when none. */
+uint32_t copies_from(const struct hop *hop, int64_t time_ns);
+
 static inline const struct pkt *hop_pkt(const struct hop *hop, uint32_t copy)
 {
     return &hop->view->pkts[hop->copies[copy].pkt];

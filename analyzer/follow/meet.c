@@ -228,20 +228,6 @@ static bool is_certain(const struct walk *walk, const struct pkt *here, const st
            same_timestamp(here, there) && same_packet(here, there);
 }
 
-/* The first copy at a hop from a time on. */
-static uint32_t first_from(const struct hop *hop, int64_t from_ns)
-{
-    uint32_t low = 0, high = hop->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (hop_time(hop, middle) < from_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* What is there at both, and came out before it went in by the clocks: they are wrong there, by a
  * step that was placed some packets off, or one that was not found. It came, whenever. */
 static void meet_early(struct walk *walk, uint32_t there_index)
@@ -249,7 +235,7 @@ static void meet_early(struct walk *walk, uint32_t there_index)
     struct hop *from = walk->from, *to = walk->to;
     int64_t at_ns = hop_time(to, there_index);
     const struct pkt *there = hop_pkt(to, there_index);
-    uint32_t first = first_from(from, at_ns), stop = from->count;
+    uint32_t first = copies_from(from, at_ns), stop = from->count;
     stop = stop - first > PENDING_STEPS ? first + PENDING_STEPS : stop;
     for (uint32_t i = first; i < stop && hop_time(from, i) - at_ns <= EARLY_NS; i++) {
         struct copy *copy = &from->copies[i];
