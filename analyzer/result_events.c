@@ -21,27 +21,23 @@ static int compare_events(const void *left, const void *right)
     return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
+static uint64_t time_of(const void *element)
+{
+    return keyed_signed(((const struct wh_event *)element)->time_ns);
+}
+
 /* By time first: the few that share one are put in order afterwards. */
 static bool sort_events(struct wh_event **events, uint32_t count)
 {
-    struct keyed *keys = malloc(((size_t)count + 1) * sizeof *keys);
-    struct wh_event *sorted = malloc(((size_t)count + 1) * sizeof *sorted);
-    for (uint32_t i = 0; keys && i < count; i++)
-        keys[i] = (struct keyed){keyed_signed((*events)[i].time_ns), i};
-    bool ok = keys && sorted && keyed_sort(keys, count);
-    for (uint32_t i = 0; ok && i < count; i++)
-        sorted[i] = (*events)[keys[i].index];
-    for (uint32_t i = 0, same; ok && i < count; i += same) {
-        for (same = 1; i + same < count && sorted[i + same].time_ns == sorted[i].time_ns;)
+    if (!keyed_arrange((void **)events, count, sizeof **events, time_of))
+        return false;
+    for (uint32_t i = 0, same; i < count; i += same) {
+        for (same = 1; i + same < count && (*events)[i + same].time_ns == (*events)[i].time_ns;)
             same++;
         if (same > 1)
-            qsort(sorted + i, same, sizeof *sorted, compare_events);
+            qsort(*events + i, same, sizeof **events, compare_events);
     }
-    free(keys);
-    free(ok ? *events : sorted);
-    if (ok)
-        *events = sorted;
-    return ok;
+    return true;
 }
 
 bool events_make(struct wh_analysis *analysis, const uint32_t *ids, const unsigned *place)

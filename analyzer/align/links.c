@@ -214,20 +214,9 @@ bool links_collect(struct context *context)
 }
 
 /* In the order of the near point's capture: no packet is there twice. */
-static bool sort_samples(struct link *link)
+static uint64_t near_place(const void *element)
 {
-    uint32_t count = link->sample_count;
-    struct keyed *keys = malloc(((size_t)count + 1) * sizeof *keys);
-    struct sample *sorted = malloc(((size_t)count + 1) * sizeof *sorted);
-    for (uint32_t i = 0; keys && i < count; i++)
-        keys[i] = (struct keyed){link->samples[i].place[0], i};
-    bool ok = keys && sorted && keyed_sort(keys, count);
-    for (uint32_t i = 0; ok && i < count; i++)
-        sorted[i] = link->samples[keys[i].index];
-    free(keys);
-    free(ok ? link->samples : sorted);
-    link->samples = ok ? sorted : link->samples;
-    return ok;
+    return ((const struct sample *)element)->place[0];
 }
 
 /* Where the near clock was set back, time stands still; where it was set forward, it passes too
@@ -264,7 +253,8 @@ bool link_sample(struct context *context, unsigned near, unsigned far)
             sample->outwards = (pair->side == 1) != reversed;
         }
     }
-    if (!sort_samples(link))
+    if (!keyed_arrange((void **)&link->samples, link->sample_count, sizeof *link->samples,
+                       near_place))
         return false;
     samples_set_x(link->samples, link->sample_count);
     return true;

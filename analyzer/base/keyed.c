@@ -53,3 +53,20 @@ bool keyed_sort(struct keyed *items, uint32_t count)
     free(scratch);
     return true;
 }
+
+bool keyed_arrange(void **array, uint32_t count, size_t size, keyed_key *key)
+{
+    struct keyed *keys = malloc(((size_t)count + 1) * sizeof *keys);
+    char *sorted = malloc(((size_t)count + 1) * size);
+    const char *elements = *array;
+    for (uint32_t i = 0; keys && i < count; i++)
+        keys[i] = (struct keyed){key(elements + i * size), i};
+    bool ok = keys && sorted && keyed_sort(keys, count);
+    for (uint32_t i = 0; ok && i < count; i++)
+        memcpy(sorted + i * size, elements + keys[i].index * size, size);
+    free(keys);
+    free(ok ? *array : sorted);
+    if (ok)
+        *array = sorted;
+    return ok;
+}

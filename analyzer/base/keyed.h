@@ -4,6 +4,7 @@
 #define WHICHHOP_BASE_KEYED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct keyed {
@@ -19,5 +20,11 @@ static inline uint64_t keyed_signed(int64_t number)
 
 /* Sorts by key; equal keys keep their order. False when memory is out. */
 bool keyed_sort(struct keyed *items, uint32_t count);
+
+typedef uint64_t keyed_key(const void *element);
+
+/* Puts a malloc'ed array of `count` elements of `size` bytes in the order of their keys; equal ones
+ * keep theirs. It moves. False when memory is out; the array is then as it was. */
+bool keyed_arrange(void **array, uint32_t count, size_t size, keyed_key *key);
 
 #endif

@@ -132,6 +132,26 @@ static void test_keyed_sort(void **state)
     assert_true(keyed_signed(INT64_MIN) < keyed_signed(INT64_MAX));
 }
 
+static uint64_t first_byte(const void *element)
+{
+    return *(const unsigned char *)element;
+}
+
+/* Elements of any size, each whole, equal ones as they stood. */
+static void test_keyed_arrange(void **state)
+{
+    char(*names)[8] = malloc(5 * sizeof *names);
+    (void)state;
+    assert_non_null(names);
+    memcpy(names, "dora\0\0\0\0anton\0\0\0berta\0\0\0anna\0\0\0\0carl\0\0\0", 5 * sizeof *names);
+    assert_true(keyed_arrange((void **)&names, 5, sizeof *names, first_byte));
+    static const char *const EXPECTED[] = {"anton", "anna", "berta", "carl", "dora"};
+    for (unsigned i = 0; i < 5; i++)
+        assert_string_equal(names[i], EXPECTED[i]);
+    assert_true(keyed_arrange((void **)&names, 0, sizeof *names, first_byte));
+    free(names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +161,7 @@ int main(void)
         cmocka_unit_test(test_an_arena_used_again_is_zeroed),
         cmocka_unit_test(test_joined_arenas_are_freed_together),
         cmocka_unit_test(test_keyed_sort),
+        cmocka_unit_test(test_keyed_arrange),
     };
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }
