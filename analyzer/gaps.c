@@ -25,12 +25,6 @@ bool misses_add(struct misses *misses, int64_t time_ns)
     return item != NULL;
 }
 
-static int compare_times(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 /* When the point's packets were seen, in the path's clock, sorted; NULL when memory is out. */
 static int64_t *seen_times(const struct wh_analysis *analysis, unsigned point, uint32_t *count)
 {
@@ -48,7 +42,7 @@ static int64_t *seen_times(const struct wh_analysis *analysis, unsigned point, u
         for (uint32_t i = 0; i < track->flows[f].pkt_count; i++)
             times_ns[filled++] = clock_to_path(clock, track->flows[f].pkts[i].time).ns;
     if (total)
-        qsort(times_ns, total, sizeof *times_ns, compare_times);
+        qsort(times_ns, total, sizeof *times_ns, compare_ns);
     *count = (uint32_t)total;
     return times_ns;
 }
@@ -100,7 +94,7 @@ int gaps_find(struct wh_analysis *analysis, struct misses *misses, bool *found,
         if (misses[p].count == 0)
             continue;
         int64_t *seen_ns = seen_times(analysis, p, &seen);
-        qsort(misses[p].times_ns, misses[p].count, sizeof *misses[p].times_ns, compare_times);
+        qsort(misses[p].times_ns, misses[p].count, sizeof *misses[p].times_ns, compare_ns);
         bool ok = seen_ns && find_at(capture, &misses[p], seen_ns, seen);
         free(seen_ns);
         if (!ok)

@@ -458,12 +458,6 @@ static bool check_fixed(struct tying *tying, const struct align_options *options
 
 #define CENTRE_TIMES 1024u
 
-static int compare_ns(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 /* The middle of a point's times on the path, of some of its packets: what few damaged times do not
  * move; 0: it has none. */
 static struct path_time centre_of(const struct context *context, const struct alignment *alignment,

@@ -11,12 +11,6 @@
 
 /* ---- votes ----------------------------------------------------------------------------------- */
 
-static int compare_ns(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 /* Median over neighbours in time, one packet to the client and one to the server, of the sum of
  * their delays, if a is nearer to the server; false without any. An offset drops out of each sum; a
  * drift of the clocks between the two is as often for as against; a step spoils one sum. */

@@ -179,12 +179,6 @@ static bool ask_sender(const struct track_flow *view, const struct clock_steps *
     return true;
 }
 
-static int compare_ns(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 struct testimony witness_senders(const struct flows *flows, unsigned point,
                                  const struct clock_steps *known, uint64_t before, uint64_t after)
 {

@@ -35,6 +35,13 @@ static inline int64_t clock_within(int64_t ns, int64_t limit_ns)
     return ns > limit_ns ? limit_ns : ns < -limit_ns ? -limit_ns : ns;
 }
 
+/* For qsort: signed 64-bit nanoseconds, rising. */
+static inline int compare_ns(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
 /* How a point's clock reads on the path: path = point + offset + drift * (point - since), kept near
  * `centre`. */
 struct clock_fit {

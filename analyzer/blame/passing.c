@@ -18,17 +18,11 @@ bool passing_add(struct passing *passing, int64_t moment_ns)
     return moment != NULL;
 }
 
-static int compare_moments(const void *left, const void *right)
-{
-    const int64_t *a = left, *b = right;
-    return *a < *b ? -1 : *a > *b;
-}
-
 void passing_settle(struct passing *passing)
 {
     uint32_t kept = 0;
     if (passing->moment_count)
-        qsort(passing->moments, passing->moment_count, sizeof(int64_t), compare_moments);
+        qsort(passing->moments, passing->moment_count, sizeof(int64_t), compare_ns);
     for (uint32_t i = 0; i < passing->moment_count; i++)
         if (kept == 0 || passing->moments[kept - 1] != passing->moments[i])
             passing->moments[kept++] = passing->moments[i];

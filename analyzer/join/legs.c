@@ -45,12 +45,6 @@ struct trial {
     int64_t least_ns[2]; /* lags, by sender; 0 where none was measured */
 };
 
-static int compare_ns(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 static void add_lag(struct trial *trial, unsigned side, int64_t server_ns, int64_t client_ns)
 {
     struct lags *lags = &trial->lags[side];
