@@ -18,12 +18,28 @@ static uint32_t window_hash(const uint8_t *bytes)
     return (uint32_t)XXH3_64bits(bytes, CONTENT_WINDOW_BYTES);
 }
 
+/* The upper bits: the lower ones are alike where starts are thinned. */
+static uint32_t sketch_bit(uint32_t hash)
+{
+    return hash >> 16 & (CONTENT_SKETCH_BITS - 1);
+}
+
+/* Most windows are new, and most new ones find their bit of the sketch free. */
 static bool known(const struct content *content, uint32_t hash)
 {
+    uint32_t bit = sketch_bit(hash);
+    if (!(content->sketch[bit / 64] >> bit % 64 & 1))
+        return false;
     for (uint32_t i = content->count; i-- > 0;)
         if (content->marks[i].hash == hash)
             return true;
     return false;
+}
+
+static void draw(struct content *content, uint32_t hash)
+{
+    uint32_t bit = sketch_bit(hash);
+    content->sketch[bit / 64] |= (uint64_t)1 << bit % 64;
 }
 
 static bool add_mark(struct content *content, struct content_mark mark)
@@ -32,6 +48,7 @@ static bool add_mark(struct content *content, struct content_mark mark)
     if (!added)
         return false;
     *added = mark;
+    draw(content, mark.hash);
     return true;
 }
 
@@ -67,11 +84,14 @@ static void thin_starts(struct content *content)
     while (content->starts >= CONTENT_STARTS_MAX) {
         uint32_t kept = 0;
         content->start_mask = content->start_mask << 1 | 1u;
+        memset(content->sketch, 0, sizeof content->sketch);
         for (uint32_t i = 0; i < content->count; i++) {
             bool gone = content->marks[i].start && content->marks[i].hash & content->start_mask;
             content->starts -= gone;
-            if (!gone)
-                content->marks[kept++] = content->marks[i];
+            if (gone)
+                continue;
+            content->marks[kept++] = content->marks[i];
+            draw(content, content->marks[i].hash);
         }
         content->count = kept;
         if (content->start_mask == UINT32_MAX)
