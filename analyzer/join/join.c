@@ -125,8 +125,8 @@ static void sort_marks(const struct flows *flows, const struct leg *leg)
 {
     for (unsigned p = 0; p < flows->point_count; p++)
         for (unsigned side = 0; side < 2 && (leg->points >> p & 1); side++) {
-            struct content *content = &flows->items[leg->flow].at[p]->stream[side].content;
-            if (content->count)
+            struct content *content = flows->items[leg->flow].at[p]->stream[side].content;
+            if (content && content->count)
                 qsort(content->marks, content->count, sizeof *content->marks, compare_marks);
         }
 }
@@ -139,7 +139,7 @@ static struct window *collect_windows(struct legs *legs, uint32_t *count)
     for (uint32_t l = 0; l < legs->count; l++) {
         sort_marks(legs->flows, &legs->items[l]);
         for (unsigned side = 0; side < 2 && *count < MARKS_MAX; side++) {
-            const struct content *content = &legs->items[l].view->stream[side].content;
+            const struct content *content = stream_content(&legs->items[l].view->stream[side]);
             for (uint32_t i = 0; i < content->count; i++) {
                 struct window *window = ARRAY_PUSH(windows, *count, capacity);
                 if (!window) {

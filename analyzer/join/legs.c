@@ -86,8 +86,8 @@ struct alike {
 static void count_alike(const struct legs *legs, struct trial *trial, unsigned side,
                         struct alike *alike)
 {
-    const struct content *a = &trial->server->stream[side].content;
-    const struct content *b = &trial->client->stream[side].content;
+    const struct content *a = stream_content(&trial->server->stream[side]);
+    const struct content *b = stream_content(&trial->client->stream[side]);
     for (uint32_t i = 0, j = 0; i < a->count && j < b->count;) {
         const struct content_mark *here = &a->marks[i], *there = &b->marks[j];
         if (here->hash != there->hash) {
@@ -135,8 +135,8 @@ static bool is_comparable(const struct trial *trial)
 {
     unsigned bulk =
         trial->server->stream[1].payload_bytes >= trial->server->stream[0].payload_bytes;
-    const struct content *a = &trial->server->stream[bulk].content;
-    const struct content *b = &trial->client->stream[bulk].content;
+    const struct content *a = stream_content(&trial->server->stream[bulk]);
+    const struct content *b = stream_content(&trial->client->stream[bulk]);
     return seen_whole(trial) && a->anchors >= ANCHORS_MIN && b->anchors >= ANCHORS_MIN && !a->cut &&
            !b->cut;
 }
@@ -149,8 +149,8 @@ static bool judge_content(const struct legs *legs, struct trial *trial, struct p
     unsigned same_number = 0, elsewhere = 0, most = 0;
     for (unsigned side = 0; side < 2; side++) {
         struct alike alike = {0};
-        uint32_t here = trial->server->stream[side].content.count;
-        uint32_t there = trial->client->stream[side].content.count;
+        uint32_t here = stream_content(&trial->server->stream[side])->count;
+        uint32_t there = stream_content(&trial->client->stream[side])->count;
         count_alike(legs, trial, side, &alike);
         common += alike.common_bits;
         unique += alike.unique_bits;

@@ -128,6 +128,11 @@ bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
     return bytes < CONTENT_WINDOW_BYTES || add_start(content, pkt, payload);
 }
 
+uint32_t content_mask(const struct content *content)
+{
+    return content->bytes >= CONTENT_BYTES_MAX ? content->start_mask : 0;
+}
+
 void content_free(struct content *content)
 {
     free(content->marks);

@@ -41,12 +41,9 @@ struct content {
 bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
                  uint32_t captured_bytes, uint32_t payload_bytes);
 
-/* Would content_add pass over a packet whose payload's first CONTENT_WINDOW_BYTES have this hash,
- * of which the last bit is not certain? */
-static inline bool content_passes_over(const struct content *content, uint16_t hash)
-{
-    return content->bytes >= CONTENT_BYTES_MAX && (hash & content->start_mask & 0xfffeu);
-}
+/* content_add would pass over a packet whose payload's first CONTENT_WINDOW_BYTES have a hash with
+ * one of these bits. */
+uint32_t content_mask(const struct content *content);
 
 void content_free(struct content *content);
 

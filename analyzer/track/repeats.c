@@ -31,18 +31,18 @@ static bool is_copy(const struct pkt *a, const struct pkt *b, int64_t within_ns)
 }
 
 /* Equal for equal packets; of others, few share it. */
-static uint32_t look_of(const struct pkt *pkt)
+static uint16_t look_of(const struct pkt *pkt)
 {
     uint32_t numbers = (uint32_t)pkt->seq + 31u * (uint32_t)pkt->ack + 7u * pkt->tsval;
-    return numbers ^ ((uint32_t)pkt->ip_id << 16 | pkt->hash);
+    return (uint16_t)((numbers ^ ((uint32_t)pkt->ip_id << 16 | pkt->hash)) * 0x9e3779b1u >> 16);
 }
 
 /* Does one of the latest packets look like this? Nearly never: all are asked at once. */
-static bool looks_known(const struct track_flow *flow, uint32_t look)
+static bool looks_known(const struct track_flow *flow, uint16_t look)
 {
-    unsigned known = 0;
+    uint16_t known = 0;
     for (unsigned i = 0; i < TRACK_RECENT; i++)
-        known |= flow->recent[i] == look;
+        known |= (uint16_t) - (flow->recent[i] == look);
     return known;
 }
 
@@ -52,7 +52,7 @@ bool track_seen_before(struct track *track, struct track_flow *flow)
     uint32_t stop = last > TRACK_RECENT ? last - TRACK_RECENT : 0;
     const struct pkt *pkt = &flow->pkts[last];
     bool tcp = flow->protocol == IPPROTO_TCP;
-    uint32_t look = look_of(pkt);
+    uint16_t look = look_of(pkt);
     bool found = false;
     if (looks_known(flow, look)) {
         int64_t within_ns = copy_within_ns(track, pkt, tcp);

@@ -25,10 +25,14 @@ void track_init(struct track *track)
 
 void track_forget_content(struct track *track)
 {
-    for (uint32_t i = 0; i < track->flow_count; i++) {
-        content_free(&track->flows[i].stream[0].content);
-        content_free(&track->flows[i].stream[1].content);
-    }
+    for (uint32_t i = 0; i < track->flow_count; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            struct content **content = &track->flows[i].stream[side].content;
+            if (*content)
+                content_free(*content);
+            free(*content);
+            *content = NULL;
+        }
 }
 
 void track_free(struct track *track)
@@ -74,15 +78,11 @@ static uint32_t key_hash(const struct decoded *packet)
 /* Returns the side that sent the packet by its addresses, or -1. */
 static int side_of(const struct track_flow *flow, const struct decoded *packet)
 {
-    if (flow->protocol != packet->protocol)
-        return -1;
-    if (endpoint_equal(&flow->endpoint[0], &packet->source) &&
-        endpoint_equal(&flow->endpoint[1], &packet->destination))
-        return 0;
-    if (endpoint_equal(&flow->endpoint[1], &packet->source) &&
-        endpoint_equal(&flow->endpoint[0], &packet->destination))
-        return 1;
-    return -1;
+    const struct endpoint *ends = flow->endpoint;
+    int side = endpoint_equal(&ends[0], &packet->source) ? 0 : 1;
+    bool equal = (side == 0 || endpoint_equal(&ends[1], &packet->source)) &&
+                 endpoint_equal(&ends[!side], &packet->destination);
+    return equal && flow->protocol == packet->protocol ? side : -1;
 }
 
 static struct track_slot *find_free(struct track_slot *table, uint32_t size, uint32_t hash)
@@ -153,11 +153,10 @@ static bool is_syn(const struct decoded *packet)
            (packet->tcp_flags & (TCP_SYN | TCP_RST | TCP_FIN)) == TCP_SYN;
 }
 
-/* A new handshake on the ports of an old flow: its SYN bears another initial sequence number. */
+/* Is a SYN a new handshake on the ports of an old flow? It bears another initial sequence number.
+ */
 static bool begins_anew(const struct track_flow *flow, const struct decoded *packet, unsigned side)
 {
-    if (!is_syn(packet))
-        return false;
     const struct stream *sender = &flow->stream[side], *other = &flow->stream[!side];
     if (packet->tcp_flags & TCP_ACK) /* an answer to a SYN that this flow has is no new flow */
         return sender->base_known && packet->seq != sender->base &&
@@ -187,7 +186,8 @@ static struct track_flow *find_flow(struct track *track, const struct decoded *p
     if (!slot)
         return NULL;
     bool known = slot->flow != 0;
-    if (known && !begins_anew(&track->flows[slot->flow - 1], packet, (unsigned)found)) {
+    if (known &&
+        !(is_syn(packet) && begins_anew(&track->flows[slot->flow - 1], packet, (unsigned)found))) {
         *side = (unsigned)found;
         return &track->flows[slot->flow - 1];
     }
@@ -279,11 +279,10 @@ static void move_next(struct stream *stream, int64_t offset)
         stream->next = offset;
 }
 
+/* The first number seen of a stream decides where its offsets begin. */
 static void set_base(struct stream *stream, uint32_t base, bool known)
 {
-    if (stream->base_known || (stream->seen && !known))
-        return;
-    if (stream->seen) /* packets are stored already: their origin stays */
+    if (stream->seen)
         return;
     stream->base = base;
     stream->base_known = known;
@@ -299,7 +298,6 @@ static void set_offsets(struct track_flow *flow, unsigned side, const struct dec
     bool syn = is_syn(packet), reset = packet->tcp_flags & TCP_RST;
     set_base(sender, syn ? packet->seq : packet->seq - 1, syn);
     pkt->seq = unwrap(sender, packet->seq);
-    pkt->ack = ACK_NONE;
     if (!reset)
         move_next(sender, pkt_end(pkt));
     if (!(packet->tcp_flags & TCP_ACK))
@@ -399,6 +397,32 @@ static struct pkt *add_pkt(struct track *track, struct track_flow *flow)
     return &flow->pkts[flow->pkt_count++];
 }
 
+static void note_time(struct track_flow *flow, struct point_time time)
+{
+    if (flow->pkt_count == 1)
+        flow->first = flow->last = time;
+    if (time.ns >= flow->last.ns) {
+        flow->last = time;
+        return;
+    }
+    flow->times_fall = true;
+    if (time.ns < flow->first.ns)
+        flow->first = time;
+}
+
+/* The last bit of pkt.hash is not certain. */
+static bool add_content(struct stream *stream, uint32_t pkt, const struct decoded *packet,
+                        uint32_t len)
+{
+    if (!stream->content)
+        stream->content = calloc(1, sizeof *stream->content);
+    if (!stream->content ||
+        !content_add(stream->content, pkt, packet->payload, packet->payload_captured_bytes, len))
+        return false;
+    stream->content_mask = content_mask(stream->content) & 0xfffeu;
+    return true;
+}
+
 static int add_arrival(struct track *track, const struct arrival *arrival, struct wh_error *error)
 {
     const struct decoded *packet = &arrival->packet;
@@ -428,11 +452,7 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
         .ip_id = packet->ip_id,
         .hash = payload_hash(packet),
     };
-    if (flow->pkt_count == 1)
-        flow->first = flow->last = time;
-    flow->times_fall |= time.ns < flow->last.ns;
-    flow->first = time.ns < flow->first.ns ? time : flow->first;
-    flow->last = time.ns > flow->last.ns ? time : flow->last;
+    note_time(flow, time);
     if (tcp)
         set_offsets(flow, side, packet, pkt);
     note_options(flow, side, packet);
@@ -443,9 +463,8 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
     if (track_seen_before(track, flow)) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
-    } else if (tcp && len > 0 && !content_passes_over(&flow->stream[side].content, pkt->hash) &&
-               !content_add(&flow->stream[side].content, flow->pkt_count - 1, packet->payload,
-                            packet->payload_captured_bytes, len)) {
+    } else if (tcp && len > 0 && !(pkt->hash & flow->stream[side].content_mask) &&
+               !add_content(&flow->stream[side], flow->pkt_count - 1, packet, len)) {
         return error_memory(error, "content");
     }
     return WH_OK;

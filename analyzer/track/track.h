@@ -57,43 +57,45 @@ struct sack_block {
     int64_t left, right; /* offsets in the stream it acknowledges */
 };
 
-/* One direction of a flow, by its sender. */
+/* One direction of a flow, by its sender: a cache line. */
 struct stream {
-    uint32_t base;   /* sequence number of offset 0 */
-    bool base_known; /* from a SYN, or a SYN-ACK's acknowledgement */
-    bool seen;
-    bool options_seen; /* of its SYN, whole: what is not in them was not negotiated */
-    bool window_scale_known;
-    bool scale_inferred;        /* without a SYN, from how its window shrinks as it fills */
-    uint8_t window_scale;       /* applies to what this side announces */
-    uint8_t ttl_max;            /* highest seen, but of resets: these may not be its own */
-    uint8_t reset_ttl_max;      /* of resets in its name; 0: none */
-    uint16_t mss;               /* announced in its SYN, 0: not seen */
+    int64_t next;               /* highest offset seen, plus its length: for unwrapping */
+    uint32_t base;              /* sequence number of offset 0 */
     uint32_t payload_max_bytes; /* largest payload seen in one packet */
-    uint64_t packets, payload_bytes;
-    uint64_t checked, wrong;      /* packets whose checksum was computed; was wrong */
+    uint64_t payload_bytes;
+    uint32_t packets;
+    uint32_t checked, wrong;      /* packets whose checksum was computed; was wrong */
     uint32_t checked_below_bytes; /* of packets with a smaller payload it was: all were captured */
-    int64_t next;                 /* highest offset seen, plus its length: for unwrapping */
-    struct content content;       /* TCP only */
+    uint16_t mss;                 /* announced in its SYN, 0: not seen */
+    uint8_t ttl_max;              /* highest seen, but of resets: these may not be its own */
+    uint8_t reset_ttl_max;        /* of resets in its name; 0: none */
+    uint8_t window_scale;         /* applies to what this side announces */
+    bool window_scale_known;
+    bool scale_inferred; /* without a SYN, from how its window shrinks as it fills */
+    bool options_seen;   /* of its SYN, whole: what is not in them was not negotiated */
+    bool seen;
+    bool base_known;         /* from a SYN, or a SYN-ACK's acknowledgement */
+    uint16_t content_mask;   /* a payload whose pkt.hash has one of these bits adds no content */
+    struct content *content; /* malloc'ed; NULL: none. TCP only */
 };
 
 #define TRACK_RECENT 16u /* packets of a flow among which one may come twice; a power of two */
 
 /* A flow as one point saw it. endpoint[0] is the client: the SYN's sender; without a SYN, see
- * track_finish. */
+ * track_finish. What each packet touches stands first. */
 struct track_flow {
     struct endpoint endpoint[2];
     uint32_t network[2]; /* by sender: VLANs may differ between the directions */
     uint8_t protocol;
-    bool syn_seen;                 /* a SYN or SYN-ACK: the client is certain */
-    bool reused;                   /* began with a new handshake on ports used before */
-    bool times_fall;               /* somewhere a packet is earlier than one before it */
+    bool syn_seen;    /* a SYN or SYN-ACK: the client is certain */
+    bool reused;      /* began with a new handshake on ports used before */
+    bool times_fall;  /* somewhere a packet is earlier than one before it */
+    struct pkt *pkts; /* in the file's order; by time after track_finish */
+    uint32_t pkt_count, pkt_capacity;
     struct stream stream[2];       /* by sender: 0 client, 1 server */
     struct point_time first, last; /* of its packets, earliest and latest */
-    struct pkt *pkts;              /* in the file's order; by time after track_finish */
-    uint32_t pkt_count, pkt_capacity;
+    uint16_t recent[TRACK_RECENT]; /* what the latest packets look like, see track_seen_before */
     struct slab pkt_slab;          /* they lie in the track's, or are malloc'ed (memory NULL) */
-    uint32_t recent[TRACK_RECENT]; /* what the latest packets look like, see track_add */
     uint32_t renamed_pkt; /* from this one on an end has another name; 0: from none (see match) */
     struct sack_block *sacks; /* by pkt */
     uint32_t sack_count, sack_capacity;
@@ -202,6 +204,13 @@ static inline uint32_t pkt_span(const struct pkt *pkt)
 static inline int64_t pkt_end(const struct pkt *pkt)
 {
     return pkt->seq + pkt_span(pkt);
+}
+
+/* What is kept of a stream's content, which may be nothing. */
+static inline const struct content *stream_content(const struct stream *stream)
+{
+    static const struct content NOTHING;
+    return stream->content ? stream->content : &NOTHING;
 }
 
 /* The side that sent it: 0 client, 1 server. */
