@@ -149,8 +149,7 @@ static struct track_slot *find_slot(struct track *track, const struct decoded *p
 
 static bool is_syn(const struct decoded *packet)
 {
-    return packet->protocol == IPPROTO_TCP &&
-           (packet->tcp_flags & (TCP_SYN | TCP_RST | TCP_FIN)) == TCP_SYN;
+    return (packet->tcp_flags & (TCP_SYN | TCP_RST | TCP_FIN)) == TCP_SYN;
 }
 
 /* Is a SYN a new handshake on the ports of an old flow? It bears another initial sequence number.
@@ -319,6 +318,19 @@ static void note_checksum(struct stream *sender, const struct decoded *packet)
         sender->checked_below_bytes = packet->payload_bytes + 1;
 }
 
+static void note_syn(struct track_flow *flow, unsigned side, const struct decoded *packet)
+{
+    struct stream *sender = &flow->stream[side];
+    flow->syn_seen = true;
+    sender->options_seen |= !packet->options_cut;
+    if (packet->mss)
+        sender->mss = packet->mss;
+    if (packet->has_window_scale) {
+        sender->window_scale_known = true;
+        sender->window_scale = packet->window_scale;
+    }
+}
+
 static void note_options(struct track_flow *flow, unsigned side, const struct decoded *packet)
 {
     struct stream *sender = &flow->stream[side];
@@ -328,20 +340,10 @@ static void note_options(struct track_flow *flow, unsigned side, const struct de
     sender->payload_bytes += packet->payload_bytes;
     if (packet->payload_bytes > sender->payload_max_bytes)
         sender->payload_max_bytes = packet->payload_bytes;
-    bool reset = packet->protocol == IPPROTO_TCP && (packet->tcp_flags & TCP_RST);
+    bool reset = packet->tcp_flags & TCP_RST;
     uint8_t *ttl_max = reset ? &sender->reset_ttl_max : &sender->ttl_max;
     if (packet->ttl > *ttl_max)
         *ttl_max = packet->ttl;
-    if (!is_syn(packet))
-        return;
-    flow->syn_seen = true;
-    sender->options_seen |= !packet->options_cut;
-    if (packet->mss)
-        sender->mss = packet->mss;
-    if (packet->has_window_scale) {
-        sender->window_scale_known = true;
-        sender->window_scale = packet->window_scale;
-    }
 }
 
 static bool add_sacks(struct track_flow *flow, unsigned side, const struct decoded *packet)
@@ -456,7 +458,9 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
     if (tcp)
         set_offsets(flow, side, packet, pkt);
     note_options(flow, side, packet);
-    if (!add_sacks(flow, side, packet))
+    if (is_syn(packet))
+        note_syn(flow, side, packet);
+    if (packet->sack_count && !add_sacks(flow, side, packet))
         return error_memory(error, "SACK blocks");
     if (tcp && packet->first_fragment)
         track_open_fragments(track, packet, (uint32_t)(flow - track->flows), flow->pkt_count - 1);
