@@ -11,7 +11,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define TRIES_MAX 1024u /* repetitive bytes pick the same window again and again */
+#define SKETCH_FROM 32u /* marks; fewer are looked through as fast */
+#define SKETCH_BITS 512u
+#define TRIES_MAX   1024u /* repetitive bytes pick the same window again and again */
 
 static uint32_t window_hash(const uint8_t *bytes)
 {
@@ -21,14 +23,14 @@ static uint32_t window_hash(const uint8_t *bytes)
 /* The upper bits: the lower ones are alike where starts are thinned. */
 static uint32_t sketch_bit(uint32_t hash)
 {
-    return hash >> 16 & (CONTENT_SKETCH_BITS - 1);
+    return hash >> 16 & (SKETCH_BITS - 1);
 }
 
 /* Most windows are new, and most new ones find their bit of the sketch free. */
 static bool known(const struct content *content, uint32_t hash)
 {
     uint32_t bit = sketch_bit(hash);
-    if (!(content->sketch[bit / 64] >> bit % 64 & 1))
+    if (content->sketch && !(content->sketch[bit / 64] >> bit % 64 & 1))
         return false;
     for (uint32_t i = content->count; i-- > 0;)
         if (content->marks[i].hash == hash)
@@ -39,7 +41,16 @@ static bool known(const struct content *content, uint32_t hash)
 static void draw(struct content *content, uint32_t hash)
 {
     uint32_t bit = sketch_bit(hash);
-    content->sketch[bit / 64] |= (uint64_t)1 << bit % 64;
+    if (content->sketch)
+        content->sketch[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+static void draw_all(struct content *content)
+{
+    if (content->sketch)
+        memset(content->sketch, 0, SKETCH_BITS / 8);
+    for (uint32_t i = 0; i < content->count; i++)
+        draw(content, content->marks[i].hash);
 }
 
 static bool add_mark(struct content *content, struct content_mark mark)
@@ -49,7 +60,11 @@ static bool add_mark(struct content *content, struct content_mark mark)
         return false;
     *added = mark;
     draw(content, mark.hash);
-    return true;
+    if (content->sketch || content->count < SKETCH_FROM)
+        return true;
+    content->sketch = malloc(SKETCH_BITS / 8);
+    draw_all(content);
+    return content->sketch;
 }
 
 /* Every 4th window at first, then every 64th, then every 1024th. */
@@ -84,16 +99,14 @@ static void thin_starts(struct content *content)
     while (content->starts >= CONTENT_STARTS_MAX) {
         uint32_t kept = 0;
         content->start_mask = content->start_mask << 1 | 1u;
-        memset(content->sketch, 0, sizeof content->sketch);
         for (uint32_t i = 0; i < content->count; i++) {
             bool gone = content->marks[i].start && content->marks[i].hash & content->start_mask;
             content->starts -= gone;
-            if (gone)
-                continue;
-            content->marks[kept++] = content->marks[i];
-            draw(content, content->marks[i].hash);
+            if (!gone)
+                content->marks[kept++] = content->marks[i];
         }
         content->count = kept;
+        draw_all(content);
         if (content->start_mask == UINT32_MAX)
             return;
     }
@@ -136,5 +149,6 @@ uint32_t content_mask(const struct content *content)
 void content_free(struct content *content)
 {
     free(content->marks);
+    free(content->sketch);
     *content = (struct content){0};
 }

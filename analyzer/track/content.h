@@ -15,7 +15,6 @@
 #define CONTENT_STARTS_MAX   64u    /* first windows of packets, spread over the whole stream */
 #define CONTENT_BYTES_MAX    65536u /* as sent, from the start of each stream, looked at closely */
 #define CONTENT_MARKS_MAX    (CONTENT_ANCHORS_MAX + CONTENT_STARTS_MAX)
-#define CONTENT_SKETCH_BITS  512u
 
 /* A window of bytes: its hash and where it was first seen. */
 struct content_mark {
@@ -32,7 +31,7 @@ struct content {
     uint32_t start_mask;   /* of packets' first windows those with these bits 0 are kept */
     uint32_t bytes, tries; /* looked at so far */
     bool cut;              /* some payload looked at was not captured whole */
-    uint64_t sketch[CONTENT_SKETCH_BITS / 64]; /* a bit for each mark: where none is set, none is */
+    uint64_t *sketch; /* a bit for each mark: where none is set, none is. NULL: few marks yet */
 };
 
 /* Adds the payload of packet number `pkt` of the stream: `captured_bytes` of it are there, of
