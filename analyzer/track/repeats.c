@@ -2,7 +2,7 @@
 /* The same packet captured twice, told from one that was sent twice. */
 #include <netinet/in.h>
 
-#include "track/track.h"
+#include "track/repeats.h"
 
 #define DUPLICATE_NS       (50 * NS_PER_MS)
 #define DUPLICATE_NO_ID_NS (500 * NS_PER_US)
@@ -30,39 +30,14 @@ static bool is_copy(const struct pkt *a, const struct pkt *b, int64_t within_ns)
            a->tsval == b->tsval && a->tsecr == b->tsecr && apart_ns <= within_ns;
 }
 
-/* Equal for equal packets; of others, few share it. */
-static uint16_t look_of(const struct pkt *pkt)
-{
-    uint32_t numbers = (uint32_t)pkt->seq + 31u * (uint32_t)pkt->ack + 7u * pkt->tsval;
-    return (uint16_t)((numbers ^ ((uint32_t)pkt->ip_id << 16 | pkt->hash)) * 0x9e3779b1u >> 16);
-}
-
-/* Does one of the latest packets look like this? Nearly never: all are asked at once. */
-static bool looks_known(const struct track_flow *flow, uint16_t look)
-{
-    uint16_t known = 0;
-    for (unsigned i = 0; i < TRACK_RECENT; i++)
-        known |= (uint16_t) - (flow->recent[i] == look);
-    return known;
-}
-
-bool track_seen_before(struct track *track, struct track_flow *flow)
+bool track_find_copy(const struct track *track, const struct track_flow *flow)
 {
     uint32_t last = flow->pkt_count - 1;
     uint32_t stop = last > TRACK_RECENT ? last - TRACK_RECENT : 0;
     const struct pkt *pkt = &flow->pkts[last];
-    bool tcp = flow->protocol == IPPROTO_TCP;
-    uint16_t look = look_of(pkt);
+    int64_t within_ns = copy_within_ns(track, pkt, flow->protocol == IPPROTO_TCP);
     bool found = false;
-    if (looks_known(flow, look)) {
-        int64_t within_ns = copy_within_ns(track, pkt, tcp);
-        for (uint32_t i = last; i-- > stop && !found;)
-            found =
-                !(flow->pkts[i].flags & PKT_DUPLICATE) && is_copy(&flow->pkts[i], pkt, within_ns);
-    }
-    flow->recent[last % TRACK_RECENT] = look;
-    bool certain = pkt->ip_id != 0 || (tcp && pkt_span(pkt));
-    track->repeatable += certain;
-    track->repeated += certain && found;
+    for (uint32_t i = last; i-- > stop && !found;)
+        found = !(flow->pkts[i].flags & PKT_DUPLICATE) && is_copy(&flow->pkts[i], pkt, within_ns);
     return found;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "track/repeats.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -464,7 +465,7 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
         return error_memory(error, "SACK blocks");
     if (tcp && packet->first_fragment)
         track_open_fragments(track, packet, (uint32_t)(flow - track->flows), flow->pkt_count - 1);
-    if (track_seen_before(track, flow)) {
+    if (track_seen_before(track, flow, pkt, tcp && pkt_span(pkt))) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
     } else if (tcp && len > 0 && !(pkt->hash & flow->stream[side].content_mask) &&

@@ -94,7 +94,7 @@ struct track_flow {
     uint32_t pkt_count, pkt_capacity;
     struct stream stream[2];       /* by sender: 0 client, 1 server */
     struct point_time first, last; /* of its packets, earliest and latest */
-    uint16_t recent[TRACK_RECENT]; /* what the latest packets look like, see track_seen_before */
+    uint16_t recent[TRACK_RECENT]; /* what the latest packets look like, see track/repeats.h */
     struct slab pkt_slab;          /* they lie in the track's, or are malloc'ed (memory NULL) */
     uint32_t renamed_pkt; /* from this one on an end has another name; 0: from none (see match) */
     struct sack_block *sacks; /* by pkt */
@@ -157,9 +157,6 @@ struct arrival {
  * others are worked on. Fails only when memory is out. */
 int track_add(struct track *track, struct arrival *arrivals, unsigned count,
               struct wh_error *error);
-
-/* For track_add: is the flow's last packet the same as one just before it? */
-bool track_seen_before(struct track *track, struct track_flow *flow);
 
 /* Adds what decode calls DECODE_FRAGMENT: the TCP segment that it belongs to gets longer. Without
  * that segment's first fragment before it, nothing is known of it. */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The same packet captured twice: asked of every packet, and nearly never so. */
+#ifndef WHICHHOP_TRACK_REPEATS_H
+#define WHICHHOP_TRACK_REPEATS_H
+
+#include "track/track.h"
+
+/* Is one of the packets just before the flow's last one the same? */
+bool track_find_copy(const struct track *track, const struct track_flow *flow);
+
+/* Equal for equal packets; of others, few share it. */
+static inline uint16_t track_look(const struct pkt *pkt)
+{
+    uint32_t numbers = (uint32_t)pkt->seq + 31u * (uint32_t)pkt->ack + 7u * pkt->tsval;
+    return (uint16_t)((numbers ^ ((uint32_t)pkt->ip_id << 16 | pkt->hash)) * 0x9e3779b1u >> 16);
+}
+
+/* Did the flow's last packet come before? To be asked of each packet once. */
+static inline bool track_seen_before(struct track *track, struct track_flow *flow,
+                                     const struct pkt *pkt, bool takes_space)
+{
+    uint16_t look = track_look(pkt), known = 0;
+    for (unsigned i = 0; i < TRACK_RECENT; i++) /* all at once */
+        known |= (uint16_t) - (flow->recent[i] == look);
+    bool found = known && track_find_copy(track, flow);
+    bool certain = pkt->ip_id != 0 || takes_space;
+    flow->recent[(flow->pkt_count - 1) % TRACK_RECENT] = look;
+    track->repeatable += certain;
+    track->repeated += certain && found;
+    return found;
+}
+
+#endif
