@@ -1,37 +1,61 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The Internet checksum (RFC 1071) of a TCP segment or UDP datagram with its pseudo-header. Summed
- * in the machine's byte order, 8 bytes a turn: the one's complement sum is the same in either
- * order but for a swap of its bytes (RFC 1071, 2).
+ * in the machine's byte order, 8 bytes at a time: the one's complement sum is the same in either
+ * order but for a swap of its bytes (RFC 1071, 2), and the remainder of a division by 0xffff.
  */
 #include <arpa/inet.h>
 
 #include "decode/layers.h"
 
-/* Adds up bytes; both halves of each 8 have room for 2^32 carries. */
-static uint64_t sum_bytes(const uint8_t *data, uint32_t bytes)
+/* The one's complement sum of 64 bits: the carry goes around. */
+static uint64_t sum_add(uint64_t sum, uint64_t word)
 {
-    uint64_t low = 0, high = 0, word;
-    uint32_t offset = 0;
-    for (; bytes - offset >= sizeof word; offset += sizeof word) {
-        memcpy(&word, data + offset, sizeof word);
-        low += word & UINT32_MAX;
-        high += word >> 32;
+    sum += word;
+    return sum + (sum < word);
+}
+
+static uint64_t sum_word(uint64_t sum, const uint8_t *data)
+{
+    uint64_t word;
+    memcpy(&word, data, sizeof word);
+    return sum_add(sum, word);
+}
+
+/* Less than 8 bytes; an odd last one is padded with 0. */
+static uint64_t sum_rest(uint64_t sum, const uint8_t *data, uint32_t bytes)
+{
+    uint32_t four = 0;
+    uint16_t two = 0, one = 0;
+    if (bytes & 4)
+        memcpy(&four, data, sizeof four);
+    if (bytes & 2)
+        memcpy(&two, data + (bytes & 4), sizeof two);
+    if (bytes & 1)
+        memcpy(&one, data + (bytes & 6), 1);
+    return sum_add(sum, (uint64_t)four + two + one);
+}
+
+/* Adds up bytes, in four sums side by side: none waits for the one before. */
+static uint64_t sum_bytes(uint64_t sum, const uint8_t *data, uint32_t bytes)
+{
+    uint64_t second = 0, third = 0, fourth = 0;
+    for (; bytes >= 32; bytes -= 32, data += 32) {
+        sum = sum_word(sum, data);
+        second = sum_word(second, data + 8);
+        third = sum_word(third, data + 16);
+        fourth = sum_word(fourth, data + 24);
     }
-    word = 0;
-    memcpy(&word, data + offset, bytes - offset); /* an odd last byte is padded with 0 */
-    low += word & UINT32_MAX;
-    high += word >> 32;
-    return (low & UINT32_MAX) + (low >> 32) + (high & UINT32_MAX) + (high >> 32);
+    for (; bytes >= 8; bytes -= 8, data += 8)
+        sum = sum_word(sum, data);
+    sum = sum_add(sum_add(sum, second), sum_add(third, fourth));
+    return bytes > 0 ? sum_rest(sum, data, bytes) : sum;
 }
 
 /* To 16 bits, 0 as 0xffff: the two zeros of one's complement are one. */
 static uint16_t sum_fold(uint64_t sum)
 {
-    sum = (sum & UINT32_MAX) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
+    sum %= 0xffff;
     return sum != 0 ? (uint16_t)sum : 0xffff;
 }
 
@@ -40,25 +64,24 @@ static uint16_t sum_fold(uint64_t sum)
  * cuts the segment. */
 static bool sum_is_partial(uint16_t field, uint64_t addresses_and_protocol, uint32_t bytes)
 {
-    uint16_t sum = sum_fold(addresses_and_protocol + htonl(bytes));
+    uint16_t sum = sum_fold(sum_add(addresses_and_protocol, htonl(bytes)));
     uint16_t without_length = sum_fold(addresses_and_protocol);
     uint16_t value = sum_fold(field);
     return value == sum || value == sum_fold((uint16_t)~sum) || value == without_length;
 }
 
-enum checksum_state checksum_verify(const struct cursor *cursor, uint32_t field_offset,
+enum checksum_state checksum_verify(const uint8_t *segment, uint32_t bytes, uint32_t field_offset,
                                     const struct decoded *out)
 {
-    if (cursor->left < cursor->wire || !cursor_has(cursor, field_offset + 2))
-        return CHECKSUM_UNKNOWN;
     /* The prefix of a mapped IPv4 address is ffff, which adds nothing. */
-    uint64_t pseudo = sum_bytes(out->source.address, sizeof out->source.address) +
-                      sum_bytes(out->destination.address, sizeof out->destination.address) +
-                      htonl(out->protocol);
-    uint64_t all = pseudo + htonl(cursor->wire) + sum_bytes(cursor->at, cursor->left);
-    if (sum_fold(all) == 0xffff)
+    uint64_t pseudo = htonl(out->protocol);
+    pseudo = sum_word(pseudo, out->source.address);
+    pseudo = sum_word(pseudo, out->source.address + 8);
+    pseudo = sum_word(pseudo, out->destination.address);
+    pseudo = sum_word(pseudo, out->destination.address + 8);
+    if (sum_bytes(sum_add(pseudo, htonl(bytes)), segment, bytes) % 0xffff == 0)
         return CHECKSUM_RIGHT;
     uint16_t field;
-    cursor_copy(cursor, field_offset, &field, sizeof field);
-    return sum_is_partial(field, pseudo, cursor->wire) ? CHECKSUM_PARTIAL : CHECKSUM_WRONG;
+    memcpy(&field, segment + field_offset, sizeof field);
+    return sum_is_partial(field, pseudo, bytes) ? CHECKSUM_PARTIAL : CHECKSUM_WRONG;
 }

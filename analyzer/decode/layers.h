@@ -142,10 +142,10 @@ void transport_clear(struct decoded *out);
 /* The payload is all the cursor has. */
 void transport_set_payload(const struct cursor *cursor, struct decoded *out);
 
-/* Holds a transport checksum against the bytes: `cursor` is at the transport header and bounded
- * to the segment, `field_offset` is where the checksum stands. UNKNOWN unless every byte was
- * captured. Uses out's addresses and protocol (RFC 9293, 3.1; RFC 8200, 8.1). */
-enum checksum_state checksum_verify(const struct cursor *cursor, uint32_t field_offset,
+/* Holds a transport checksum against the `bytes` bytes of a segment, all captured; `field_offset` is
+ * where in it the checksum stands. Uses out's addresses and protocol (RFC 9293, 3.1; RFC 8200,
+ * 8.1). */
+enum checksum_state checksum_verify(const uint8_t *segment, uint32_t bytes, uint32_t field_offset,
                                     const struct decoded *out);
 
 #endif

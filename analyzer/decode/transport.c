@@ -46,6 +46,15 @@ void transport_set_payload(const struct cursor *cursor, struct decoded *out)
     out->payload_captured_bytes = cursor->left;
 }
 
+/* Verifies the checksum of the segment that the cursor is bounded to, if that can be done. */
+static void transport_verify(const struct walk *walk, uint32_t field_offset)
+{
+    const struct cursor *cursor = &walk->cursor;
+    if (walk->verify && !walk->out->first_fragment && cursor->left == cursor->wire &&
+        cursor_has(cursor, field_offset + 2))
+        walk->out->checksum = checksum_verify(cursor->at, cursor->left, field_offset, walk->out);
+}
+
 /* The option's whole blocks, as far as they were captured. */
 static void tcp_read_sack(const struct cursor *option, uint32_t bytes, struct decoded *out)
 {
@@ -135,8 +144,7 @@ enum layer decode_tcp(struct walk *walk)
         cursor_skip(&options, TCP_BYTES);
         tcp_read_options(options, out);
     }
-    if (walk->verify && !out->first_fragment)
-        out->checksum = checksum_verify(cursor, TCP_CHECKSUM, out);
+    transport_verify(walk, TCP_CHECKSUM);
     out->header_bytes = header_bytes;
     cursor_skip(cursor, header_bytes);
     transport_set_payload(cursor, out);
@@ -172,8 +180,8 @@ enum layer decode_udp(struct walk *walk)
     out->source.port = cursor_u16(cursor, 0);
     out->destination.port = cursor_u16(cursor, 2);
     /* 0: the sender made none (RFC 768; over IPv6 for tunnels, RFC 6935). */
-    if (walk->verify && !out->first_fragment && cursor_u16(cursor, UDP_CHECKSUM) != 0)
-        out->checksum = checksum_verify(cursor, UDP_CHECKSUM, out);
+    if (cursor_u16(cursor, UDP_CHECKSUM) != 0)
+        transport_verify(walk, UDP_CHECKSUM);
     cursor_skip(cursor, UDP_BYTES);
     bool is_tunnel = false;
     enum layer inner = tunnel_open_udp(walk, &is_tunnel);
