@@ -22,20 +22,19 @@ static layer_step *const steps[] = {
 #undef DECODE_LAYER_STEP
 };
 
-enum decode_status decode_frame(uint16_t dlt, const uint8_t *data, uint32_t caplen,
-                                uint32_t wirelen, bool verify, struct decoded *out)
+enum decode_status walk_frame(uint16_t dlt, const struct cursor *frame, bool verify, bool plainly,
+                              struct decoded *out)
 {
     struct walk walk = {
-        .cursor = {data, caplen, wirelen > caplen ? wirelen : caplen, false},
-        .out = out,
-        .status = DECODE_UNSUPPORTED,
-        .verify = verify,
-    };
+        .cursor = *frame, .out = out, .status = DECODE_UNSUPPORTED, .verify = verify};
     enum layer layer = dlt == DLT_EN10MB ? LAYER_ETHERNET : walk_link(&walk, dlt);
     for (unsigned turn = 0; layer != LAYER_END; turn++) {
         if (turn == LAYERS_MAX)
             return DECODE_UNSUPPORTED;
-        layer = steps[layer](&walk);
+        if (plainly && layer == LAYER_IP && plain_read(&walk.cursor, walk.verify, out))
+            layer = walk_end(&walk, DECODE_OK);
+        else
+            layer = steps[layer](&walk);
     }
     out->network = walk.network;
     return walk.status;

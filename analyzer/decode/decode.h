@@ -53,6 +53,7 @@ struct icmp_quote {
     bool too_big;       /* ICMPv4 3/4 (RFC 792, 1191), ICMPv6 2 (RFC 4443) */
 };
 
+/* What each packet has stands first, in two cache lines. */
 struct decoded {
     struct endpoint source, destination;
     uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 */
@@ -65,22 +66,22 @@ struct decoded {
                           two networks are two flows. 0: none */
     uint32_t seq, ack;
     uint32_t tsval, tsecr;           /* RFC 7323, valid with has_timestamps */
+    const uint8_t *payload;          /* borrowed from the frame */
     uint32_t payload_bytes;          /* as sent */
     uint32_t payload_captured_bytes; /* as captured */
-    const uint8_t *payload;          /* borrowed from the frame */
-    uint16_t mss;                    /* 0: no such option */
-    uint8_t window_scale;            /* valid with has_window_scale */
-    uint8_t sack_count;
-    uint32_t sack[SACK_BLOCKS_MAX][2]; /* left, right edges (RFC 2018) */
+    uint32_t header_bytes;           /* of the TCP header */
     enum checksum_state checksum;
-    bool has_timestamps, has_window_scale, sack_permitted;
-    bool options_cut; /* the snap length ends within the TCP header: options may be missing */
-    bool dont_fragment;
-    bool first_fragment;  /* more fragments follow it */
-    uint32_t fragment_id; /* of a fragment: what all of its packet share */
+    uint16_t mss;         /* 0: no such option */
+    uint8_t window_scale; /* valid with has_window_scale */
+    uint8_t sack_count;
+    bool has_window_scale, sack_permitted;
+    bool options_cut;    /* the snap length ends within the TCP header: options may be missing */
+    bool first_fragment; /* more fragments follow it */
     uint32_t fragment_offset_bytes;
-    uint32_t header_bytes;   /* of the TCP header */
-    struct icmp_quote quote; /* with protocol ICMP and ICMPv6 */
+    uint32_t fragment_id; /* of a fragment: what all of its packet share */
+    bool has_timestamps, dont_fragment;
+    uint32_t sack[SACK_BLOCKS_MAX][2]; /* left, right edges (RFC 2018) */
+    struct icmp_quote quote;           /* with protocol ICMP and ICMPv6 */
 };
 
 /* Decodes a frame of `caplen` bytes, `wirelen` on the wire, of link type `dlt` (libpcap's DLT_).

@@ -5,24 +5,22 @@
  */
 #include "decode/layers.h"
 
-#define ETHERNET_BYTES 14u
-#define ETHERNET_TYPE  12u
-#define LENGTH_MAX     1500u
-#define LLC_BYTES      3u
-#define SNAP_BYTES     8u
-#define LLC_SNAP       0xaaaa03u
-#define LLC_IP         0x060603u
-#define OUI_ETHERNET   0x000000u
-#define OUI_BRIDGED    0x0000f8u /* 802.1H */
-#define LABEL_BYTES    4u
-#define CONTROL_BYTES  4u
-#define PPPOE_BYTES    6u
+#define LENGTH_MAX    1500u
+#define LLC_BYTES     3u
+#define SNAP_BYTES    8u
+#define LLC_SNAP      0xaaaa03u
+#define LLC_IP        0x060603u
+#define OUI_ETHERNET  0x000000u
+#define OUI_BRIDGED   0x0000f8u /* 802.1H */
+#define LABEL_BYTES   4u
+#define CONTROL_BYTES 4u
+#define PPPOE_BYTES   6u
 
 enum layer layer_of_ethertype(uint16_t type)
 {
     switch (type) {
-    case 0x0800: /* IPv4 */
-    case 0x86dd: /* IPv6 */
+    case ETHERTYPE_IPV4:
+    case ETHERTYPE_IPV6:
         return LAYER_IP;
     case 0x8100: /* 802.1Q */
     case 0x88a8: /* 802.1ad */

@@ -17,14 +17,6 @@
 /* Offloaded segments reach 512 KiB ("big TCP"); beyond is a forged record length. */
 #define PACKET_BYTES_MAX ((1u << 20) - 1)
 
-static void address_set_ipv4(struct endpoint *endpoint, const struct cursor *cursor,
-                             uint32_t offset)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    memcpy(endpoint->address, mapped, sizeof mapped);
-    cursor_copy(cursor, offset, endpoint->address + sizeof mapped, 4);
-}
-
 /* Is there a loose or strict source route (options 131, 137)? Then the checksum's destination is
  * the route's last address and not the header's. */
 static bool ipv4_is_source_routed(const struct cursor *cursor, uint32_t header_bytes)
@@ -80,8 +72,8 @@ static enum decode_status ipv4_read(struct cursor *cursor, bool quoted, struct i
     ip->ttl = cursor_u8(cursor, 8);
     ip->protocol = cursor_u8(cursor, 9);
     ip->source_routed = header_bytes > IPV4_BYTES && ipv4_is_source_routed(cursor, header_bytes);
-    address_set_ipv4(ip->source, cursor, 12);
-    address_set_ipv4(ip->destination, cursor, 16);
+    endpoint_set_ipv4(ip->source, cursor->at + 12);
+    endpoint_set_ipv4(ip->destination, cursor->at + 16);
     cursor_skip(cursor, header_bytes);
     return DECODE_OK;
 }

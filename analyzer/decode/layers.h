@@ -43,6 +43,11 @@ enum layer {
         LAYER_END /* the walk is over; see walk.status */
 };
 
+#define ETHERNET_BYTES 14u
+#define ETHERNET_TYPE  12u /* the EtherType's offset */
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+
 /* Where decode_frame is in a frame. */
 struct walk {
     struct cursor cursor;
@@ -136,14 +141,56 @@ struct ip_packet {
  * cursor is bounded to its length. */
 enum decode_status ip_read(struct cursor *cursor, bool quoted, struct ip_packet *ip);
 
+/* At the front of a TCP header's options: all there is in most segments (RFC 7323, A). */
+#define NOP_NOP_TIMESTAMPS 0x0101080au
+#define TCP_FLAGS          0x3fu /* enum tcp_flag, of the byte at 13 */
+#define TCP_CHECKSUM       16u   /* the checksum's offset */
+
+/* Does all of decode_ip and decode_tcp at once where the packet at the cursor is of the plainest
+ * kind. False: it is not, and nothing was written. The cursor stays. */
+bool plain_read(const struct cursor *cursor, bool verify, struct decoded *out);
+
+/* decode_frame, step by step. `plainly`: but what plain_read takes is left to it. */
+enum decode_status walk_frame(uint16_t dlt, const struct cursor *frame, bool verify, bool plainly,
+                              struct decoded *out);
+
+/* `at`: an IPv4 address. Written in two halves, as readers load it: a load that needs several
+ * stores at once would wait for them. */
+static inline void endpoint_set_ipv4(struct endpoint *endpoint, const uint8_t *at)
+{
+    uint32_t address;
+    memcpy(&address, at, sizeof address);
+    uint64_t high = 0, low = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+                                 ? 0xffff0000u | (uint64_t)address << 32
+                                 : (uint64_t)0xffff << 32 | address;
+    memcpy(endpoint->address, &high, sizeof high);
+    memcpy(endpoint->address + sizeof high, &low, sizeof low);
+}
+
 /* Sets every transport field of `out` but ports, payload and quote to "not there". */
-void transport_clear(struct decoded *out);
+static inline void transport_clear(struct decoded *out)
+{
+    out->tcp_flags = 0;
+    out->window = 0;
+    out->seq = 0;
+    out->ack = 0;
+    out->tsval = 0;
+    out->tsecr = 0;
+    out->mss = 0;
+    out->window_scale = 0;
+    out->sack_count = 0;
+    out->checksum = CHECKSUM_UNKNOWN;
+    out->has_timestamps = false;
+    out->options_cut = false;
+    out->has_window_scale = false;
+    out->sack_permitted = false;
+}
 
 /* The payload is all the cursor has. */
 void transport_set_payload(const struct cursor *cursor, struct decoded *out);
 
-/* Holds a transport checksum against the `bytes` bytes of a segment, all captured; `field_offset` is
- * where in it the checksum stands. Uses out's addresses and protocol (RFC 9293, 3.1; RFC 8200,
+/* Holds a transport checksum against the `bytes` bytes of a segment, all captured; `field_offset`
+ * is where in it the checksum stands. Uses out's addresses and protocol (RFC 9293, 3.1; RFC 8200,
  * 8.1). */
 enum checksum_state checksum_verify(const uint8_t *segment, uint32_t bytes, uint32_t field_offset,
                                     const struct decoded *out);

@@ -2,14 +2,11 @@
 /* TCP (RFC 9293) with the options that matter (RFC 7323, 2018), and UDP (RFC 768). */
 #include "decode/layers.h"
 
-#define TCP_BYTES          20u
-#define TCP_BYTES_MIN      14u /* up to the flags: what a short snap length must leave */
-#define TCP_CHECKSUM       16u
-#define TCP_FLAGS          0x3fu
-#define UDP_BYTES          8u
-#define UDP_CHECKSUM       6u
-#define WINDOW_SCALE_MAX   14u /* RFC 7323, 2.3 */
-#define NOP_NOP_TIMESTAMPS 0x0101080au
+#define TCP_BYTES        20u
+#define TCP_BYTES_MIN    14u /* up to the flags: what a short snap length must leave */
+#define UDP_BYTES        8u
+#define UDP_CHECKSUM     6u
+#define WINDOW_SCALE_MAX 14u /* RFC 7323, 2.3 */
 
 enum tcp_option {
     OPTION_END = 0,
@@ -20,24 +17,6 @@ enum tcp_option {
     OPTION_SACK = 5,
     OPTION_TIMESTAMPS = 8,
 };
-
-void transport_clear(struct decoded *out)
-{
-    out->tcp_flags = 0;
-    out->window = 0;
-    out->seq = 0;
-    out->ack = 0;
-    out->tsval = 0;
-    out->tsecr = 0;
-    out->mss = 0;
-    out->window_scale = 0;
-    out->sack_count = 0;
-    out->checksum = CHECKSUM_UNKNOWN;
-    out->has_timestamps = false;
-    out->options_cut = false;
-    out->has_window_scale = false;
-    out->sack_permitted = false;
-}
 
 void transport_set_payload(const struct cursor *cursor, struct decoded *out)
 {

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What nearly every packet is: IP without options or fragments, TCP with no option but its time
+ * stamps, and all of its headers captured. One look finds it out; then everything stands at a fixed
+ * place. What this gives is what the layers' steps give (decode_ip, decode_tcp); a test holds both
+ * against each other.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pcap/dlt.h>
+
+#include "decode/layers.h"
+
+#define IPV4_BYTES    20u
+#define IPV6_BYTES    40u
+#define TCP_BYTES     20u
+#define STAMPED_BYTES 32u /* TCP's header with NOP, NOP, time stamps */
+
+static uint32_t load_32(const uint8_t *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return ntohl(value);
+}
+
+static uint16_t load_16(const uint8_t *at)
+{
+    uint16_t value;
+    memcpy(&value, at, sizeof value);
+    return ntohs(value);
+}
+
+/* TCP, of which `left` of `bytes` bytes were captured. False, with nothing written, where it is not
+ * plain. */
+static inline bool plain_tcp(const uint8_t *tcp, uint32_t bytes, uint32_t left, struct decoded *out)
+{
+    bool stamped = tcp[12] >> 4 == STAMPED_BYTES / 4;
+    uint32_t header_bytes = stamped ? STAMPED_BYTES : TCP_BYTES;
+    if (left < header_bytes ||
+        (stamped ? load_32(tcp + TCP_BYTES) != NOP_NOP_TIMESTAMPS : tcp[12] >> 4 != TCP_BYTES / 4))
+        return false;
+    out->source.port = load_16(tcp);
+    out->destination.port = load_16(tcp + 2);
+    out->seq = load_32(tcp + 4);
+    out->ack = load_32(tcp + 8);
+    out->tcp_flags = tcp[13] & TCP_FLAGS;
+    out->window = load_16(tcp + 14);
+    out->tsval = stamped ? load_32(tcp + 24) : 0;
+    out->tsecr = stamped ? load_32(tcp + 28) : 0;
+    out->has_timestamps = stamped;
+    out->header_bytes = header_bytes;
+    out->payload = tcp + header_bytes;
+    out->payload_bytes = bytes - header_bytes;
+    out->payload_captured_bytes = left - header_bytes;
+    return true;
+}
+
+/* What no plain packet has. */
+static inline void plain_clear(struct decoded *out)
+{
+    out->mss = 0;
+    out->window_scale = 0;
+    out->sack_count = 0;
+    out->has_window_scale = false;
+    out->sack_permitted = false;
+    out->options_cut = false;
+    out->first_fragment = false;
+    out->fragment_offset_bytes = 0;
+}
+
+/* The checksum of a TCP segment whose addresses stand in `out`. */
+static inline void plain_verify(const uint8_t *tcp, uint32_t bytes, uint32_t left, bool verify,
+                                struct decoded *out)
+{
+    out->checksum =
+        verify && left == bytes ? checksum_verify(tcp, bytes, TCP_CHECKSUM, out) : CHECKSUM_UNKNOWN;
+}
+
+static inline bool plain_ipv4(const uint8_t *ip, uint32_t left, uint32_t wire, bool verify,
+                              struct decoded *out)
+{
+    uint32_t bytes = load_16(ip + 2);
+    if (left > bytes)
+        left = bytes;
+    if (bytes > wire || left < IPV4_BYTES + TCP_BYTES || (load_16(ip + 6) & 0x3fff) != 0 ||
+        !plain_tcp(ip + IPV4_BYTES, bytes - IPV4_BYTES, left - IPV4_BYTES, out))
+        return false;
+    plain_clear(out);
+    endpoint_set_ipv4(&out->source, ip + 12);
+    endpoint_set_ipv4(&out->destination, ip + 16);
+    out->protocol = IPPROTO_TCP;
+    out->ip_version = 4;
+    out->ttl = ip[8];
+    out->ip_id = load_16(ip + 4);
+    out->fragment_id = out->ip_id;
+    out->dont_fragment = (ip[6] & 0x40) != 0;
+    plain_verify(ip + IPV4_BYTES, bytes - IPV4_BYTES, left - IPV4_BYTES, verify, out);
+    return true;
+}
+
+static inline bool plain_ipv6(const uint8_t *ip, uint32_t left, uint32_t wire, bool verify,
+                              struct decoded *out)
+{
+    uint32_t bytes = IPV6_BYTES + load_16(ip + 4);
+    if (left > bytes)
+        left = bytes;
+    if (bytes > wire || left < IPV6_BYTES + TCP_BYTES ||
+        !plain_tcp(ip + IPV6_BYTES, bytes - IPV6_BYTES, left - IPV6_BYTES, out))
+        return false;
+    plain_clear(out);
+    memcpy(out->source.address, ip + 8, 16);
+    memcpy(out->destination.address, ip + 24, 16);
+    out->protocol = IPPROTO_TCP;
+    out->ip_version = 6;
+    out->ttl = ip[7];
+    out->ip_id = 0;
+    out->fragment_id = 0;
+    out->dont_fragment = false;
+    plain_verify(ip + IPV6_BYTES, bytes - IPV6_BYTES, left - IPV6_BYTES, verify, out);
+    return true;
+}
+
+/* The packet at `ip`, of `wire` bytes as sent and `left` as captured. */
+static inline bool plain_packet(const uint8_t *ip, uint32_t left, uint32_t wire, bool verify,
+                                struct decoded *out)
+{
+    if (left < IPV4_BYTES + TCP_BYTES)
+        return false;
+    if (ip[0] == 0x45 && ip[9] == IPPROTO_TCP)
+        return plain_ipv4(ip, left, wire, verify, out);
+    if (ip[0] >> 4 == 6 && ip[6] == IPPROTO_TCP)
+        return plain_ipv6(ip, left, wire, verify, out);
+    return false;
+}
+
+bool plain_read(const struct cursor *cursor, bool verify, struct decoded *out)
+{
+    return plain_packet(cursor->at, cursor->left, cursor->wire, verify, out);
+}
+
+static inline bool is_ip_ethertype(uint16_t type)
+{
+    return type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6;
+}
+
+/* Ethernet, as most frames are, is no step of its own. */
+enum decode_status decode_frame(uint16_t dlt, const uint8_t *data, uint32_t caplen,
+                                uint32_t wirelen, bool verify, struct decoded *out)
+{
+    if (dlt == DLT_EN10MB && caplen >= ETHERNET_BYTES &&
+        is_ip_ethertype(load_16(data + ETHERNET_TYPE)) &&
+        plain_packet(data + ETHERNET_BYTES, caplen - ETHERNET_BYTES,
+                     (wirelen > caplen ? wirelen : caplen) - ETHERNET_BYTES, verify, out)) {
+        out->network = 0;
+        return DECODE_OK;
+    }
+    struct cursor frame = {data, caplen, wirelen > caplen ? wirelen : caplen, false};
+    return walk_frame(dlt, &frame, verify, true, out);
+}
