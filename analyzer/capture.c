@@ -13,6 +13,13 @@
 #define PROGRESS_PACKETS 65536u
 #define ARRIVALS_MAX     16u
 
+/* Packets counted. */
+struct count {
+    uint64_t packets, bytes;
+    struct point_time begin;       /* of the first in the file's order */
+    struct point_time first, last; /* earliest and latest; with any */
+};
+
 /* What reading one file needs. */
 struct reading {
     struct wh_analysis *analysis;
@@ -21,6 +28,8 @@ struct reading {
     struct reader *reader;
     struct filter *filter;
     int64_t from_ns, to_ns;
+    bool lanes, choosy;        /* the file has other points' packets; not all are asked for */
+    struct count point, taken; /* the point's packets; with `choosy`, those that are asked for */
     struct arrival arrivals[ARRIVALS_MAX]; /* not tracked yet */
     unsigned waiting, most;                /* of them, and at most */
 };
@@ -52,43 +61,58 @@ static int track_waiting(struct reading *reading, struct wh_error *error)
     return track_add(&reading->capture->track, reading->arrivals, count, error);
 }
 
+static void count_record(struct count *count, const struct record *record)
+{
+    if (count->packets++ == 0)
+        count->begin = count->first = count->last = record->time;
+    count->bytes += record->wirelen;
+    if (record->time.ns < count->first.ns)
+        count->first = record->time;
+    if (record->time.ns > count->last.ns)
+        count->last = record->time;
+}
+
+/* Is the record one that is asked for? 1, 0 or WH_ERROR. */
+static int choose_record(struct reading *reading, const struct record *record,
+                         struct wh_error *error)
+{
+    int passes = reading->filter ? filter_match(reading->filter, record, error) : 1;
+    if (passes <= 0 || record->time.ns < reading->from_ns || record->time.ns > reading->to_ns)
+        return passes < 0 ? WH_ERROR : 0;
+    count_record(&reading->taken, record);
+    return 1;
+}
+
+/* A frame that is no packet of a flow. */
+static int pass_over(struct reading *reading, enum decode_status status,
+                     const struct decoded *decoded, struct wh_error *error)
+{
+    count_unfollowed(reading->capture, status);
+    if (status != DECODE_FRAGMENT)
+        return WH_OK;
+    struct decoded fragment = *decoded; /* its packet may be among those that wait */
+    int failed = track_waiting(reading, error);
+    track_add_fragment(&reading->capture->track, &fragment);
+    return failed;
+}
+
 static int take_record(struct reading *reading, const struct record *record, struct wh_error *error)
 {
-    struct capture *capture = reading->capture;
     struct arrival *arrival = &reading->arrivals[reading->waiting];
-    struct decoded *decoded = &arrival->packet;
-    if (!lane_wanted(&capture->files[reading->file], record))
+    if (reading->lanes && !lane_wanted(&reading->capture->files[reading->file], record))
         return WH_OK;
-    struct capture_file *file = &capture->files[reading->file];
-    if (file->packets++ == 0)
-        file->first = file->last = record->time;
-    file->last = record->time.ns > file->last.ns ? record->time : file->last;
-    if (reading->filter) {
-        int passes = filter_match(reading->filter, record, error);
-        if (passes <= 0)
-            return passes;
+    count_record(&reading->point, record);
+    if (reading->choosy) {
+        int chosen = choose_record(reading, record, error);
+        if (chosen <= 0)
+            return chosen;
     }
-    if (record->time.ns < reading->from_ns || record->time.ns > reading->to_ns)
-        return WH_OK;
-    capture->packets++;
-    capture->bytes += record->wirelen;
-    capture->span.first.ns =
-        record->time.ns < capture->span.first.ns ? record->time.ns : capture->span.first.ns;
-    capture->span.last.ns =
-        record->time.ns > capture->span.last.ns ? record->time.ns : capture->span.last.ns;
-    enum decode_status status =
-        decode_frame(record->dlt, record->data, record->caplen, record->wirelen, true, decoded);
-    if (status != DECODE_OK) {
-        count_unfollowed(capture, status);
-        if (status != DECODE_FRAGMENT)
-            return WH_OK;
-        struct decoded fragment = *decoded; /* its packet may be among those that wait */
-        int failed = track_waiting(reading, error);
-        track_add_fragment(&capture->track, &fragment);
-        return failed;
-    }
+    enum decode_status status = decode_frame(record->dlt, record->data, record->caplen,
+                                             record->wirelen, true, &arrival->packet);
+    if (status != DECODE_OK)
+        return pass_over(reading, status, &arrival->packet, error);
     if (record->flags & RECORD_CHECKSUM_NOT_READY)
-        decoded->checksum = CHECKSUM_UNKNOWN;
+        arrival->packet.checksum = CHECKSUM_UNKNOWN;
     arrival->time = record->time;
     arrival->frame = record->frame;
     arrival->file = reading->file;
@@ -98,13 +122,33 @@ static int take_record(struct reading *reading, const struct record *record, str
 static void report_progress(const struct reading *reading, uint32_t frame)
 {
     const struct wh_options *options = &reading->analysis->options;
-    if (options->progress && frame % PROGRESS_PACKETS == 0) {
+    if (frame % PROGRESS_PACKETS == 0 && options->progress) {
         double files = (double)reading->capture->file_count;
         pthread_mutex_lock(&reading->analysis->progress_lock);
         options->progress(options->progress_context, reading->capture->name,
                           (reading->file + read_progress(reading->reader)) / files);
         pthread_mutex_unlock(&reading->analysis->progress_lock);
     }
+}
+
+/* What was counted goes to the file and to its point. */
+static void note_counts(struct reading *reading)
+{
+    struct capture *capture = reading->capture;
+    struct capture_file *file = &capture->files[reading->file];
+    const struct count *point = &reading->point;
+    const struct count *taken = reading->choosy ? &reading->taken : point;
+    file->packets = point->packets;
+    if (point->packets > 0) {
+        file->first = point->begin;
+        file->last = point->last;
+    }
+    capture->packets += taken->packets;
+    capture->bytes += taken->bytes;
+    if (taken->packets > 0 && taken->first.ns < capture->span.first.ns)
+        capture->span.first = taken->first;
+    if (taken->packets > 0 && taken->last.ns > capture->span.last.ns)
+        capture->span.last = taken->last;
 }
 
 static void note_interfaces(struct reading *reading)
@@ -162,9 +206,12 @@ static int read_file(struct wh_analysis *analysis, struct capture *capture, uint
         return WH_ERROR;
     if (analysis->options.filter && filter_open(&reading.filter, analysis->options.filter, error))
         goto cleanup;
+    reading.lanes = file->lane_kind != LANE_ALL;
+    reading.choosy = reading.filter || analysis->options.time_set;
     reading.most = read_stays(reading.reader) ? ARRIVALS_MAX : 1;
     status = read_records(&reading, error);
     file->format = arena_strdup(&capture->arena, read_format(reading.reader));
+    note_counts(&reading);
     note_interfaces(&reading);
 cleanup:
     if (reading.filter)

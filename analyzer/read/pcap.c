@@ -25,28 +25,53 @@ static const struct pcap_magic {
     {0xa1b2cd34, 1000, RECORD_HEADER_BYTES + 8, "pcap (modified)"},
 };
 
-static int damaged_length(const struct reader *reader, uint64_t byte, uint32_t caplen,
-                          struct wh_error *error)
+static int damaged_length(const struct reader *reader, uint32_t caplen, struct wh_error *error)
 {
-    return error_set(error, reader->path, (uint64_t)reader->frames + 1, byte,
+    return error_set(error, reader->path, (uint64_t)reader->frames + 1,
+                     window_offset(&reader->window),
                      "a captured length of %u bytes, where no packet has more than %u: the file is "
                      "damaged from here on",
                      caplen, reader->pcap.caplen_max);
 }
 
+/* The file ends before `bytes` of the next record: between two records, or in it. */
+static int no_record(const struct reader *reader, size_t bytes, struct wh_error *error)
+{
+    const struct window *window = &reader->window;
+    return window->left == 0
+               ? reader_end(reader, error)
+               : reader_cut(reader, window_offset(window), window->left, bytes, error);
+}
+
+/* Steps over the record at the window's start, which is whole there. */
+static inline int give_record(struct reader *reader, uint32_t header_bytes, uint32_t caplen,
+                              uint32_t wirelen, bool swapped, struct record *record)
+{
+    struct window *window = &reader->window;
+    const uint8_t *at = window->at;
+    record->byte = window_offset(window);
+    window_skip(window, (size_t)header_bytes + caplen);
+    /* 32 bits of seconds: below READ_TIME_LIMIT_NS */
+    record->time.ns = bytes_32(at, swapped) * NS_PER_S +
+                      bytes_32(at + 4, swapped) * (int64_t)reader->pcap.fraction_ns;
+    record->data = at + header_bytes;
+    record->caplen = caplen;
+    record->wirelen = wirelen > caplen ? wirelen : caplen;
+    record->frame = ++reader->frames;
+    record->interface = 0;
+    record->dlt = reader->pcap.dlt;
+    record->flags = 0;
+    return 1;
+}
+
 static int pcap_next(struct reader *reader, struct record *record, struct wh_error *error)
 {
     const struct pcap_state *state = &reader->pcap;
-    struct window *window = &reader->window;
-    uint32_t header_bytes = state->header_bytes;
-    const uint8_t *at = window_need(window, header_bytes);
-    if (!at && window->left == 0)
-        return reader_end(reader, error);
-    uint64_t byte = window_offset(window);
-    if (!at)
-        return reader_cut(reader, byte, window->left, header_bytes, error);
-
     bool swapped = state->swapped;
+    uint32_t header_bytes = state->header_bytes;
+    const uint8_t *at = window_need(&reader->window, header_bytes);
+    if (!at)
+        return no_record(reader, header_bytes, error);
     uint32_t caplen = bytes_32(at + 8, swapped);
     uint32_t wirelen = bytes_32(at + 12, swapped);
     if (state->lengths == LENGTHS_SWAPPED ||
@@ -56,24 +81,23 @@ static int pcap_next(struct reader *reader, struct record *record, struct wh_err
         wirelen = other;
     }
     if (caplen > state->caplen_max)
-        return damaged_length(reader, byte, caplen, error);
-    int64_t time_ns =
-        bytes_32(at, swapped) * NS_PER_S + bytes_32(at + 4, swapped) * (int64_t)state->fraction_ns;
-    at = window_need(window, (size_t)header_bytes + caplen);
-    if (!at)
-        return reader_cut(reader, byte, window->left, (uint64_t)header_bytes + caplen, error);
-    window_skip(window, (size_t)header_bytes + caplen);
+        return damaged_length(reader, caplen, error);
+    if (!window_need(&reader->window, (size_t)header_bytes + caplen))
+        return no_record(reader, (size_t)header_bytes + caplen, error);
+    return give_record(reader, header_bytes, caplen, wirelen, swapped, record);
+}
 
-    *record = (struct record){
-        .time = {time_ns}, /* 32 bits of seconds: below READ_TIME_LIMIT_NS */
-        .data = at + header_bytes,
-        .caplen = caplen,
-        .wirelen = wirelen > caplen ? wirelen : caplen,
-        .frame = ++reader->frames,
-        .dlt = reader->interfaces[0]->info.dlt,
-        .byte = byte,
-    };
-    return 1;
+/* The same for a file as this machine writes it: nearly every record is whole in the window. */
+static int usual_next(struct reader *reader, struct record *record, struct wh_error *error)
+{
+    const struct window *window = &reader->window;
+    if (window->left < RECORD_HEADER_BYTES)
+        return pcap_next(reader, record, error);
+    uint32_t caplen = bytes_32(window->at + 8, false);
+    uint32_t wirelen = bytes_32(window->at + 12, false);
+    if (caplen > reader->pcap.caplen_max || caplen > window->left - RECORD_HEADER_BYTES)
+        return pcap_next(reader, record, error);
+    return give_record(reader, RECORD_HEADER_BYTES, caplen, wirelen, false, record);
 }
 
 static const struct pcap_magic *find_magic(uint32_t magic, bool *swapped)
@@ -116,8 +140,10 @@ int reader_open_pcap(struct reader *reader, struct wh_error *error)
         .header_bytes = magic->record_header_bytes,
         .fraction_ns = magic->fraction_ns,
         .caplen_max = linktype_caplen_max(dlt),
+        .dlt = dlt,
     };
     reader->format = magic->name;
-    reader->next = pcap_next;
+    bool usual = !swapped && minor > 3 && magic->record_header_bytes == RECORD_HEADER_BYTES;
+    reader->next = usual ? usual_next : pcap_next;
     return 1;
 }

@@ -32,6 +32,7 @@ struct pcap_state {
     uint32_t header_bytes; /* of a record */
     uint32_t fraction_ns;  /* the unit of a time stamp's second part */
     uint32_t caplen_max;
+    uint16_t dlt;
 };
 
 struct pcapng_state {
