@@ -54,7 +54,7 @@ static void side_begin(struct side *from, const struct pkt *pkt)
 }
 
 /* An RST takes no room in the stream, whatever other flags stand beside it. */
-static void side_count_bytes(struct side *from, const struct pkt *pkt, uint32_t found)
+static inline void side_count_bytes(struct side *from, const struct pkt *pkt, uint32_t found)
 {
     if (found & EVENT_BIT(ZERO_WINDOW_PROBE))
         return;
@@ -69,7 +69,7 @@ static void side_count_bytes(struct side *from, const struct pkt *pkt, uint32_t 
         from->gapless = from->next;
 }
 
-static void side_count_repeats(struct side *from, const struct pkt *pkt, uint32_t found)
+static inline void side_count_repeats(struct side *from, const struct pkt *pkt, uint32_t found)
 {
     if (found & EVENT_BIT(DUPLICATE_ACK))
         from->repeats = from->repeats == REPEATS_UNKNOWN ? 1 : from->repeats + 1;
@@ -96,7 +96,7 @@ static void state_note_scale(struct state *state, const struct pkt *pkt)
 }
 
 /* The handshake's round trip: from the last SYN to the first ACK that is none, whoever sent it. */
-static void state_note_handshake(struct state *state, const struct pkt *pkt)
+ALWAYS_INLINE void state_note_handshake(struct state *state, const struct pkt *pkt)
 {
     if (pkt->flags & PKT_SYN) {
         state_note_scale(state, pkt);
@@ -109,17 +109,17 @@ static void state_note_handshake(struct state *state, const struct pkt *pkt)
     }
 }
 
-static void state_move(struct state *state, const struct view *view)
+/* Inline, so that what a plain packet cannot have is not asked of it. */
+ALWAYS_INLINE void state_move(struct state *state, const struct view *view)
 {
     const struct pkt *pkt = view->pkt;
     struct side *from = &state->side[pkt_side(pkt)], *to = &state->side[!pkt_side(pkt)];
     const uint32_t again = EVENT_BIT(SPURIOUS_RETRANSMISSION) | EVENT_BIT(FAST_RETRANSMISSION) |
                            EVENT_BIT(RETRANSMISSION) | EVENT_BIT(OUT_OF_ORDER);
-    enum reach reach = rule_reach(view);
     side_count_repeats(from, pkt, view->found);
-    if (reach == REACH_HOLE)
+    if (view->reach == REACH_HOLE)
         to->gapless = to->next;
-    else if (reach == REACH_BEYOND)
+    else if (view->reach == REACH_BEYOND)
         to->repeats = REPEATS_UNKNOWN;
     side_count_bytes(from, pkt, view->found);
     from->last_window = pkt->window;
@@ -132,28 +132,55 @@ static void state_move(struct state *state, const struct view *view)
     pace_move(&state->pace, pkt, (view->found & again) != 0);
 }
 
+static inline struct view state_view(const struct state *state, const struct pkt *pkt, bool first)
+{
+    unsigned side = pkt_side(pkt);
+    return (struct view){.pkt = pkt,
+                         .from = &state->side[side],
+                         .to = &state->side[!side],
+                         .pace = &state->pace,
+                         .reach = view_reach(pkt, &state->side[!side]),
+                         .first_rtt_ns = state->first_rtt_ns,
+                         .first_of_reused = first && state->flow->reused};
+}
+
+/* Asks all rules. */
 static int state_examine(struct state *state, uint32_t index, bool first,
                          struct detect_events *events, struct wh_error *error)
 {
     const struct pkt *pkt = &state->flow->pkts[index];
-    unsigned side = pkt_side(pkt);
-    side_begin(&state->side[side], pkt);
-    struct view view = {.pkt = pkt,
-                        .from = &state->side[side],
-                        .to = &state->side[!side],
-                        .pace = &state->pace,
-                        .first_rtt_ns = state->first_rtt_ns,
-                        .first_of_reused = first && state->flow->reused};
-    bool plain = rule_is_plain(&view);
-    const struct rule *rules = plain ? detect_plain_rules : detect_rules;
-    size_t count = plain ? detect_plain_rule_count : detect_rule_count;
-    for (size_t i = 0; i < count; i++) {
-        const struct rule *rule = &rules[i];
+    struct view view = state_view(state, pkt, first);
+    side_begin(&state->side[pkt_side(pkt)], pkt);
+    for (size_t i = 0; i < detect_rule_count; i++) {
+        const struct rule *rule = &detect_rules[i];
         uint32_t value = 0;
         if ((view.found & rule->unless) || !rule->test(&view, &value))
             continue;
         view.found |= 1u << rule->kind;
         if (event_add(events, index, rule->kind, value, error))
+            return WH_ERROR;
+    }
+    state_move(state, &view);
+    return WH_OK;
+}
+
+static int state_pass(struct state *state, uint32_t index, bool first, struct detect_events *events,
+                      struct wh_error *error)
+{
+    struct pkt pkt = state->flow->pkts[index];
+    struct view view = state_view(state, &pkt, first);
+    if (!rule_is_plain(&view))
+        return state_examine(state, index, first, events, error);
+    pkt.flags &= ~(PKT_SYN | PKT_FIN | PKT_RST); /* not set: what depends on them is left out */
+    uint32_t silence_us = rule_silence_us(&view);
+    if (rule_window_full(&view)) {
+        view.found |= EVENT_BIT(WINDOW_FULL);
+        if (event_add(events, index, WH_EVENT_WINDOW_FULL, 0, error))
+            return WH_ERROR;
+    }
+    if (silence_us > 0) {
+        view.found |= EVENT_BIT(SILENCE);
+        if (event_add(events, index, WH_EVENT_SILENCE, silence_us, error))
             return WH_ERROR;
     }
     state_move(state, &view);
@@ -175,7 +202,7 @@ int detect_flow(const struct track_flow *flow, struct detect_events *events, str
         if ((pkt->flags & PKT_BAD_CHECKSUM) &&
             event_add(events, i, WH_EVENT_BAD_CHECKSUM, 0, error))
             return WH_ERROR;
-        if (flow->protocol == IPPROTO_TCP && state_examine(&state, i, first, events, error))
+        if (flow->protocol == IPPROTO_TCP && state_pass(&state, i, first, events, error))
             return WH_ERROR;
         first = false;
     }
