@@ -2,8 +2,9 @@
 /*
  * Both lists are walked once, in time. A packet that comes out is first sought among what entered
  * after the one that came out last, as links keep order; only then among what was passed over. So
- * a look-up costs one step where nothing is lost. Copies of the same bytes are told apart by their
- * timestamp value, by their IP ID where the path keeps it, and by that order.
+ * a look-up costs one step where nothing is lost, and that step is one comparison where the packet
+ * passed as it was. Copies of the same bytes are told apart by their timestamp value, by their IP
+ * ID where the path keeps it, and by that order.
  */
 #include "follow/meet.h"
 
@@ -19,6 +20,8 @@
 #define MERGE_WAIT_NS (50 * NS_PER_MS)
 #define EARLY_NS      NS_PER_S /* so far may clocks be wrong that no packet shows to be */
 
+enum ids { IDS_UNKNOWN, IDS_KEPT, IDS_CHANGED };
+
 struct walk {
     struct hop *from, *to;
     const uint32_t *only; /* the copies of `from` that are left, or NULL: all */
@@ -27,7 +30,7 @@ struct walk {
     uint32_t *pending;    /* copies passed over, a stack */
     uint32_t pending_count, pending_capacity;
     int64_t slack_ns;
-    bool ids_kept; /* the path leaves IP IDs alone */
+    enum ids ids; /* does the path leave IP IDs alone? Found out when first asked */
     bool direct;
     bool datagrams; /* nothing is ever merged or cut */
     struct pieces *pieces;
@@ -56,26 +59,6 @@ static bool is_open(const struct copy *copy, const struct pkt *pkt)
     return span ? copy->met_bytes < span : copy->met_bytes == 0;
 }
 
-/* Could this copy be what was seen there by a time, from offset `seq` on? */
-static bool fits(const struct walk *walk, uint32_t index, const struct pkt *there, int64_t seq,
-                 int64_t by_ns)
-{
-    const struct copy *copy = &walk->from->copies[index];
-    const struct pkt *here = &walk->from->view->pkts[copy->pkt];
-    if (!is_open(copy, here) || !same_timestamp(here, there))
-        return false;
-    bool merged = here->len > there->len || (here->len < there->len && seq > there->seq);
-    if (hop_time(walk->from, index) > by_ns + (merged ? MERGE_WAIT_NS : 0))
-        return false;
-    bool ids_speak = walk->ids_kept && here->ip_id && there->ip_id && here->len == there->len &&
-                     here->seq == there->seq;
-    if (ids_speak && here->ip_id != there->ip_id)
-        return false;
-    if (pkt_span(there) == 0 || pkt_span(here) == 0 || walk->datagrams)
-        return same_packet(here, there);
-    return seq >= here->seq && seq < pkt_end(here);
-}
-
 /* Do IP IDs survive the way? Asked of packets that are the same beyond doubt. */
 static bool ids_survive(const struct hop *from, const struct hop *to)
 {
@@ -99,6 +82,32 @@ static bool ids_survive(const struct hop *from, const struct hop *to)
     return equal > 4 * other;
 }
 
+static bool ids_kept(struct walk *walk)
+{
+    if (walk->ids == IDS_UNKNOWN)
+        walk->ids = ids_survive(walk->from, walk->to) ? IDS_KEPT : IDS_CHANGED;
+    return walk->ids == IDS_KEPT;
+}
+
+/* Could this copy be what was seen there by a time, from offset `seq` on? */
+static bool fits(struct walk *walk, uint32_t index, const struct pkt *there, int64_t seq,
+                 int64_t by_ns)
+{
+    const struct copy *copy = &walk->from->copies[index];
+    const struct pkt *here = &walk->from->view->pkts[copy->pkt];
+    if (!is_open(copy, here) || !same_timestamp(here, there))
+        return false;
+    bool merged = here->len > there->len || (here->len < there->len && seq > there->seq);
+    if (hop_time(walk->from, index) > by_ns + (merged ? MERGE_WAIT_NS : 0))
+        return false;
+    bool whole = pkt_span(there) == 0 || pkt_span(here) == 0 || walk->datagrams;
+    if (whole ? !same_packet(here, there) : seq < here->seq || seq >= pkt_end(here))
+        return false;
+    bool ids_speak = here->ip_id && there->ip_id && here->ip_id != there->ip_id &&
+                     here->len == there->len && here->seq == there->seq;
+    return !ids_speak || !ids_kept(walk);
+}
+
 static uint32_t left_at(const struct walk *walk, uint32_t n)
 {
     return walk->only ? walk->only[n] : n;
@@ -120,8 +129,7 @@ static bool pass_over(struct walk *walk, uint32_t until)
 }
 
 /* Where, from the cursor on, the copy stands that fits; walk->count: nowhere. */
-static uint32_t find_ahead(const struct walk *walk, const struct pkt *there, int64_t seq,
-                           int64_t by_ns)
+static uint32_t find_ahead(struct walk *walk, const struct pkt *there, int64_t seq, int64_t by_ns)
 {
     uint32_t stop = walk->count;
     if (stop - walk->cursor > FORWARD_STEPS)
@@ -219,13 +227,44 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
     return true;
 }
 
-/* The same packet beyond doubt, wherever the clocks put it. */
-static bool is_certain(const struct walk *walk, const struct pkt *here, const struct pkt *there)
+/* Unchanged in all that a path hands on: whatever is asked of two such packets, they are one. */
+static bool is_unchanged(const struct pkt *a, const struct pkt *b)
 {
-    bool stamped = here->flags & there->flags & PKT_TIMESTAMPS;
-    bool named = walk->ids_kept && here->ip_id;
-    return (named || (stamped && pkt_span(here))) && (!named || here->ip_id == there->ip_id) &&
-           same_timestamp(here, there) && same_packet(here, there);
+    return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->flags == b->flags &&
+           a->tsval == b->tsval && a->tsecr == b->tsecr && a->window == b->window &&
+           a->ip_id == b->ip_id && a->hash == b->hash;
+}
+
+/* From `j` on, meets what came out just as it went in, next to each other at both. What meet_one
+ * would do, for most packets. Returns the first that did not. */
+static uint32_t meet_unchanged(struct walk *walk, uint32_t j)
+{
+    struct copy *here = walk->from->copies, *there = walk->to->copies;
+    const struct pkt *here_pkts = walk->from->view->pkts, *there_pkts = walk->to->view->pkts;
+    const uint32_t i_end = walk->count, j_end = walk->to->count;
+    const int64_t slack_ns = walk->slack_ns;
+    uint32_t i = walk->cursor;
+    for (; i < i_end && j < j_end; i++, j++) {
+        const struct pkt *pkt = &here_pkts[here[i].pkt];
+        if (here[i].met_bytes || here[i].time_ns > there[j].time_ns + slack_ns ||
+            !is_unchanged(pkt, &there_pkts[there[j].pkt]))
+            break;
+        here[i].met_bytes = pkt_span(pkt) ? pkt_span(pkt) : 1;
+        here[i].next = j;
+        there[j].previous = i;
+    }
+    walk->cursor = i;
+    return j;
+}
+
+/* The same packet beyond doubt, wherever the clocks put it. */
+static bool is_certain(struct walk *walk, const struct pkt *here, const struct pkt *there)
+{
+    if (!same_timestamp(here, there) || !same_packet(here, there))
+        return false;
+    if (here->ip_id && ids_kept(walk))
+        return here->ip_id == there->ip_id;
+    return (here->flags & there->flags & PKT_TIMESTAMPS) && pkt_span(here);
 }
 
 /* What is there at both, and came out before it went in by the clocks: they are wrong there, by a
@@ -256,7 +295,6 @@ static struct walk walk_make(struct hop *from, struct hop *to, struct pieces *pi
         .count = from->count,
         .pieces = pieces,
         .slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns,
-        .ids_kept = ids_survive(from, to),
         .datagrams = from->view->protocol != IPPROTO_TCP,
     };
 }
@@ -268,7 +306,7 @@ bool meet_hops(struct hop *from, struct hop *to, struct pieces *pieces)
     struct walk walk = walk_make(from, to, pieces);
     bool ok = true, strays = false;
     walk.direct = true;
-    for (uint32_t j = 0; ok && j < to->count; j++) {
+    for (uint32_t j = 0; ok && (j = meet_unchanged(&walk, j)) < to->count; j++) {
         ok = meet_one(&walk, j);
         strays |= to->copies[j].previous == COPY_NONE;
     }
