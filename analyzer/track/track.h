@@ -195,7 +195,10 @@ void track_free(struct track *track);
 /* Bytes of sequence space a packet takes: payload, SYN and FIN one each (RFC 9293, 3.4). */
 static inline uint32_t pkt_span(const struct pkt *pkt)
 {
-    return pkt->len + ((pkt->flags & PKT_SYN) ? 1u : 0u) + ((pkt->flags & PKT_FIN) ? 1u : 0u);
+    uint32_t span = pkt->len;
+    if (pkt->flags & (PKT_SYN | PKT_FIN)) /* asked of every packet: one test for nearly all */
+        span += ((pkt->flags & PKT_SYN) ? 1u : 0u) + ((pkt->flags & PKT_FIN) ? 1u : 0u);
+    return span;
 }
 
 static inline int64_t pkt_end(const struct pkt *pkt)
