@@ -33,24 +33,25 @@ static bool make_room(struct followed *followed, const struct flow *flow, unsign
     return followed->copies != NULL;
 }
 
-static void fill_copies(struct hop *hop, unsigned side)
+static void fill_copies(struct hop *hop, unsigned side, enum fate fate)
 {
-    const struct track_flow *view = hop->view;
-    for (uint32_t i = 0; i < view->pkt_count; i++) {
-        const struct pkt *pkt = &view->pkts[i];
-        if (pkt_side(pkt) == side && !(pkt->flags & PKT_DUPLICATE))
-            hop->copies[hop->count++] =
-                (struct copy){.time_ns = clock_to_path(hop->clock, pkt->time).ns,
-                              .pkt = i,
-                              .next = COPY_NONE,
-                              .previous = COPY_NONE,
-                              .fate = FATE_LOST};
-    }
+    const struct pkt *pkts = hop->view->pkts;
+    const struct clock_fit clock = *hop->clock; /* nothing that is written here is part of it */
+    const unsigned wanted = side ? PKT_FROM_SERVER : 0;
+    struct copy *copy = hop->copies;
+    for (uint32_t i = 0, count = hop->view->pkt_count; i < count; i++)
+        if ((pkts[i].flags & (PKT_FROM_SERVER | PKT_DUPLICATE)) == wanted)
+            *copy++ = (struct copy){.time_ns = clock_to_path(&clock, pkts[i].time).ns,
+                                    .pkt = i,
+                                    .next = COPY_NONE,
+                                    .previous = COPY_NONE,
+                                    .fate = (uint8_t)fate};
+    hop->count = (uint32_t)(copy - hop->copies);
 }
 
 static void add_hop(struct followed *followed, unsigned side, const struct flow *flow,
                     const struct alignment *alignment, const struct capture_span *spans,
-                    unsigned place)
+                    unsigned place, enum fate fate)
 {
     struct trail *trail = &followed->trail[side];
     unsigned point = alignment->order[place];
@@ -66,7 +67,7 @@ static void add_hop(struct followed *followed, unsigned side, const struct flow 
     hop->until.ns = hop->last.ns + spans[point].quiet_after_ns;
     hop->copies = followed->copies + followed->copy_count;
     if (hop->view)
-        fill_copies(hop, side);
+        fill_copies(hop, side, fate);
     followed->copy_count += hop->count;
 }
 
@@ -167,60 +168,14 @@ static bool make_trail(struct followed *followed, unsigned side, struct route *r
     for (unsigned place = start;; place = up ? place + 1 : place - 1) {
         bool wanted = view_at(route, place) || (further && place == stop);
         if (wanted)
-            add_hop(followed, side, route->flow, route->alignment, route->spans, place);
+            add_hop(followed, side, route->flow, route->alignment, route->spans, place,
+                    place == stop ? FATE_END : FATE_LOST);
         if (place == stop)
             return true;
     }
 }
 
 /* ---- fates ----------------------------------------------------------------------------------- */
-
-static void mark_ends(struct trail *trail)
-{
-    struct hop *last = trail->hop_count ? &trail->hops[trail->hop_count - 1] : NULL;
-    for (uint32_t i = 0; last && i < last->count; i++)
-        last->copies[i].fate = FATE_END;
-}
-
-/* What was met so far; what was not is listed, and the least delay noted. */
-static bool settle_met(struct arena *arena, struct hop *hop)
-{
-    int64_t known_ns = INT64_MAX, least_ns = INT64_MAX, most_ns = INT64_MIN;
-    hop->unmet_count = 0;
-    for (uint32_t i = 0; i < hop->count; i++) {
-        struct copy *copy = &hop->copies[i];
-        if (copy->next != COPY_NONE) {
-            int64_t delay_ns = hop_delay(hop, i);
-            least_ns = delay_ns < least_ns ? delay_ns : least_ns;
-            most_ns = delay_ns > most_ns ? delay_ns : most_ns;
-            if (delay_ns < known_ns && hop_delay_known(hop, i))
-                known_ns = delay_ns;
-        }
-        if (copy->fate == FATE_LOST && copy->met_bytes > 0)
-            copy->fate = copy->met_bytes >= pkt_span(hop_pkt(hop, i)) ? FATE_ARRIVED : FATE_PARTLY;
-        hop->unmet_count += copy->fate != FATE_ARRIVED;
-    }
-    hop->base_delay_ns = known_ns == INT64_MAX ? 0 : known_ns;
-    hop->delay_spread_ns = most_ns < least_ns ? 0 : most_ns - least_ns;
-    hop->unmet = arena_alloc(arena, hop->unmet_count, sizeof *hop->unmet);
-    for (uint32_t i = 0, n = 0; hop->unmet && n < hop->unmet_count; i++)
-        if (hop->copies[i].fate != FATE_ARRIVED)
-            hop->unmet[n++] = i;
-    return hop->unmet != NULL;
-}
-
-/* What came to a hop from nowhere. */
-static bool list_strays(struct arena *arena, struct hop *hop)
-{
-    hop->stray_count = 0;
-    for (uint32_t i = 0; i < hop->count; i++)
-        hop->stray_count += hop->copies[i].previous == COPY_NONE;
-    hop->strays = arena_alloc(arena, hop->stray_count, sizeof *hop->strays);
-    for (uint32_t i = 0, n = 0; hop->strays && n < hop->stray_count; i++)
-        if (hop->copies[i].previous == COPY_NONE)
-            hop->strays[n++] = i;
-    return hop->strays != NULL;
-}
 
 /* What would have come before the next capture began, or after its end, nobody looked for. */
 static void settle_unwatched(struct hop *from, const struct hop *to)
@@ -320,15 +275,8 @@ static bool collect_lost(struct trail *trail, unsigned k, struct pieces *pieces)
 /* Each hop with the next one, then with those farther on. */
 static bool meet_all(struct arena *arena, struct trail *trail, struct pieces *pieces)
 {
-    for (unsigned k = 0; k + 1 < trail->hop_count; k++)
-        if (!meet_hops(&trail->hops[k], &trail->hops[k + 1], &pieces[k]))
-            return false;
-    for (unsigned k = 0; k < trail->hop_count; k++) {
-        if (!list_strays(arena, &trail->hops[k]))
-            return false;
-        if (k + 1 == trail->hop_count)
-            break;
-        if (!settle_met(arena, &trail->hops[k]))
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        if (!meet_hops(arena, &trail->hops[k], &trail->hops[k + 1], &pieces[k]))
             return false;
         settle_unwatched(&trail->hops[k], &trail->hops[k + 1]);
     }
@@ -343,7 +291,6 @@ static bool follow_trail(struct arena *arena, struct trail *trail, unsigned side
 {
     struct pieces pieces[WH_POINTS_MAX] = {{0}};
     bool ok = meet_all(arena, trail, pieces);
-    mark_ends(trail);
     ok = ok && follow_acknowledged(trail, side, pieces);
     if (ok)
         settle_gaps(trail);

@@ -22,6 +22,12 @@
 
 enum ids { IDS_UNKNOWN, IDS_KEPT, IDS_CHANGED };
 
+/* From the nearer hop to the next. */
+struct delays {
+    int64_t known_ns;          /* the least that is the network's, see hop_delay_known */
+    int64_t least_ns, most_ns; /* of all; the least above the most: there is none */
+};
+
 struct walk {
     struct hop *from, *to;
     const uint32_t *only; /* the copies of `from` that are left, or NULL: all */
@@ -34,6 +40,7 @@ struct walk {
     bool direct;
     bool datagrams; /* nothing is ever merged or cut */
     struct pieces *pieces;
+    struct delays delays;
 };
 
 static bool same_timestamp(const struct pkt *a, const struct pkt *b)
@@ -227,6 +234,14 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
     return true;
 }
 
+static void note_delay(struct delays *delays, int64_t delay_ns, bool known)
+{
+    delays->least_ns = delay_ns < delays->least_ns ? delay_ns : delays->least_ns;
+    delays->most_ns = delay_ns > delays->most_ns ? delay_ns : delays->most_ns;
+    if (known)
+        delays->known_ns = delay_ns < delays->known_ns ? delay_ns : delays->known_ns;
+}
+
 /* Unchanged in all that a path hands on: whatever is asked of two such packets, they are one. */
 static bool is_unchanged(const struct pkt *a, const struct pkt *b)
 {
@@ -236,23 +251,28 @@ static bool is_unchanged(const struct pkt *a, const struct pkt *b)
 }
 
 /* From `j` on, meets what came out just as it went in, next to each other at both. What meet_one
- * would do, for most packets. Returns the first that did not. */
+ * and settle_met would do, for most packets. Returns the first that did not. */
 static uint32_t meet_unchanged(struct walk *walk, uint32_t j)
 {
     struct copy *here = walk->from->copies, *there = walk->to->copies;
     const struct pkt *here_pkts = walk->from->view->pkts, *there_pkts = walk->to->view->pkts;
     const uint32_t i_end = walk->count, j_end = walk->to->count;
     const int64_t slack_ns = walk->slack_ns;
+    struct delays delays = walk->delays;
     uint32_t i = walk->cursor;
     for (; i < i_end && j < j_end; i++, j++) {
         const struct pkt *pkt = &here_pkts[here[i].pkt];
-        if (here[i].met_bytes || here[i].time_ns > there[j].time_ns + slack_ns ||
+        int64_t delay_ns = there[j].time_ns - here[i].time_ns;
+        if (here[i].met_bytes || delay_ns < -slack_ns ||
             !is_unchanged(pkt, &there_pkts[there[j].pkt]))
             break;
         here[i].met_bytes = pkt_span(pkt) ? pkt_span(pkt) : 1;
         here[i].next = j;
+        here[i].fate = FATE_ARRIVED;
         there[j].previous = i;
+        note_delay(&delays, delay_ns, true);
     }
+    walk->delays = delays;
     walk->cursor = i;
     return j;
 }
@@ -269,7 +289,7 @@ static bool is_certain(struct walk *walk, const struct pkt *here, const struct p
 
 /* What is there at both, and came out before it went in by the clocks: they are wrong there, by a
  * step that was placed some packets off, or one that was not found. It came, whenever. */
-static void meet_early(struct walk *walk, uint32_t there_index)
+static bool meet_early(struct walk *walk, uint32_t there_index)
 {
     struct hop *from = walk->from, *to = walk->to;
     int64_t at_ns = hop_time(to, there_index);
@@ -283,8 +303,9 @@ static void meet_early(struct walk *walk, uint32_t there_index)
             continue;
         copy->met_bytes = pkt_span(here) ? pkt_span(here) : 1;
         to->copies[there_index].previous = COPY_SKIPPED;
-        return;
+        return true;
     }
+    return false;
 }
 
 static struct walk walk_make(struct hop *from, struct hop *to, struct pieces *pieces)
@@ -296,25 +317,69 @@ static struct walk walk_make(struct hop *from, struct hop *to, struct pieces *pi
         .pieces = pieces,
         .slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns,
         .datagrams = from->view->protocol != IPPROTO_TCP,
+        .delays = {.known_ns = INT64_MAX, .least_ns = INT64_MAX, .most_ns = INT64_MIN},
     };
 }
 
-bool meet_hops(struct hop *from, struct hop *to, struct pieces *pieces)
+/* What was met so far; what was not is listed, and the least delay noted. */
+static bool settle_met(struct arena *arena, struct hop *hop, struct delays *delays)
 {
-    if (!from->count || !to->count)
-        return true;
-    struct walk walk = walk_make(from, to, pieces);
-    bool ok = true, strays = false;
-    walk.direct = true;
-    for (uint32_t j = 0; ok && (j = meet_unchanged(&walk, j)) < to->count; j++) {
-        ok = meet_one(&walk, j);
-        strays |= to->copies[j].previous == COPY_NONE;
+    hop->unmet_count = 0;
+    for (uint32_t i = 0; i < hop->count; i++) {
+        struct copy *copy = &hop->copies[i];
+        if (copy->fate == FATE_ARRIVED) /* unchanged */
+            continue;
+        if (copy->next != COPY_NONE)
+            note_delay(delays, hop_delay(hop, i), hop_delay_known(hop, i));
+        if (copy->met_bytes > 0)
+            copy->fate = copy->met_bytes >= pkt_span(hop_pkt(hop, i)) ? FATE_ARRIVED : FATE_PARTLY;
+        hop->unmet_count += copy->fate != FATE_ARRIVED;
     }
-    for (uint32_t j = 0; ok && strays && j < to->count; j++)
-        if (to->copies[j].previous == COPY_NONE)
-            meet_early(&walk, j);
+    hop->base_delay_ns = delays->known_ns == INT64_MAX ? 0 : delays->known_ns;
+    hop->delay_spread_ns =
+        delays->most_ns < delays->least_ns ? 0 : delays->most_ns - delays->least_ns;
+    hop->unmet = arena_alloc(arena, hop->unmet_count, sizeof *hop->unmet);
+    for (uint32_t i = 0, n = 0; hop->unmet && n < hop->unmet_count; i++)
+        if (hop->copies[i].fate != FATE_ARRIVED)
+            hop->unmet[n++] = i;
+    return hop->unmet != NULL;
+}
+
+/* What came to a hop from nowhere. */
+static bool list_strays(struct arena *arena, struct hop *hop)
+{
+    hop->strays = arena_alloc(arena, hop->stray_count, sizeof *hop->strays);
+    for (uint32_t i = 0, n = 0; hop->strays && n < hop->stray_count; i++)
+        if (hop->copies[i].previous == COPY_NONE)
+            hop->strays[n++] = i;
+    return hop->strays != NULL;
+}
+
+static bool walk_hops(struct walk *walk)
+{
+    struct hop *to = walk->to;
+    to->stray_count = 0;
+    for (uint32_t j = 0; (j = meet_unchanged(walk, j)) < to->count; j++) {
+        if (!meet_one(walk, j))
+            return false;
+        to->stray_count += to->copies[j].previous == COPY_NONE;
+    }
+    for (uint32_t j = 0, left = to->stray_count; left > 0; j++)
+        if (to->copies[j].previous == COPY_NONE) {
+            to->stray_count -= meet_early(walk, j);
+            left--;
+        }
+    return true;
+}
+
+bool meet_hops(struct arena *arena, struct hop *from, struct hop *to, struct pieces *pieces)
+{
+    struct walk walk = walk_make(from, to, pieces);
+    walk.direct = true;
+    to->stray_count = to->count;
+    bool ok = !from->count || !to->count || walk_hops(&walk);
     free(walk.pending);
-    return ok;
+    return ok && settle_met(arena, from, &walk.delays) && list_strays(arena, to);
 }
 
 bool meet_beyond(struct hop *from, struct hop *to, struct pieces *pieces)

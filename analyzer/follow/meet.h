@@ -18,8 +18,9 @@ struct pieces {
 };
 
 /* Meets the copies of two neighbours, `from` the nearer one to the sender, in time order, and fills
- * in both sides' links and `met_bytes`. Fails only when memory is out. */
-bool meet_hops(struct hop *from, struct hop *to, struct pieces *pieces);
+ * in both sides' links, `met_bytes`, `from`'s fates as far as that tells, its delays and what is
+ * unmet, and `to`'s strays; the lists lie in the arena. Fails only when memory is out. */
+bool meet_hops(struct arena *arena, struct hop *from, struct hop *to, struct pieces *pieces);
 
 /* The same for two that are no neighbours, with what is unmet at `from` and strays at `to`: the
  * links say that it passed what lies between them. */
