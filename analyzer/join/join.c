@@ -82,16 +82,24 @@ static struct leg make_leg(const struct flows *flows, uint32_t index)
 }
 
 /* A leg is a TCP connection that some point did not see, with data both ways or a lot one way. */
+static bool may_be_leg(const struct flows *flows, const struct flow *flow)
+{
+    if (flow->protocol != IPPROTO_TCP || flow->ambiguous)
+        return false;
+    unsigned seen = 0;
+    for (unsigned p = 0; p < flows->point_count; p++)
+        seen += flow->at[p] != NULL;
+    return seen > 0 && seen < flows->point_count;
+}
+
 static int collect_legs(struct legs *legs, struct wh_error *error)
 {
     const struct flows *flows = legs->flows;
-    uint32_t all = flows->point_count < 32 ? (1u << flows->point_count) - 1 : UINT32_MAX;
     for (uint32_t i = 0; i < flows->count; i++) {
-        const struct flow *flow = &flows->items[i];
-        if (flow->protocol != IPPROTO_TCP || flow->ambiguous || flow->joined)
+        if (flows->items[i].joined || !may_be_leg(flows, &flows->items[i]))
             continue;
         struct leg leg = make_leg(flows, i);
-        if (!leg.view || leg.points == all || leg.bytes[0] + leg.bytes[1] == 0)
+        if (leg.bytes[0] + leg.bytes[1] == 0)
             continue;
         struct leg *added = ARRAY_PUSH(legs->items, legs->count, legs->capacity);
         if (!added)
@@ -418,6 +426,15 @@ cleanup:
     free(search.found);
     free(search.pairs);
     return status;
+}
+
+void join_forget(const struct flows *flows, unsigned point)
+{
+    for (uint32_t i = 0; i < flows->count; i++) {
+        const struct flow *flow = &flows->items[i];
+        if (flow->at[point] && !may_be_leg(flows, flow))
+            track_forget_flow_content(flow->at[point]);
+    }
 }
 
 void join_settle(struct flows *flows, const struct alignment *alignment)

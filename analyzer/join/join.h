@@ -14,6 +14,10 @@
  * the flows' streams. Fails only when memory is out. */
 int join_flows(struct flows *flows, const struct alignment *alignment, struct wh_error *error);
 
+/* Gives back what one point keeps of the content of flows that join_flows will not ask. Different
+ * points may be called for at the same time. */
+void join_forget(const struct flows *flows, unsigned point);
+
 /* Sets each joint's points to those next to the proxy, in the order of the path as it is known at
  * last. */
 void join_settle(struct flows *flows, const struct alignment *alignment);

@@ -24,16 +24,21 @@ void track_init(struct track *track)
     *track = (struct track){0};
 }
 
+void track_forget_flow_content(struct track_flow *flow)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        struct content **content = &flow->stream[side].content;
+        if (*content)
+            content_free(*content);
+        free(*content);
+        *content = NULL;
+    }
+}
+
 void track_forget_content(struct track *track)
 {
     for (uint32_t i = 0; i < track->flow_count; i++)
-        for (unsigned side = 0; side < 2; side++) {
-            struct content **content = &track->flows[i].stream[side].content;
-            if (*content)
-                content_free(*content);
-            free(*content);
-            *content = NULL;
-        }
+        track_forget_flow_content(&track->flows[i]);
 }
 
 void track_free(struct track *track)

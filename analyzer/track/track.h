@@ -188,6 +188,7 @@ void track_flip(struct track_flow *flow);
 void track_shift(struct track_flow *flow, unsigned side, int64_t shift);
 
 /* Gives back what only finding a proxy's two connections needs: the streams' content. */
+void track_forget_flow_content(struct track_flow *flow);
 void track_forget_content(struct track *track);
 
 void track_free(struct track *track);
