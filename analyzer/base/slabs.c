@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Slabs are cut from extents of reserved address space, which costs nothing until it is touched.
- * Small sizes grow by half, as what lies between them is touched all the same; large ones by
- * sixteen.
+ * Small sizes grow by half, as what lies between them is touched all the same, and are cut from
+ * the beginning. Large ones are whole pages, cut from the end: what they take ends in the page
+ * written to last, so they grow by sixteen.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "base/slabs.h"
@@ -13,15 +14,13 @@
 
 #define EXTENT_BYTES ((size_t)1 << 30)
 #define EXTENT_LEAST ((size_t)1 << 22)
-#define PAGE_BYTES   ((size_t)4096) /* of most systems; on others nothing is given back */
-#define LARGE_BYTES  ((size_t)1 << 18)
+#define LARGE_BYTES  ((size_t)96 * 4096) /* pages, on any usual system */
 
 static const size_t SIZES[SLAB_SIZES] = {
-    (size_t)192,         (size_t)288,         (size_t)432,         (size_t)672,
-    (size_t)1008,        (size_t)1536,        (size_t)2304,        (size_t)3456,
-    (size_t)5184,        (size_t)7776,        (size_t)12288,       (size_t)24576,
-    (size_t)24576 << 4,  (size_t)24576 << 8,  (size_t)24576 << 12, (size_t)24576 << 16,
-    (size_t)24576 << 20, (size_t)24576 << 22,
+    (size_t)192,       (size_t)288,       (size_t)432,      (size_t)672,
+    (size_t)1008,      (size_t)1536,      (size_t)2304,     (size_t)3456,
+    (size_t)5184,      LARGE_BYTES,       LARGE_BYTES << 4, LARGE_BYTES << 8,
+    LARGE_BYTES << 12, LARGE_BYTES << 16, LARGE_BYTES << 18,
 };
 
 struct slab_extent {
@@ -59,18 +58,19 @@ static void *take(struct slabs *slabs, unsigned size)
     }
     if (slabs->left < SIZES[size] && !add_extent(slabs, SIZES[size]))
         return NULL;
+    slabs->left -= SIZES[size];
+    if (SIZES[size] >= LARGE_BYTES)
+        return slabs->at + slabs->left;
     memory = slabs->at;
     slabs->at += SIZES[size];
-    slabs->left -= SIZES[size];
     return memory;
 }
 
 /* Large pieces find no other taker soon: their pages go back to the system. */
 static void give_back(struct slabs *slabs, void *memory, unsigned size)
 {
-    uintptr_t gap = -(uintptr_t)memory % PAGE_BYTES;
     if (SIZES[size] >= LARGE_BYTES)
-        madvise((char *)memory + gap, (SIZES[size] - gap) / PAGE_BYTES * PAGE_BYTES, MADV_DONTNEED);
+        madvise(memory, SIZES[size], MADV_DONTNEED);
     memcpy(memory, &slabs->unused[size], sizeof(void *));
     slabs->unused[size] = memory;
 }

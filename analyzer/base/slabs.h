@@ -11,12 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLAB_SIZES 18u
+#define SLAB_SIZES 15u
 
 struct slab_extent;
 struct slabs {
     struct slab_extent *extents; /* given back all at once */
-    char *at;                    /* in the newest extent */
+    char *at;                    /* in the newest extent: the `left` bytes from here are free */
     size_t left;
     void *unused[SLAB_SIZES]; /* by size, a list */
 };
