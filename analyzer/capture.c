@@ -30,8 +30,10 @@ struct reading {
     int64_t from_ns, to_ns;
     bool lanes, choosy;        /* the file has other points' packets; not all are asked for */
     struct count point, taken; /* the point's packets; with `choosy`, those that are asked for */
-    struct arrival arrivals[ARRIVALS_MAX]; /* not tracked yet */
-    unsigned waiting, most;                /* of them, and at most */
+    struct arrival arrivals[ARRIVALS_MAX]; /* not tracked yet; their payload is the reader's */
+    unsigned waiting;                      /* of them */
+    struct wh_error *error;
+    int failed; /* tracking did: WH_ERROR, and `error` says why */
 };
 
 static void count_unfollowed(struct capture *capture, enum decode_status status)
@@ -54,11 +56,19 @@ static void count_unfollowed(struct capture *capture, enum decode_status status)
     }
 }
 
-static int track_waiting(struct reading *reading, struct wh_error *error)
+static int track_waiting(struct reading *reading)
 {
     unsigned count = reading->waiting;
     reading->waiting = 0;
-    return track_add(&reading->capture->track, reading->arrivals, count, error);
+    if (!reading->failed)
+        reading->failed =
+            track_add(&reading->capture->track, reading->arrivals, count, reading->error);
+    return reading->failed;
+}
+
+static void before_move(void *context)
+{
+    (void)track_waiting(context);
 }
 
 static void count_record(struct count *count, const struct record *record)
@@ -73,10 +83,9 @@ static void count_record(struct count *count, const struct record *record)
 }
 
 /* Is the record one that is asked for? 1, 0 or WH_ERROR. */
-static int choose_record(struct reading *reading, const struct record *record,
-                         struct wh_error *error)
+static int choose_record(struct reading *reading, const struct record *record)
 {
-    int passes = reading->filter ? filter_match(reading->filter, record, error) : 1;
+    int passes = reading->filter ? filter_match(reading->filter, record, reading->error) : 1;
     if (passes <= 0 || record->time.ns < reading->from_ns || record->time.ns > reading->to_ns)
         return passes < 0 ? WH_ERROR : 0;
     count_record(&reading->taken, record);
@@ -85,38 +94,38 @@ static int choose_record(struct reading *reading, const struct record *record,
 
 /* A frame that is no packet of a flow. */
 static int pass_over(struct reading *reading, enum decode_status status,
-                     const struct decoded *decoded, struct wh_error *error)
+                     const struct decoded *decoded)
 {
     count_unfollowed(reading->capture, status);
     if (status != DECODE_FRAGMENT)
         return WH_OK;
     struct decoded fragment = *decoded; /* its packet may be among those that wait */
-    int failed = track_waiting(reading, error);
+    int failed = track_waiting(reading);
     track_add_fragment(&reading->capture->track, &fragment);
     return failed;
 }
 
-static int take_record(struct reading *reading, const struct record *record, struct wh_error *error)
+static int take_record(struct reading *reading, const struct record *record)
 {
     struct arrival *arrival = &reading->arrivals[reading->waiting];
     if (reading->lanes && !lane_wanted(&reading->capture->files[reading->file], record))
         return WH_OK;
     count_record(&reading->point, record);
     if (reading->choosy) {
-        int chosen = choose_record(reading, record, error);
+        int chosen = choose_record(reading, record);
         if (chosen <= 0)
             return chosen;
     }
     enum decode_status status = decode_frame(record->dlt, record->data, record->caplen,
                                              record->wirelen, true, &arrival->packet);
     if (status != DECODE_OK)
-        return pass_over(reading, status, &arrival->packet, error);
+        return pass_over(reading, status, &arrival->packet);
     if (record->flags & RECORD_CHECKSUM_NOT_READY)
         arrival->packet.checksum = CHECKSUM_UNKNOWN;
     arrival->time = record->time;
     arrival->frame = record->frame;
     arrival->file = reading->file;
-    return ++reading->waiting == reading->most ? track_waiting(reading, error) : WH_OK;
+    return ++reading->waiting == ARRIVALS_MAX ? track_waiting(reading) : WH_OK;
 }
 
 static void report_progress(const struct reading *reading, uint32_t frame)
@@ -168,18 +177,18 @@ static void note_interfaces(struct reading *reading)
 }
 
 /* A file that ends in the middle is analysed as far as it goes. */
-static int read_records(struct reading *reading, struct wh_error *error)
+static int read_records(struct reading *reading)
 {
     struct capture_file *file = &reading->capture->files[reading->file];
     struct record record;
     struct wh_error damage;
     int status;
     while ((status = read_next(reading->reader, &record, &damage)) == 1) {
-        if (take_record(reading, &record, error) < 0)
+        if (take_record(reading, &record) < 0)
             return WH_ERROR;
         report_progress(reading, record.frame);
     }
-    if (track_waiting(reading, error))
+    if (track_waiting(reading))
         return WH_ERROR;
     if (status < 0) {
         file->damaged = arena_strdup(&reading->capture->arena, damage.text);
@@ -195,6 +204,7 @@ static int read_file(struct wh_analysis *analysis, struct capture *capture, uint
     struct reading reading = {.analysis = analysis,
                               .capture = capture,
                               .file = index,
+                              .error = error,
                               .from_ns = INT64_MIN,
                               .to_ns = INT64_MAX};
     int status = WH_ERROR;
@@ -208,8 +218,8 @@ static int read_file(struct wh_analysis *analysis, struct capture *capture, uint
         goto cleanup;
     reading.lanes = file->lane_kind != LANE_ALL;
     reading.choosy = reading.filter || analysis->options.time_set;
-    reading.most = read_stays(reading.reader) ? ARRIVALS_MAX : 1;
-    status = read_records(&reading, error);
+    read_before_move(reading.reader, before_move, &reading);
+    status = read_records(&reading);
     file->format = arena_strdup(&capture->arena, read_format(reading.reader));
     note_counts(&reading);
     note_interfaces(&reading);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Opening a capture, whatever it is: a large plain file is mapped, all else streamed; then each
- * format is asked whether the first bytes are its own, unless the file's format was named.
+ * Opening a capture, whatever it is: each format is asked whether the first bytes are its own,
+ * unless the file's format was named.
  */
 #include "read/read.h"
 
@@ -88,26 +88,13 @@ static int open_file(struct reader *reader, const char *path, struct stat *statu
     return WH_OK;
 }
 
-/* Mapped, when that pays: a large regular file that is not packed, read from its start. */
-static bool open_mapped(struct reader *reader, const struct stat *status, uint64_t map_from)
-{
-    uint8_t start[8];
-    if (!S_ISREG(status->st_mode) || status->st_size <= 0 || (uint64_t)status->st_size < map_from ||
-        lseek(reader->fd, 0, SEEK_CUR) != 0)
-        return false;
-    ssize_t got = pread(reader->fd, start, sizeof start, 0);
-    return got > 0 && !source_is_packed(start, (size_t)got) &&
-           window_open_map(&reader->window, reader->fd, (uint64_t)status->st_size);
-}
-
-static int open_window(struct reader *reader, const struct stat *status, uint64_t map_from,
+static int open_window(struct reader *reader, const struct stat *status, size_t buffer_bytes,
                        struct wh_error *error)
 {
-    if (open_mapped(reader, status, map_from))
-        return WH_OK;
     uint64_t size = S_ISREG(status->st_mode) && status->st_size > 0 ? (uint64_t)status->st_size : 0;
+    (void)posix_fadvise(reader->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only advice */
     reader->source = source_open(reader->fd, size);
-    if (!reader->source || !window_open_stream(&reader->window, reader->source))
+    if (!reader->source || !window_open(&reader->window, reader->source, buffer_bytes))
         return error_memory(error, reader->path);
     return WH_OK;
 }
@@ -162,7 +149,7 @@ static int find_format(const struct reader *reader, const char **path,
     return refusal ? error_set(error, reader->path, 0, 0, "%s", refusal) : WH_OK;
 }
 
-int reader_open(struct reader **out, const char *path, uint64_t map_from, struct wh_error *error)
+int reader_open(struct reader **out, const char *path, size_t buffer_bytes, struct wh_error *error)
 {
     const struct foreign_format *foreign;
     struct stat status = {0};
@@ -180,9 +167,9 @@ int reader_open(struct reader **out, const char *path, uint64_t map_from, struct
         goto cleanup;
     }
     if (find_format(reader, &path, &foreign, error) || open_file(reader, path, &status, error) ||
-        open_window(reader, &status, map_from, error) || open_format(reader, foreign, error))
+        open_window(reader, &status, buffer_bytes, error) || open_format(reader, foreign, error))
         goto cleanup;
-    const char *packing = reader->source ? source_packing(reader->source) : NULL;
+    const char *packing = source_packing(reader->source);
     snprintf(reader->format_name, sizeof reader->format_name, packing ? "%s (%s)" : "%s",
              reader->format, packing);
     *out = reader;
@@ -195,7 +182,7 @@ cleanup:
 
 int read_open(struct reader **reader, const char *path, struct wh_error *error)
 {
-    return reader_open(reader, path, READ_MAP_FROM_BYTES, error);
+    return reader_open(reader, path, READ_BUFFER_BYTES, error);
 }
 
 int read_next(struct reader *reader, struct record *record, struct wh_error *error)
@@ -212,9 +199,10 @@ int read_next(struct reader *reader, struct record *record, struct wh_error *err
     return result;
 }
 
-bool read_stays(const struct reader *reader)
+void read_before_move(struct reader *reader, void (*moving)(void *context), void *context)
 {
-    return reader->window.map != NULL;
+    reader->window.moving = moving;
+    reader->window.moving_context = context;
 }
 
 const char *read_format(const struct reader *reader)

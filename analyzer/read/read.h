@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Stage 1, read: one capture file as a row of records. pcap, pcapng, ERF and snoop are found by
- * their first bytes. Large plain files of these are walked in mapped memory; small ones, pipes and
- * what is packed (gzip, bzip2, xz) in a window that slides over the unpacked bytes. The old formats
- * that only libtrace knows have to be named, "FORMAT:FILE" as libtrace has it, and come through
- * libtrace: tsh, fr+, legacyeth, legacypos, legacyatm, atmhdr; packed and piped too.
+ * their first bytes, and walked in a window that slides over the bytes, unpacked where they were
+ * packed (gzip, bzip2, xz). The old formats that only libtrace knows have to be named,
+ * "FORMAT:FILE" as libtrace has it, and come through libtrace: tsh, fr+, legacyeth, legacypos,
+ * legacyatm, atmhdr; packed and piped too.
  *
  * ERF does not come through libtrace (3.0.22): that stops at extension headers and padding, does
  * not know coloured frames, and aborts the process on an Ethernet record of 16 bytes. snoop and
@@ -25,7 +25,8 @@ enum record_flag {
     RECORD_OUTBOUND = 16,
 };
 
-/* One packet. A borrowed view: `data` is valid until the next read_next or read_close. */
+/* One packet. A borrowed view: `data` is valid until the next read_next or read_close, or, with
+ * read_before_move, for longer. */
 struct record {
     struct point_time time;
     const uint8_t *data;
@@ -59,9 +60,9 @@ int read_open(struct reader **reader, const char *path, struct wh_error *error);
  * ends within a packet; `error` names packet and byte, and every later call returns 0. */
 int read_next(struct reader *reader, struct record *record, struct wh_error *error);
 
-/* Do the bytes of a record stay where they are until read_close, and not just to the next record?
- */
-bool read_stays(const struct reader *reader);
+/* From now on the bytes of all records stay where they are until `moving` is called: by a later
+ * read_next, before it does anything that makes them invalid. read_close does not call it. */
+void read_before_move(struct reader *reader, void (*moving)(void *context), void *context);
 
 /* "pcap", "pcap (ns)", "pcapng", "erf", "snoop", "tsh" ..., with " (gzip)" etc. behind it where it
  * was packed. */

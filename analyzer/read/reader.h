@@ -11,8 +11,8 @@
 #include "read/read.h"
 #include "read/window.h"
 
-/* Plain files from this size on are mapped. */
-#define READ_MAP_FROM_BYTES ((uint64_t)1024 * 1024)
+/* Of a file at a time: what was read is still in the second-level cache when it is decoded. */
+#define READ_BUFFER_BYTES ((size_t)512 * 1024)
 
 /* 2116; a record of a time beyond is damaged, as is one of a time before 1970. */
 #define READ_TIME_LIMIT_NS CLOCK_LIMIT_NS
@@ -64,8 +64,8 @@ struct reader {
     char format_name[48];
 };
 
-/* What read_open does, with files of at least `map_from` bytes mapped: the tests take both ways. */
-int reader_open(struct reader **out, const char *path, uint64_t map_from, struct wh_error *error);
+/* What read_open does, with a window of `buffer_bytes` to begin with: the tests take small ones. */
+int reader_open(struct reader **out, const char *path, size_t buffer_bytes, struct wh_error *error);
 
 /* Adds an interface with microsecond stamps and no name; NULL when memory is out, or when a file
  * names more than READ_INTERFACES_MAX. */

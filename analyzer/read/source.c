@@ -28,30 +28,33 @@ struct source {
     uint8_t buffer[RAW_BYTES];
 };
 
+/* Bytes of the file; 0: it ends here, or could not be read further. */
+static size_t read_file(struct source *source, uint8_t *to, size_t room)
+{
+    char reason[80];
+    ssize_t got;
+    if (source->raw_ended)
+        return 0;
+    do
+        got = read(source->fd, to, room);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        snprintf(source->failure, sizeof source->failure, "it could not be read further: %s",
+                 strerror_r(errno, reason, sizeof reason) == 0 ? reason : "");
+    source->raw_ended = got <= 0;
+    size_t bytes = got > 0 ? (size_t)got : 0;
+    source->raw_read += bytes;
+    return bytes;
+}
+
 /* Tops the raw bytes up until `bytes` are there or the file ends. */
 static void fill_raw(struct source *source, size_t bytes)
 {
     memmove(source->buffer, source->raw, source->raw_left);
     source->raw = source->buffer;
-    while (source->raw_left < bytes && !source->raw_ended) {
-        ssize_t got =
-            read(source->fd, source->buffer + source->raw_left, RAW_BYTES - source->raw_left);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            char reason[80];
-            if (strerror_r(errno, reason, sizeof reason) != 0)
-                *reason = '\0';
-            snprintf(source->failure, sizeof source->failure, "it could not be read further: %s",
-                     reason);
-        }
-        if (got <= 0) {
-            source->raw_ended = true;
-            return;
-        }
-        source->raw_left += (size_t)got;
-        source->raw_read += (uint64_t)got;
-    }
+    while (source->raw_left < bytes && !source->raw_ended)
+        source->raw_left +=
+            read_file(source, source->buffer + source->raw_left, RAW_BYTES - source->raw_left);
 }
 
 struct source *source_open(int fd, uint64_t size_bytes)
@@ -85,11 +88,12 @@ void source_close(struct source *source)
     free(source);
 }
 
+/* What source_open took for a look, then the file itself. */
 static size_t read_plain(struct source *source, uint8_t *to, size_t room)
 {
-    if (source->raw_left == 0)
-        fill_raw(source, 1);
     size_t bytes = source->raw_left < room ? source->raw_left : room;
+    if (bytes == 0)
+        return read_file(source, to, room);
     memcpy(to, source->raw, bytes);
     source->raw += bytes;
     source->raw_left -= bytes;
@@ -164,9 +168,10 @@ const char *source_packing(const struct source *source)
 
 double source_progress(const struct source *source)
 {
-    if (source->size_bytes == 0 || source->raw_read >= source->size_bytes)
+    if (source->raw_ended || source->size_bytes == 0)
         return source->raw_ended ? 1 : 0;
-    return (double)source->raw_read / (double)source->size_bytes;
+    double part = (double)source->raw_read / (double)source->size_bytes;
+    return part < 1 ? part : 1; /* it may have grown */
 }
 
 bool source_is_packed(const uint8_t *start, size_t bytes)

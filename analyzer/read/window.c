@@ -1,75 +1,28 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * The sliding window, mapped or streamed.
- *
- * A mapped file that someone makes shorter while it is read raises SIGBUS at a touch beyond its new
- * end, which a library must not catch. So the mapping is opened piece by piece, and before each
- * piece the file's size is asked again and nothing beyond it is touched; small files, where mapping
- * gains nothing, are not mapped at all. What remains is a file cut within the milliseconds in which
- * one piece is read: captures are appended to, not cut, so that is accepted.
- */
+/* The sliding window. */
 #include "read/window.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
-#define PIECE_BYTES  ((size_t)4 * 1024 * 1024)
-#define BUFFER_BYTES ((size_t)256 * 1024)
-
-bool window_open_map(struct window *window, int fd, uint64_t bytes)
+bool window_open(struct window *window, struct source *source, size_t buffer_bytes)
 {
-    *window = (struct window){.map_fd = fd};
-    if (bytes == 0 || bytes > SIZE_MAX / 2)
-        return false;
-    void *map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED)
-        return false;
-    (void)madvise(map, (size_t)bytes, MADV_SEQUENTIAL); /* only advice */
-    window->map = map;
-    window->at = map;
-    window->map_bytes = (size_t)bytes;
-    window->size_bytes = (size_t)bytes;
-    return true;
-}
-
-bool window_open_stream(struct window *window, struct source *source)
-{
-    *window = (struct window){.source = source, .map_fd = -1};
-    window->buffer = malloc(BUFFER_BYTES);
-    window->capacity = BUFFER_BYTES;
+    *window = (struct window){.source = source, .capacity = buffer_bytes};
+    window->buffer = malloc(buffer_bytes);
     window->at = window->buffer;
     return window->buffer != NULL;
 }
 
 void window_close(struct window *window)
 {
-    if (window->map)
-        munmap((void *)window->map, window->map_bytes);
     free(window->buffer);
-    *window = (struct window){.map_fd = -1};
-}
-
-/* Opens the next piece of the mapping, and asks the kernel to read the one behind it. */
-static void fill_map(struct window *window, size_t bytes)
-{
-    struct stat status;
-    if (fstat(window->map_fd, &status) == 0 && (uint64_t)status.st_size < window->size_bytes)
-        window->size_bytes = (size_t)status.st_size;
-    size_t start = (size_t)window->end;
-    size_t more = window->size_bytes > start ? window->size_bytes - start : 0;
-    size_t piece = bytes - window->left > PIECE_BYTES ? bytes - window->left : PIECE_BYTES;
-    if (more > piece)
-        more = piece;
-    window->left += more;
-    window->end += more;
+    *window = (struct window){0};
 }
 
 /* Doubles the buffer as bytes arrive, so that a length field alone makes nothing grow. */
 static bool grow_buffer(struct window *window)
 {
-    size_t capacity = window->capacity ? window->capacity * 2 : BUFFER_BYTES;
+    size_t capacity = window->capacity * 2;
     uint8_t *grown = malloc(capacity);
     if (!grown)
         return false;
@@ -81,33 +34,28 @@ static bool grow_buffer(struct window *window)
     return true;
 }
 
-static void fill_stream(struct window *window, size_t bytes)
+const uint8_t *window_fill(struct window *window, size_t bytes)
 {
+    if (bytes > WINDOW_MAX_BYTES)
+        return NULL;
+    if (window->left >= bytes)
+        return window->at;
+    window_moving(window);
     memmove(window->buffer, window->at, window->left);
     window->at = window->buffer;
     while (window->left < bytes) {
         if (window->left == window->capacity && !grow_buffer(window)) {
             window->no_memory = true;
-            return;
+            return NULL;
         }
         size_t got = source_read(window->source, window->buffer + window->left,
                                  window->capacity - window->left);
         if (got == 0)
-            return;
+            return NULL;
         window->left += got;
         window->end += got;
     }
-}
-
-const uint8_t *window_fill(struct window *window, size_t bytes)
-{
-    if (bytes > WINDOW_MAX_BYTES)
-        return NULL;
-    if (window->left < bytes && window->map)
-        fill_map(window, bytes);
-    else if (window->left < bytes)
-        fill_stream(window, bytes);
-    return window->left >= bytes ? window->at : NULL;
+    return window->at;
 }
 
 bool window_discard(struct window *window, uint64_t bytes)
@@ -124,16 +72,10 @@ bool window_discard(struct window *window, uint64_t bytes)
 
 const char *window_failure(const struct window *window)
 {
-    if (window->no_memory)
-        return "memory is out";
-    if (window->map && window->size_bytes < window->map_bytes)
-        return "the file became shorter while it was read";
-    return window->source ? source_failure(window->source) : NULL;
+    return window->no_memory ? "memory is out" : source_failure(window->source);
 }
 
 double window_progress(const struct window *window)
 {
-    if (window->map)
-        return (double)window_offset(window) / (double)window->map_bytes;
-    return window->source ? source_progress(window->source) : 1;
+    return source_progress(window->source);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A window that slides over the unpacked bytes of a file: the readers ask for the next n bytes in
- * one piece, look at them, and step over them. Over a large plain file it is the mapping itself;
- * over everything else (packed, a pipe, small) a buffer that always holds one whole record.
+ * one piece, look at them, and step over them. It is a buffer that always holds one whole record.
  */
 #ifndef WHICHHOP_READ_WINDOW_H
 #define WHICHHOP_READ_WINDOW_H
@@ -21,24 +20,26 @@ struct window {
     size_t left;       /* bytes there that may be touched */
     uint64_t end;      /* offset in the unpacked file of the first byte behind them */
 
-    const uint8_t *map; /* NULL: streamed */
-    size_t map_bytes;   /* as mapped */
-    size_t size_bytes;  /* as the file is now: it may have become shorter */
-    int map_fd;         /* not owned */
-
-    struct source *source; /* not owned; NULL: mapped */
+    struct source *source; /* not owned */
     uint8_t *buffer;
     size_t capacity;
     bool no_memory;
+
+    void (*moving)(void *context); /* see window_moving; NULL: nobody asks */
+    void *moving_context;
 };
 
-/* Over a file descriptor's first `bytes` bytes. False when it cannot be mapped. The descriptor
- * must stay open until window_close. */
-bool window_open_map(struct window *window, int fd, uint64_t bytes);
-
-/* Over a source, which must live until window_close. False when memory is out. */
-bool window_open_stream(struct window *window, struct source *source);
+/* Over a source, which must live until window_close, with a buffer of `buffer_bytes` (at least 1)
+ * that grows when a record needs it. False when memory is out. */
+bool window_open(struct window *window, struct source *source, size_t buffer_bytes);
 void window_close(struct window *window);
+
+/* To be called before bytes that were shown go away: tells who asked to know. */
+static inline void window_moving(const struct window *window)
+{
+    if (window->moving)
+        window->moving(window->moving_context);
+}
 
 /* More bytes, until `bytes` are there. NULL: they are not; what is there stays. */
 const uint8_t *window_fill(struct window *window, size_t bytes);

@@ -342,7 +342,10 @@ static inline struct bytes long_pcap(unsigned packets)
 
 /* ---- reading ---- */
 
-enum way { WAY_MAPPED, WAY_STREAMED, WAY_EXACT, WAYS };
+/* As it comes; through a window that has to slide and grow for each record; from a heap block of
+ * its exact size. */
+enum way { WAY_USUAL, WAY_SMALL, WAY_EXACT, WAYS };
+#define SMALL_BUFFER_BYTES 24u
 
 /* What a reader gave until its end. */
 struct reading {
@@ -365,18 +368,22 @@ static inline void write_file(const char *path, const void *bytes, size_t count)
     assert_int_equal(fclose(file), 0);
 }
 
-/* Moves a mapped reader to a copy in a heap block of the file's exact size, behind which the
- * address sanitizer stands. */
-static inline uint8_t *move_to_heap(struct reader *reader, const uint8_t *bytes, size_t count)
+/* Moves a reader to a copy in a heap block of the file's exact size, behind which the address
+ * sanitizer stands. */
+static inline void move_to_heap(struct reader *reader, const uint8_t *bytes, size_t count)
 {
-    size_t offset = (size_t)window_offset(&reader->window);
-    uint8_t *copy = malloc(count ? count : 1);
-    assert_non_null(copy);
-    memcpy(copy, bytes, count);
-    reader->window.at = copy + offset;
-    reader->window.left = count - offset;
-    reader->window.end = count;
-    return copy;
+    struct window *window = &reader->window;
+    size_t offset = (size_t)window_offset(window);
+    while (source_read(window->source, window->buffer, window->capacity) > 0)
+        ;
+    free(window->buffer);
+    window->capacity = count ? count : 1;
+    window->buffer = malloc(window->capacity);
+    assert_non_null(window->buffer);
+    memcpy(window->buffer, bytes, count);
+    window->at = window->buffer + offset;
+    window->left = count - offset;
+    window->end = count;
 }
 
 static inline void read_all(struct reader *reader, struct reading *reading)
@@ -406,19 +413,18 @@ static inline void read_bytes(const uint8_t *bytes, size_t count, enum way way,
                               struct reading *reading)
 {
     struct reader *reader;
-    uint8_t *copy = NULL;
     memset(reading, 0, sizeof *reading);
     write_file(path, bytes, count);
-    if (reader_open(&reader, path, way == WAY_STREAMED ? UINT64_MAX : 0, &reading->error)) {
+    size_t buffer_bytes = way == WAY_SMALL ? SMALL_BUFFER_BYTES : READ_BUFFER_BYTES;
+    if (reader_open(&reader, path, buffer_bytes, &reading->error)) {
         assert_null(reader);
         reading->end = 2;
         return;
     }
-    if (way == WAY_EXACT && reader->window.map)
-        copy = move_to_heap(reader, bytes, count);
+    if (way == WAY_EXACT && !source_packing(reader->source))
+        move_to_heap(reader, bytes, count);
     read_all(reader, reading);
     read_close(reader);
-    free(copy);
 }
 
 #endif

@@ -117,14 +117,15 @@ static void name_uri(const char *format)
     snprintf(uri, sizeof uri, "%s:%s", format, path);
 }
 
-static void read_named(const char *format, const uint8_t *bytes, size_t count, bool mapped,
+static void read_named(const char *format, const uint8_t *bytes, size_t count, bool small,
                        struct reading *reading)
 {
     struct reader *reader;
     memset(reading, 0, sizeof *reading);
     write_file(path, bytes, count);
     name_uri(format);
-    if (reader_open(&reader, uri, mapped ? 0 : UINT64_MAX, &reading->error)) {
+    if (reader_open(&reader, uri, small ? SMALL_BUFFER_BYTES : READ_BUFFER_BYTES,
+                    &reading->error)) {
         assert_null(reader);
         reading->end = 2;
         return;
@@ -473,7 +474,7 @@ static void test_erf_beyond_libtrace(void **state)
     (void)state;
     struct reading got;
     struct bytes file = erf_sample(); /* plain, plain, with extension headers, padding */
-    read_bytes(file.at, file.count, WAY_STREAMED, &got);
+    read_bytes(file.at, file.count, WAY_SMALL, &got);
     bytes_free(&file);
     assert_int_equal(got.count, 3);
     assert_int_equal(count_with_libtrace(), 2);

@@ -55,15 +55,15 @@ static void test_packed(void **state)
     struct bytes file = long_pcap(2000);
     for (unsigned i = 0; i < 3; i++) {
         struct reading plain, whole, halves;
-        read_bytes(file.at, file.count, WAY_MAPPED, &plain);
+        read_bytes(file.at, file.count, WAY_USUAL, &plain);
         struct bytes packed = PACKINGS[i].pack(file.at, file.count);
-        read_bytes(packed.at, packed.count, WAY_MAPPED, &whole);
+        read_bytes(packed.at, packed.count, WAY_USUAL, &whole);
         bytes_free(&packed);
         packed = PACKINGS[i].pack(file.at, 1234567);
         struct bytes second = PACKINGS[i].pack(file.at + 1234567, file.count - 1234567);
         put(&packed, second.at, second.count);
         put_64(&packed, 0);
-        read_bytes(packed.at, packed.count, WAY_MAPPED, &halves);
+        read_bytes(packed.at, packed.count, WAY_USUAL, &halves);
         bytes_free(&packed);
         bytes_free(&second);
         assert_string_equal(whole.format, PACKINGS[i].format);
@@ -87,8 +87,8 @@ static void test_packed_formats(void **state)
         struct reading plain, got;
         struct bytes file = SAMPLES[i % 2]();
         struct bytes packed = PACKINGS[i / 2].pack(file.at, file.count);
-        read_bytes(file.at, file.count, WAY_MAPPED, &plain);
-        read_bytes(packed.at, packed.count, WAY_MAPPED, &got);
+        read_bytes(file.at, file.count, WAY_USUAL, &plain);
+        read_bytes(packed.at, packed.count, WAY_USUAL, &got);
         bytes_free(&packed);
         assert_int_equal(got.end, 0);
         assert_int_equal(got.count, 3);
@@ -97,7 +97,7 @@ static void test_packed_formats(void **state)
         assert_contains(got.format, strchr(PACKINGS[i / 2].format, '('));
 
         packed = PACKINGS[i / 2].pack(file.at, file.count - 100); /* cut before it was packed */
-        read_bytes(packed.at, packed.count, WAY_MAPPED, &got);
+        read_bytes(packed.at, packed.count, WAY_USUAL, &got);
         bytes_free(&packed);
         bytes_free(&file);
         assert_int_equal(got.end, WH_ERROR);
@@ -115,13 +115,13 @@ static void test_packed_damaged(void **state)
     for (unsigned i = 0; i < 3; i++) {
         struct reading got;
         struct bytes packed = PACKINGS[i].pack(file.at, file.count);
-        read_bytes(packed.at, packed.count - 5, WAY_MAPPED, &got);
+        read_bytes(packed.at, packed.count - 5, WAY_USUAL, &got);
         assert_int_equal(got.end, WH_ERROR);
         assert_contains(got.error.text, ENDS[i]);
         assert_contains(got.error.text, path);
         assert_int_equal(got.error.packet, got.count + 1);
         packed.at[packed.count / 2] ^= 0x55;
-        read_bytes(packed.at, packed.count, WAY_MAPPED, &got);
+        read_bytes(packed.at, packed.count, WAY_USUAL, &got);
         assert_int_not_equal(got.end, 0);
         bytes_free(&packed);
     }
@@ -192,12 +192,12 @@ static void test_packed_everywhere(void **state)
     struct reading got;
     for (size_t i = 0; i < packed.count; i++) {
         packed.at[i] ^= 0x40;
-        read_bytes(packed.at, packed.count, WAY_MAPPED, &got);
+        read_bytes(packed.at, packed.count, WAY_USUAL, &got);
         packed.at[i] ^= 0x40;
         assert_true(got.count < 1000);
     }
     for (size_t cut = 0; cut < packed.count; cut++) {
-        read_bytes(packed.at, cut, WAY_MAPPED, &got);
+        read_bytes(packed.at, cut, WAY_USUAL, &got);
         assert_int_not_equal(got.end, 0);
     }
     bytes_free(&file);
