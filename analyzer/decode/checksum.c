@@ -8,6 +8,8 @@
 
 #include "decode/layers.h"
 
+#define BLOCK_BYTES 32u
+
 /* The one's complement sum of 64 bits: the carry goes around. */
 static uint64_t sum_add(uint64_t sum, uint64_t word)
 {
@@ -36,19 +38,33 @@ static uint64_t sum_rest(uint64_t sum, const uint8_t *data, uint32_t bytes)
     return sum_add(sum, (uint64_t)four + two + one);
 }
 
-/* Adds up bytes, in four sums side by side: none waits for the one before. */
-static uint64_t sum_bytes(uint64_t sum, const uint8_t *data, uint32_t bytes)
+/* Adds up many bytes, in four sums side by side: none waits for the one before. */
+static uint64_t sum_blocks(uint64_t sum, const uint8_t *data, uint32_t blocks)
 {
     uint64_t second = 0, third = 0, fourth = 0;
-    for (; bytes >= 32; bytes -= 32, data += 32) {
+    for (; blocks > 0; blocks--, data += BLOCK_BYTES) {
         sum = sum_word(sum, data);
         second = sum_word(second, data + 8);
         third = sum_word(third, data + 16);
         fourth = sum_word(fourth, data + 24);
     }
-    for (; bytes >= 8; bytes -= 8, data += 8)
+    return sum_add(sum_add(sum, second), sum_add(third, fourth));
+}
+
+static uint64_t sum_bytes(uint64_t sum, const uint8_t *data, uint32_t bytes)
+{
+    if (bytes >= 4 * BLOCK_BYTES) { /* fewer are not worth it: most segments are bare headers */
+        sum = sum_blocks(sum, data, bytes / BLOCK_BYTES);
+        data += bytes / BLOCK_BYTES * BLOCK_BYTES;
+        bytes %= BLOCK_BYTES;
+    }
+    for (; bytes >= 16; bytes -= 16, data += 16)
+        sum = sum_word(sum_word(sum, data), data + 8);
+    if (bytes >= 8) {
         sum = sum_word(sum, data);
-    sum = sum_add(sum_add(sum, second), sum_add(third, fourth));
+        data += 8;
+        bytes -= 8;
+    }
     return bytes > 0 ? sum_rest(sum, data, bytes) : sum;
 }
 
