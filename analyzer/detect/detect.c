@@ -19,7 +19,7 @@ struct state {
     const struct track_flow *flow;
     struct side side[2];
     struct pace pace;
-    bool syn_passed;
+    bool handshake;             /* under way: an ACK that ends the first round trip may come */
     struct point_time syn_time; /* of the last SYN without ACK */
     int64_t first_rtt_ns;
 };
@@ -53,13 +53,10 @@ static void side_begin(struct side *from, const struct pkt *pkt)
         from->next = from->gapless;
 }
 
-/* An RST takes no room in the stream, whatever other flags stand beside it. */
-static inline void side_count_bytes(struct side *from, const struct pkt *pkt, uint32_t found)
+/* `end`: behind the packet, in its sender's stream. */
+static inline void side_count_bytes(struct side *from, const struct pkt *pkt, int64_t end)
 {
-    if (found & EVENT_BIT(ZERO_WINDOW_PROBE))
-        return;
     bool first = !from->seen;
-    int64_t end = (pkt->flags & PKT_RST) ? pkt->seq + pkt->len : pkt_end(pkt);
     if (first || end > from->next) {
         from->next = end;
         from->next_time = pkt->time;
@@ -96,61 +93,60 @@ static void state_note_scale(struct state *state, const struct pkt *pkt)
 }
 
 /* The handshake's round trip: from the last SYN to the first ACK that is none, whoever sent it. */
-ALWAYS_INLINE void state_note_handshake(struct state *state, const struct pkt *pkt)
+static inline void state_note_handshake(struct state *state, const struct pkt *pkt, unsigned flags)
 {
-    if (pkt->flags & PKT_SYN) {
+    if (flags & PKT_SYN) {
         state_note_scale(state, pkt);
-        if (!(pkt->flags & PKT_ACK)) {
-            state->syn_passed = true;
+        if (!(flags & PKT_ACK)) {
+            state->handshake = state->first_rtt_ns == 0;
             state->syn_time = pkt->time;
         }
-    } else if ((pkt->flags & PKT_ACK) && state->syn_passed && state->first_rtt_ns == 0) {
+    } else if ((flags & PKT_ACK) && state->handshake) {
         state->first_rtt_ns = pkt->time.ns - state->syn_time.ns;
+        state->handshake = state->first_rtt_ns == 0;
     }
 }
 
-/* Inline, so that what a plain packet cannot have is not asked of it. */
-ALWAYS_INLINE void state_move(struct state *state, const struct view *view)
+/* Moves on by a packet in which `found` was found. `flags`: those of the packet's that matter;
+ * where they are constants, for a plain packet, little is left of this. */
+static inline void state_move(struct state *state, const struct pkt *pkt, unsigned flags,
+                              enum reach reach, uint32_t found)
 {
-    const struct pkt *pkt = view->pkt;
-    struct side *from = &state->side[pkt_side(pkt)], *to = &state->side[!pkt_side(pkt)];
+    struct side *from = state->side + pkt_side(pkt), *to = state->side + !pkt_side(pkt);
     const uint32_t again = EVENT_BIT(SPURIOUS_RETRANSMISSION) | EVENT_BIT(FAST_RETRANSMISSION) |
                            EVENT_BIT(RETRANSMISSION) | EVENT_BIT(OUT_OF_ORDER);
-    side_count_repeats(from, pkt, view->found);
-    if (view->reach == REACH_HOLE)
+    int64_t end = pkt->seq + pkt->len;
+    if ((flags & (PKT_SYN | PKT_FIN)) && !(flags & PKT_RST))
+        end = pkt_end(pkt); /* an RST takes no room in the stream, whatever stands beside it */
+    side_count_repeats(from, pkt, found);
+    if (reach == REACH_HOLE)
         to->gapless = to->next;
-    else if (view->reach == REACH_BEYOND)
+    else if (reach == REACH_BEYOND)
         to->repeats = REPEATS_UNKNOWN;
-    side_count_bytes(from, pkt, view->found);
+    if (!(found & EVENT_BIT(ZERO_WINDOW_PROBE)))
+        side_count_bytes(from, pkt, end);
     from->last_window = pkt->window;
-    if (pkt->flags & (PKT_SYN | PKT_ACK))
-        from->window_unscaled = (pkt->flags & PKT_SYN) != 0;
+    if (flags & (PKT_SYN | PKT_ACK))
+        from->window_unscaled = (flags & PKT_SYN) != 0;
     from->last_ack = pkt->ack;
     from->last_time = pkt->time;
-    from->last_found = view->found;
-    state_note_handshake(state, pkt);
-    pace_move(&state->pace, pkt, (view->found & again) != 0);
+    from->last_found = found;
+    state_note_handshake(state, pkt, flags);
+    pace_move(&state->pace, pkt, flags, end, (found & again) != 0);
 }
 
-static inline struct view state_view(const struct state *state, const struct pkt *pkt, bool first)
-{
-    unsigned side = pkt_side(pkt);
-    return (struct view){.pkt = pkt,
-                         .from = &state->side[side],
-                         .to = &state->side[!side],
-                         .pace = &state->pace,
-                         .reach = view_reach(pkt, &state->side[!side]),
-                         .first_rtt_ns = state->first_rtt_ns,
-                         .first_of_reused = first && state->flow->reused};
-}
-
-/* Asks all rules. */
 static int state_examine(struct state *state, uint32_t index, bool first,
                          struct detect_events *events, struct wh_error *error)
 {
     const struct pkt *pkt = &state->flow->pkts[index];
-    struct view view = state_view(state, pkt, first);
-    side_begin(&state->side[pkt_side(pkt)], pkt);
+    unsigned side = pkt_side(pkt);
+    side_begin(&state->side[side], pkt);
+    struct view view = {.pkt = pkt,
+                        .from = &state->side[side],
+                        .to = &state->side[!side],
+                        .pace = &state->pace,
+                        .first_rtt_ns = state->first_rtt_ns,
+                        .first_of_reused = first && state->flow->reused};
     for (size_t i = 0; i < detect_rule_count; i++) {
         const struct rule *rule = &detect_rules[i];
         uint32_t value = 0;
@@ -160,39 +156,31 @@ static int state_examine(struct state *state, uint32_t index, bool first,
         if (event_add(events, index, rule->kind, value, error))
             return WH_ERROR;
     }
-    state_move(state, &view);
+    state_move(state, pkt, pkt->flags, rule_reach(&view), view.found);
     return WH_OK;
 }
 
-static int state_pass(struct state *state, uint32_t index, bool first, struct detect_events *events,
-                      struct wh_error *error)
+/* Passes over the plain packets from `i` on; returns the first that is none. */
+static uint32_t state_pass_plain(struct state *state, uint32_t i)
 {
-    struct pkt pkt = state->flow->pkts[index];
-    struct view view = state_view(state, &pkt, first);
-    if (!rule_is_plain(&view))
-        return state_examine(state, index, first, events, error);
-    pkt.flags &= ~(PKT_SYN | PKT_FIN | PKT_RST); /* not set: what depends on them is left out */
-    uint32_t silence_us = rule_silence_us(&view);
-    if (rule_window_full(&view)) {
-        view.found |= EVENT_BIT(WINDOW_FULL);
-        if (event_add(events, index, WH_EVENT_WINDOW_FULL, 0, error))
-            return WH_ERROR;
+    const struct pkt *pkts = state->flow->pkts;
+    uint32_t count = state->flow->pkt_count;
+    for (; i < count; i++) {
+        const struct pkt *pkt = &pkts[i];
+        unsigned side = pkt_side(pkt);
+        if (!rule_is_plain(pkt, state->side + side, state->side + !side, &state->pace))
+            break;
+        state_move(state, pkt, PKT_ACK, REACH_SEEN, 0);
     }
-    if (silence_us > 0) {
-        view.found |= EVENT_BIT(SILENCE);
-        if (event_add(events, index, WH_EVENT_SILENCE, silence_us, error))
-            return WH_ERROR;
-    }
-    state_move(state, &view);
-    return WH_OK;
+    return i;
 }
 
 int detect_flow(const struct track_flow *flow, struct detect_events *events, struct wh_error *error)
 {
     struct state state;
     state_init(&state, flow);
-    bool first = true;
-    for (uint32_t i = 0; i < flow->pkt_count; i++) {
+    bool first = true, tcp = flow->protocol == IPPROTO_TCP;
+    for (uint32_t i = 0; (i = tcp ? state_pass_plain(&state, i) : i) < flow->pkt_count; i++) {
         const struct pkt *pkt = &flow->pkts[i];
         if (pkt->flags & PKT_DUPLICATE) {
             if (event_add(events, i, WH_EVENT_DUPLICATE_PACKET, 0, error))
@@ -202,7 +190,7 @@ int detect_flow(const struct track_flow *flow, struct detect_events *events, str
         if ((pkt->flags & PKT_BAD_CHECKSUM) &&
             event_add(events, i, WH_EVENT_BAD_CHECKSUM, 0, error))
             return WH_ERROR;
-        if (flow->protocol == IPPROTO_TCP && state_pass(&state, i, first, events, error))
+        if (tcp && state_examine(&state, i, first, events, error))
             return WH_ERROR;
         first = false;
     }

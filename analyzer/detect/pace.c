@@ -2,13 +2,10 @@
 /* The pace of a flow: round trip and silence; see pace.h. */
 #include "detect/pace.h"
 
-#define SMOOTHING 8 /* RFC 6298, 2: alpha = 1/8 */
-
 void pace_init(struct pace *pace)
 {
-    *pace = (struct pace){0};
-    pace->side[0].high_ack = ACK_NONE;
-    pace->side[1].high_ack = ACK_NONE;
+    const struct pace_side side = {.high_ack = ACK_NONE, .timed_end = TIMED_NONE};
+    *pace = (struct pace){.side = {side, side}};
 }
 
 /* Where the other side has not acknowledged anything yet, only a SYN shows where it would begin. */
@@ -19,19 +16,16 @@ static bool side_waits(const struct pace_side *side, const struct pace_side *pee
     return peer->high_ack == ACK_NONE ? side->began : side->next > peer->high_ack;
 }
 
-bool pace_is_silence(const struct pace *pace, int64_t pause_ns)
+int64_t pace_silence_ns(const struct pace *pace, const struct pkt *pkt)
 {
+    int64_t pause_ns = pkt->time.ns - pace->last.ns;
+    if (pace_is_steady(pace, pkt) || !pace->started || pace->reset)
+        return 0;
     const struct pace_side *side = pace->side;
-    if (!pace->started || pace->reset ||
-        (!side_waits(&side[0], &side[1]) && !side_waits(&side[1], &side[0])))
-        return false;
-    return pause_ns > 2 * (side[0].part_ns + side[1].part_ns);
-}
-
-void pace_take_sample(struct pace_side *side, struct point_time at)
-{
-    int64_t sample_ns = at.ns - side->timed_at.ns;
-    side->timing = false;
-    if (sample_ns > 0)
-        side->part_ns += side->part_ns ? (sample_ns - side->part_ns) / SMOOTHING : sample_ns;
+    if (!side_waits(&side[0], &side[1]) && !side_waits(&side[1], &side[0]))
+        return 0;
+    int64_t limit_ns = 2 * (side[0].part_ns + side[1].part_ns);
+    if (limit_ns < SILENCE_MIN_NS)
+        limit_ns = SILENCE_MIN_NS;
+    return pause_ns > limit_ns ? pause_ns : 0;
 }

@@ -9,13 +9,17 @@
 #define FAST_WITHIN_NS      (20 * NS_PER_MS)
 #define REORDERED_WITHIN_NS (3 * NS_PER_MS) /* while the round trip is not known */
 
+static bool has_any(const struct view *view, uint32_t flags)
+{
+    return (view->pkt->flags & flags) != 0;
+}
+
 /* An acknowledgement and nothing else, with the numbers its sender's last packet led up to. */
 static bool repeats_numbers(const struct view *view)
 {
     const struct pkt *pkt = view->pkt;
-    return pkt->len == 0 && !view_has(view, PKT_SYN | PKT_FIN | PKT_RST) &&
-           view_has(view, PKT_ACK) && view->from->seen && pkt->seq == view->from->next &&
-           pkt->ack == view->from->last_ack;
+    return pkt->len == 0 && !has_any(view, PKT_SYN | PKT_FIN | PKT_RST) && has_any(view, PKT_ACK) &&
+           view->from->seen && pkt->seq == view->from->next && pkt->ack == view->from->last_ack;
 }
 
 static bool same_window(const struct view *view)
@@ -35,14 +39,14 @@ static bool is_zero_window_probe(const struct view *view, uint32_t *value)
 static bool is_zero_window(const struct view *view, uint32_t *value)
 {
     (void)value;
-    return view->pkt->window == 0 && !view_has(view, PKT_SYN | PKT_FIN | PKT_RST);
+    return view->pkt->window == 0 && !has_any(view, PKT_SYN | PKT_FIN | PKT_RST);
 }
 
 /* Begins above the highest byte seen. An RST's number proves nothing: it may be the one last
  * acknowledged (RFC 9293, 3.5.2). */
 static bool is_gap(const struct view *view, uint32_t *value)
 {
-    if (!view->from->seen || view->pkt->seq <= view->from->next || view_has(view, PKT_RST))
+    if (!view->from->seen || view->pkt->seq <= view->from->next || has_any(view, PKT_RST))
         return false;
     int64_t skipped = view->pkt->seq - view->from->next;
     *value = skipped > UINT32_MAX ? UINT32_MAX : (uint32_t)skipped;
@@ -54,7 +58,7 @@ static bool is_keep_alive(const struct view *view, uint32_t *value)
 {
     (void)value;
     return view->pkt->len <= 1 && view->from->seen && view->pkt->seq == view->from->next - 1 &&
-           !view_has(view, PKT_SYN | PKT_FIN | PKT_RST);
+           !has_any(view, PKT_SYN | PKT_FIN | PKT_RST);
 }
 
 /* The last acknowledgement again, with another window. */
@@ -64,10 +68,12 @@ static bool is_window_update(const struct view *view, uint32_t *value)
     return repeats_numbers(view) && view->pkt->window != 0 && !same_window(view);
 }
 
+/* Data up to the very edge of the window the receiver last announced, where its scale is known. */
 static bool is_window_full(const struct view *view, uint32_t *value)
 {
     (void)value;
-    return rule_window_full(view);
+    return view->pkt->len > 0 && !has_any(view, PKT_SYN | PKT_FIN | PKT_RST) &&
+           pkt_end(view->pkt) == side_window_edge(view->to);
 }
 
 /* The last acknowledgement again, unchanged; not where it merely answers a keep-alive. */
@@ -80,12 +86,21 @@ static bool is_duplicate_ack(const struct view *view, uint32_t *value)
     return true;
 }
 
+enum reach rule_reach(const struct view *view)
+{
+    const struct side *to = view->to;
+    if (!has_any(view, PKT_ACK) || !to->seen || view->pkt->ack <= to->gapless)
+        return REACH_SEEN;
+    return to->next > to->gapless ? REACH_HOLE : REACH_BEYOND;
+}
+
 /* Acknowledges bytes that did not pass here. Beyond all that was seen it is told once, until the
  * receiver acknowledges something new itself. */
 static bool is_ack_of_unseen(const struct view *view, uint32_t *value)
 {
     (void)value;
-    return view->reach == REACH_HOLE || (view->reach == REACH_BEYOND && view->to->repeats == 0);
+    enum reach reach = rule_reach(view);
+    return reach == REACH_HOLE || (reach == REACH_BEYOND && view->to->repeats == 0);
 }
 
 /* Data, SYN or FIN that begins below the highest byte seen. More than one byte from just below it
@@ -118,7 +133,7 @@ static bool is_spurious_retransmission(const struct view *view, uint32_t *value)
 static bool is_fast_retransmission(const struct view *view, uint32_t *value)
 {
     (void)value;
-    uint32_t repeats = view->reach == REACH_BEYOND ? REPEATS_UNKNOWN : view->to->repeats;
+    uint32_t repeats = rule_reach(view) == REACH_BEYOND ? REPEATS_UNKNOWN : view->to->repeats;
     return goes_back(view) && repeats >= 2 && view->to->last_ack == view->pkt->seq &&
            within(view, view->to->last_time, FAST_WITHIN_NS);
 }
@@ -143,7 +158,7 @@ static bool is_retransmission(const struct view *view, uint32_t *value)
 static bool is_reset(const struct view *view, uint32_t *value)
 {
     (void)value;
-    return view_has(view, PKT_RST);
+    return has_any(view, PKT_RST);
 }
 
 static bool is_port_reuse(const struct view *view, uint32_t *value)
@@ -152,10 +167,15 @@ static bool is_port_reuse(const struct view *view, uint32_t *value)
     return view->first_of_reused;
 }
 
+/* Ends a pause in which something waited to be acknowledged; see pace.h. */
 static bool is_silence(const struct view *view, uint32_t *value)
 {
-    *value = rule_silence_us(view);
-    return *value > 0;
+    int64_t silence_ns = pace_silence_ns(view->pace, view->pkt);
+    if (silence_ns == 0)
+        return false;
+    int64_t silence_us = silence_ns / NS_PER_US;
+    *value = silence_us > UINT32_MAX ? UINT32_MAX : (uint32_t)silence_us;
+    return silence_us > 0;
 }
 
 #define PROBE     EVENT_BIT(ZERO_WINDOW_PROBE)

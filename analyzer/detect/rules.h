@@ -35,13 +35,6 @@ struct side {
     uint32_t last_found;         /* events of its last packet, as EVENT_BITs */
 };
 
-/* How far a packet acknowledges its receiver's stream. */
-enum reach {
-    REACH_SEEN,   /* bytes that were seen in one row; or it acknowledges nothing */
-    REACH_HOLE,   /* up to bytes beyond a hole: what was missing has arrived */
-    REACH_BEYOND, /* more than was seen at all, as far as is known */
-};
-
 /* All that a rule may look at. */
 struct view {
     const struct pkt *pkt;
@@ -49,8 +42,7 @@ struct view {
     const struct pace *pace;
     int64_t first_rtt_ns; /* of the handshake; 0: not known */
     bool first_of_reused; /* the first packet of a flow on ports used before */
-    enum reach reach;
-    uint32_t found; /* what earlier rules found in this packet */
+    uint32_t found;       /* what earlier rules found in this packet */
 };
 
 /* An event kind, the kinds that exclude it when found before it, and its rule. A rule may set
@@ -64,49 +56,40 @@ struct rule {
 extern const struct rule detect_rules[];
 extern const size_t detect_rule_count;
 
-static inline bool view_has(const struct view *view, uint32_t flags)
+/* How far a packet acknowledges its receiver's stream. */
+enum reach {
+    REACH_SEEN,   /* bytes that were seen in one row; or it acknowledges nothing */
+    REACH_HOLE,   /* up to bytes beyond a hole: what was missing has arrived */
+    REACH_BEYOND, /* more than was seen at all, as far as is known */
+};
+
+enum reach rule_reach(const struct view *view);
+
+/* Where the window ends that a side last announced, if its scale is known and it is open to data:
+ * an offset in the other's stream. Else EDGE_UNKNOWN. */
+#define EDGE_UNKNOWN INT64_MIN
+static inline int64_t side_window_edge(const struct side *side)
 {
-    return (view->pkt->flags & flags) != 0;
+    if (side->scale == SCALE_UNKNOWN || side->last_ack == ACK_NONE)
+        return EDGE_UNKNOWN;
+    bool scaled = side->scale > 0 && !side->window_unscaled;
+    return side->last_ack + ((int64_t)side->last_window << (scaled ? side->scale : 0));
 }
 
-static inline enum reach view_reach(const struct pkt *pkt, const struct side *to)
+/* Most packets are plain: the next data of their sender, or a new acknowledgement, soon after the
+ * packet before. Nothing unseen is acknowledged, and the window is not full. No rule finds anything
+ * in one. */
+static inline bool rule_is_plain(const struct pkt *pkt, const struct side *from,
+                                 const struct side *to, const struct pace *pace)
 {
-    if (!(pkt->flags & PKT_ACK) || !to->seen || pkt->ack <= to->gapless)
-        return REACH_SEEN;
-    return to->next > to->gapless ? REACH_HOLE : REACH_BEYOND;
-}
-
-/* Most packets are plain: the next data of their sender, or a new acknowledgement, and nothing
- * unseen is acknowledged. Of all rules only WINDOW_FULL and SILENCE can find anything in one. */
-static inline bool rule_is_plain(const struct view *view)
-{
-    const struct pkt *pkt = view->pkt;
-    const struct side *from = view->from, *to = view->to;
-    bool new_data = pkt->len > 1, new_ack = pkt->len == 0 && pkt->ack != from->last_ack;
-    return !view_has(view, PKT_SYN | PKT_FIN | PKT_RST) && from->seen && pkt->seq == from->next &&
-           (new_data || new_ack) && pkt->window != 0 && view->reach == REACH_SEEN &&
-           to->last_ack <= from->next && !view->first_of_reused;
-}
-
-/* Data up to the very edge of the window the receiver last announced, where its scale is known. */
-static inline bool rule_window_full(const struct view *view)
-{
-    const struct side *to = view->to;
-    if (view->pkt->len == 0 || view_has(view, PKT_SYN | PKT_FIN | PKT_RST) ||
-        to->scale == SCALE_UNKNOWN || to->last_ack == ACK_NONE)
+    const unsigned odd = PKT_SYN | PKT_FIN | PKT_RST | PKT_DUPLICATE | PKT_BAD_CHECKSUM;
+    if ((pkt->flags & (odd | PKT_ACK)) != PKT_ACK || !from->seen || pkt->seq != from->next ||
+        pkt->window == 0 || (to->seen && pkt->ack > to->gapless) || to->last_ack > pkt->seq ||
+        !pace_is_steady(pace, pkt))
         return false;
-    int64_t window = to->last_window;
-    if (to->scale > 0 && !to->window_unscaled)
-        window <<= to->scale;
-    return pkt_end(view->pkt) == to->last_ack + window;
-}
-
-/* Ends a pause in which something waited to be acknowledged, of so many microseconds; see pace.h.
- * 0: it does not. */
-static inline uint32_t rule_silence_us(const struct view *view)
-{
-    int64_t silence_us = pace_silence_ns(view->pace, view->pkt) / NS_PER_US;
-    return silence_us > UINT32_MAX ? UINT32_MAX : (uint32_t)silence_us;
+    if (pkt->len == 0)
+        return pkt->ack != from->last_ack;
+    return pkt->len > 1 && pkt->seq + pkt->len != side_window_edge(to);
 }
 
 #endif
