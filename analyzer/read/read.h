@@ -31,12 +31,12 @@ struct record {
     struct point_time time;
     const uint8_t *data;
     uint32_t caplen;    /* bytes at `data` */
-    uint32_t wirelen;   /* bytes it had on the wire */
-    uint32_t frame;     /* its number in the file, from 1, as Wireshark counts */
-    uint32_t interface; /* index for read_interface */
     uint16_t dlt;       /* link type, as libpcap's DLT_ */
     uint16_t flags;     /* enum record_flag */
+    uint32_t wirelen;   /* bytes it had on the wire */
+    uint32_t interface; /* index for read_interface */
     uint64_t byte;      /* its offset in the unpacked file, for messages */
+    uint32_t frame;     /* its number in the file, from 1, as Wireshark counts */
 };
 
 struct interface_info {
