@@ -78,7 +78,7 @@ struct decoded {
     bool options_cut;    /* the snap length ends within the TCP header: options may be missing */
     bool first_fragment; /* more fragments follow it */
     uint32_t fragment_offset_bytes;
-    uint32_t fragment_id; /* of a fragment: what all of its packet share */
+    uint32_t fragment_id; /* of a fragment: what all of its packet share; else 0 */
     bool has_timestamps, dont_fragment;
     uint32_t sack[SACK_BLOCKS_MAX][2]; /* left, right edges (RFC 2018) */
     struct icmp_quote quote;           /* with protocol ICMP and ICMPv6 */

@@ -246,7 +246,7 @@ enum layer decode_ip(struct walk *walk)
     enum decode_status status = ip_read(&walk->cursor, false, &ip);
     if (status != DECODE_OK)
         return walk_end(walk, status);
-    out->fragment_id = ip.fragment_id;
+    out->fragment_id = ip.fragment_offset > 0 || ip.more_fragments ? ip.fragment_id : 0;
     out->fragment_offset_bytes = ip.fragment_offset * 8u;
     if (ip.fragment_offset > 0) {
         out->protocol = (uint8_t)ip.protocol;

@@ -30,15 +30,11 @@ static uint16_t load_16(const uint8_t *at)
     return ntohs(value);
 }
 
-/* TCP, of which `left` of `bytes` bytes were captured. False, with nothing written, where it is not
- * plain. */
-static inline bool plain_tcp(const uint8_t *tcp, uint32_t bytes, uint32_t left, struct decoded *out)
+/* TCP of a header of `header_bytes`, of which `left` of `bytes` bytes were captured. */
+static inline void plain_tcp_header(const uint8_t *tcp, uint32_t header_bytes, uint32_t bytes,
+                                    uint32_t left, struct decoded *out)
 {
-    bool stamped = tcp[12] >> 4 == STAMPED_BYTES / 4;
-    uint32_t header_bytes = stamped ? STAMPED_BYTES : TCP_BYTES;
-    if (left < header_bytes ||
-        (stamped ? load_32(tcp + TCP_BYTES) != NOP_NOP_TIMESTAMPS : tcp[12] >> 4 != TCP_BYTES / 4))
-        return false;
+    bool stamped = header_bytes == STAMPED_BYTES;
     out->source.port = load_16(tcp);
     out->destination.port = load_16(tcp + 2);
     out->seq = load_32(tcp + 4);
@@ -52,6 +48,19 @@ static inline bool plain_tcp(const uint8_t *tcp, uint32_t bytes, uint32_t left, 
     out->payload = tcp + header_bytes;
     out->payload_bytes = bytes - header_bytes;
     out->payload_captured_bytes = left - header_bytes;
+}
+
+/* TCP, at least a header without options. False, with nothing written, where it is not plain. */
+static inline bool plain_tcp(const uint8_t *tcp, uint32_t bytes, uint32_t left, struct decoded *out)
+{
+    unsigned words = tcp[12] >> 4;
+    if (words == STAMPED_BYTES / 4 && left >= STAMPED_BYTES &&
+        load_32(tcp + TCP_BYTES) == NOP_NOP_TIMESTAMPS)
+        plain_tcp_header(tcp, STAMPED_BYTES, bytes, left, out);
+    else if (words == TCP_BYTES / 4)
+        plain_tcp_header(tcp, TCP_BYTES, bytes, left, out);
+    else
+        return false;
     return true;
 }
 
@@ -66,6 +75,7 @@ static inline void plain_clear(struct decoded *out)
     out->options_cut = false;
     out->first_fragment = false;
     out->fragment_offset_bytes = 0;
+    out->fragment_id = 0;
 }
 
 /* The checksum of a TCP segment whose addresses stand in `out`. */
@@ -92,7 +102,6 @@ static inline bool plain_ipv4(const uint8_t *ip, uint32_t left, uint32_t wire, b
     out->ip_version = 4;
     out->ttl = ip[8];
     out->ip_id = load_16(ip + 4);
-    out->fragment_id = out->ip_id;
     out->dont_fragment = (ip[6] & 0x40) != 0;
     plain_verify(ip + IPV4_BYTES, bytes - IPV4_BYTES, left - IPV4_BYTES, verify, out);
     return true;
@@ -114,7 +123,6 @@ static inline bool plain_ipv6(const uint8_t *ip, uint32_t left, uint32_t wire, b
     out->ip_version = 6;
     out->ttl = ip[7];
     out->ip_id = 0;
-    out->fragment_id = 0;
     out->dont_fragment = false;
     plain_verify(ip + IPV6_BYTES, bytes - IPV6_BYTES, left - IPV6_BYTES, verify, out);
     return true;
