@@ -31,7 +31,7 @@ struct reading {
     bool lanes, choosy;        /* the file has other points' packets; not all are asked for */
     struct count point, taken; /* the point's packets; with `choosy`, those that are asked for */
     struct arrival arrivals[ARRIVALS_MAX]; /* not tracked yet; their payload is the reader's */
-    unsigned waiting;                      /* of them */
+    struct arrival *next;                  /* where the next one goes */
     struct wh_error *error;
     int failed; /* tracking did: WH_ERROR, and `error` says why */
 };
@@ -58,8 +58,8 @@ static void count_unfollowed(struct capture *capture, enum decode_status status)
 
 static int track_waiting(struct reading *reading)
 {
-    unsigned count = reading->waiting;
-    reading->waiting = 0;
+    unsigned count = (unsigned)(reading->next - reading->arrivals);
+    reading->next = reading->arrivals;
     if (!reading->failed)
         reading->failed =
             track_add(&reading->capture->track, reading->arrivals, count, reading->error);
@@ -107,7 +107,7 @@ static int pass_over(struct reading *reading, enum decode_status status,
 
 static int take_record(struct reading *reading, const struct record *record)
 {
-    struct arrival *arrival = &reading->arrivals[reading->waiting];
+    struct arrival *arrival = reading->next;
     if (reading->lanes && !lane_wanted(&reading->capture->files[reading->file], record))
         return WH_OK;
     count_record(&reading->point, record);
@@ -125,7 +125,8 @@ static int take_record(struct reading *reading, const struct record *record)
     arrival->time = record->time;
     arrival->frame = record->frame;
     arrival->file = reading->file;
-    return ++reading->waiting == ARRIVALS_MAX ? track_waiting(reading) : WH_OK;
+    reading->next = arrival + 1;
+    return arrival == &reading->arrivals[ARRIVALS_MAX - 1] ? track_waiting(reading) : WH_OK;
 }
 
 static void report_progress(const struct reading *reading, uint32_t frame)
@@ -218,6 +219,7 @@ static int read_file(struct wh_analysis *analysis, struct capture *capture, uint
         goto cleanup;
     reading.lanes = file->lane_kind != LANE_ALL;
     reading.choosy = reading.filter || analysis->options.time_set;
+    reading.next = reading.arrivals;
     read_before_move(reading.reader, before_move, &reading);
     status = read_records(&reading);
     file->format = arena_strdup(&capture->arena, read_format(reading.reader));
