@@ -11,7 +11,6 @@
 
 #define FILES_OVERLAP_NS NS_PER_S /* two files of a ring buffer may share some packets' time */
 #define PROGRESS_PACKETS 65536u
-#define ARRIVALS_MAX     16u
 
 /* Packets counted. */
 struct count {
@@ -30,10 +29,8 @@ struct reading {
     int64_t from_ns, to_ns;
     bool lanes, choosy;        /* the file has other points' packets; not all are asked for */
     struct count point, taken; /* the point's packets; with `choosy`, those that are asked for */
-    struct arrival arrivals[ARRIVALS_MAX]; /* not tracked yet; their payload is the reader's */
-    struct arrival *next;                  /* where the next one goes */
+    struct arrival arrival;    /* the packet at hand */
     struct wh_error *error;
-    int failed; /* tracking did: WH_ERROR, and `error` says why */
 };
 
 static void count_unfollowed(struct capture *capture, enum decode_status status)
@@ -54,21 +51,6 @@ static void count_unfollowed(struct capture *capture, enum decode_status status)
     case DECODE_OK:
         break;
     }
-}
-
-static int track_waiting(struct reading *reading)
-{
-    unsigned count = (unsigned)(reading->next - reading->arrivals);
-    reading->next = reading->arrivals;
-    if (!reading->failed)
-        reading->failed =
-            track_add(&reading->capture->track, reading->arrivals, count, reading->error);
-    return reading->failed;
-}
-
-static void before_move(void *context)
-{
-    (void)track_waiting(context);
 }
 
 static void count_record(struct count *count, const struct record *record)
@@ -92,23 +74,11 @@ static int choose_record(struct reading *reading, const struct record *record)
     return 1;
 }
 
-/* A frame that is no packet of a flow. */
-static int pass_over(struct reading *reading, enum decode_status status,
-                     const struct decoded *decoded)
-{
-    count_unfollowed(reading->capture, status);
-    if (status != DECODE_FRAGMENT)
-        return WH_OK;
-    struct decoded fragment = *decoded; /* its packet may be among those that wait */
-    int failed = track_waiting(reading);
-    track_add_fragment(&reading->capture->track, &fragment);
-    return failed;
-}
-
 static int take_record(struct reading *reading, const struct record *record)
 {
-    struct arrival *arrival = reading->next;
-    if (reading->lanes && !lane_wanted(&reading->capture->files[reading->file], record))
+    struct capture *capture = reading->capture;
+    struct arrival *arrival = &reading->arrival;
+    if (reading->lanes && !lane_wanted(&capture->files[reading->file], record))
         return WH_OK;
     count_record(&reading->point, record);
     if (reading->choosy) {
@@ -118,15 +88,18 @@ static int take_record(struct reading *reading, const struct record *record)
     }
     enum decode_status status = decode_frame(record->dlt, record->data, record->caplen,
                                              record->wirelen, true, &arrival->packet);
-    if (status != DECODE_OK)
-        return pass_over(reading, status, &arrival->packet);
+    if (status != DECODE_OK) {
+        count_unfollowed(capture, status);
+        if (status == DECODE_FRAGMENT)
+            track_add_fragment(&capture->track, &arrival->packet);
+        return WH_OK;
+    }
     if (record->flags & RECORD_CHECKSUM_NOT_READY)
         arrival->packet.checksum = CHECKSUM_UNKNOWN;
     arrival->time = record->time;
     arrival->frame = record->frame;
     arrival->file = reading->file;
-    reading->next = arrival + 1;
-    return arrival == &reading->arrivals[ARRIVALS_MAX - 1] ? track_waiting(reading) : WH_OK;
+    return track_add(&capture->track, arrival, reading->error);
 }
 
 static void report_progress(const struct reading *reading, uint32_t frame)
@@ -189,8 +162,6 @@ static int read_records(struct reading *reading)
             return WH_ERROR;
         report_progress(reading, record.frame);
     }
-    if (track_waiting(reading))
-        return WH_ERROR;
     if (status < 0) {
         file->damaged = arena_strdup(&reading->capture->arena, damage.text);
         capture_warn(reading->capture, "%s", damage.text);
@@ -219,8 +190,6 @@ static int read_file(struct wh_analysis *analysis, struct capture *capture, uint
         goto cleanup;
     reading.lanes = file->lane_kind != LANE_ALL;
     reading.choosy = reading.filter || analysis->options.time_set;
-    reading.next = reading.arrivals;
-    read_before_move(reading.reader, before_move, &reading);
     status = read_records(&reading);
     file->format = arena_strdup(&capture->arena, read_format(reading.reader));
     note_counts(&reading);

@@ -61,11 +61,11 @@ struct decoded {
     uint8_t ttl;       /* or hop limit */
     uint8_t tcp_flags; /* enum tcp_flag */
     uint16_t ip_id;    /* IPv4 only, else 0 */
-    uint16_t window;   /* as sent, not scaled */
+    uint16_t window;   /* as sent, not scaled; 0 but of TCP */
     uint32_t network;  /* a hash of the VLAN numbers and tunnels around it: the same addresses on
                           two networks are two flows. 0: none */
     uint32_t seq, ack;
-    uint32_t tsval, tsecr;           /* RFC 7323, valid with has_timestamps */
+    uint32_t tsval, tsecr;           /* RFC 7323; 0 without has_timestamps */
     const uint8_t *payload;          /* borrowed from the frame */
     uint32_t payload_bytes;          /* as sent */
     uint32_t payload_captured_bytes; /* as captured */

@@ -17,7 +17,6 @@
 #define TABLE_FIRST_SIZE 1024u
 #define TABLE_LIMIT      (1u << 30)
 #define HASH_BYTES       16u /* payload bytes hashed: present at any usual snap length */
-#define CACHE_LINE_BYTES 64u
 
 void track_init(struct track *track)
 {
@@ -431,7 +430,7 @@ static bool add_content(struct stream *stream, uint32_t pkt, const struct decode
     return true;
 }
 
-static int add_arrival(struct track *track, const struct arrival *arrival, struct wh_error *error)
+int track_add(struct track *track, const struct arrival *arrival, struct wh_error *error)
 {
     const struct decoded *packet = &arrival->packet;
     struct point_time time = arrival->time;
@@ -440,7 +439,7 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
         return add_icmp(track, arrival, error);
 
     unsigned side;
-    struct track_flow *flow = find_flow(track, packet, arrival->hash, &side);
+    struct track_flow *flow = find_flow(track, packet, key_hash(packet), &side);
     if (!flow)
         return error_memory(error, "flows");
     struct pkt *pkt = add_pkt(track, flow);
@@ -450,13 +449,13 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
     *pkt = (struct pkt){
         .time = time,
         .ack = ACK_NONE,
-        .tsval = packet->has_timestamps ? packet->tsval : 0,
-        .tsecr = packet->has_timestamps ? packet->tsecr : 0,
+        .tsval = packet->tsval,
+        .tsecr = packet->tsecr,
         .frame = arrival->frame,
         .len = len,
         .flags = packet_flags(packet, side),
         .file = arrival->file,
-        .window = tcp ? packet->window : 0,
+        .window = packet->window,
         .ip_id = packet->ip_id,
         .hash = payload_hash(packet),
     };
@@ -477,28 +476,5 @@ static int add_arrival(struct track *track, const struct arrival *arrival, struc
                !add_content(&flow->stream[side], flow->pkt_count - 1, packet, len)) {
         return error_memory(error, "content");
     }
-    return WH_OK;
-}
-
-static void fetch_flow(const struct track *track, uint32_t hash)
-{
-    const struct track_slot *slot = &track->table[hash & (track->table_size - 1)];
-    if (slot->hash == hash && slot->flow)
-        for (size_t byte = 0; byte < sizeof *track->flows; byte += CACHE_LINE_BYTES)
-            __builtin_prefetch((const char *)&track->flows[slot->flow - 1] + byte, 1);
-}
-
-int track_add(struct track *track, struct arrival *arrivals, unsigned count, struct wh_error *error)
-{
-    for (unsigned i = 0; i < count; i++) {
-        arrivals[i].hash = key_hash(&arrivals[i].packet);
-        if (track->table_size)
-            __builtin_prefetch(&track->table[arrivals[i].hash & (track->table_size - 1)]);
-    }
-    for (unsigned i = 0; i < count && track->table_size; i++)
-        fetch_flow(track, arrivals[i].hash);
-    for (unsigned i = 0; i < count; i++)
-        if (add_arrival(track, &arrivals[i], error))
-            return WH_ERROR;
     return WH_OK;
 }

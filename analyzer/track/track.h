@@ -150,13 +150,10 @@ struct arrival {
     struct point_time time;
     uint32_t frame;
     uint16_t file;
-    uint32_t hash; /* of its flow; track_add sets it */
 };
 
-/* Adds packets in their order. Several at once take less time: their flows come to the cache while
- * others are worked on. Fails only when memory is out. */
-int track_add(struct track *track, struct arrival *arrivals, unsigned count,
-              struct wh_error *error);
+/* Adds a packet; they come in the file's order. Fails only when memory is out. */
+int track_add(struct track *track, const struct arrival *arrival, struct wh_error *error);
 
 /* Adds what decode calls DECODE_FRAGMENT: the TCP segment that it belongs to gets longer. Without
  * that segment's first fragment before it, nothing is known of it. */

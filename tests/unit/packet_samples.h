@@ -129,7 +129,7 @@ static inline void track_line(struct track *track, const struct talk *talk, cons
         .packet = line_decoded(talk, line), .time = {line->time_ns}, .frame = 1};
     for (uint32_t i = 0; i < track->flow_count && track->flow_count < 100; i++)
         arrival.frame += track->flows[i].pkt_count;
-    assert_int_equal(track_add(track, &arrival, 1, &error), WH_OK);
+    assert_int_equal(track_add(track, &arrival, &error), WH_OK);
 }
 
 static inline void track_lines(struct track *track, const struct talk *talk,

@@ -64,7 +64,7 @@ static void put(struct bench *bench, unsigned point, const struct talk *talk,
                               .frame = 1};
     arrival.packet.payload = payload;
     arrival.packet.payload_captured_bytes = line->len < captured ? line->len : captured;
-    assert_int_equal(track_add(&bench->track[point], &arrival, 1, &error), WH_OK);
+    assert_int_equal(track_add(&bench->track[point], &arrival, &error), WH_OK);
 }
 
 static void shake_hands(struct bench *bench, unsigned point, const struct talk *talk, int64_t at_ns,

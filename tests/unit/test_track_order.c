@@ -153,7 +153,7 @@ static void test_a_segment_in_fragments_keeps_its_length(void **state)
     struct decoded later = piece(&bench->talk, 512, 968);
     struct decoded strange = piece(&bench->talk, 1480, 500);
     strange.fragment_id = 78;
-    assert_int_equal(track_add(&bench->track, &first, 1, &error), WH_OK);
+    assert_int_equal(track_add(&bench->track, &first, &error), WH_OK);
     track_add_fragment(&bench->track, &strange); /* of another packet */
     assert_int_equal(bench->track.flows[0].pkts[0].len, 492);
     track_add_fragment(&bench->track, &later);
