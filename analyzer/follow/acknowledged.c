@@ -208,20 +208,20 @@ static void note_lack(struct seen_bytes *seen, const struct pkt *pkt, int64_t at
 }
 
 /* One packet of the last point or of the one before, in its turn. */
-static bool settle_packet(struct seen_bytes *seen, struct trail *trail, const struct hop *at,
-                          const struct pkt *pkt, unsigned side, struct pieces *pieces)
+static bool settle_packet(struct seen_bytes *seen, struct trail *trail, bool last,
+                          const struct pkt *pkt, int64_t at_ns, unsigned side,
+                          struct pieces *pieces)
 {
-    bool last = at == &trail->hops[trail->hop_count - 1];
-    if ((pkt->flags & (PKT_DUPLICATE | PKT_RST)) || (!last && pkt_side(pkt) == side))
+    bool data = pkt_side(pkt) == side;
+    if ((pkt->flags & (PKT_DUPLICATE | PKT_RST)) || (!last && data))
         return true;
     if (!seen->begun && last) {
-        seen->begun = pkt_side(pkt) == side || pkt->ack != ACK_NONE;
-        seen->next = first_watched(trail, pkt_side(pkt) == side ? pkt->seq : pkt->ack);
+        seen->begun = data || pkt->ack != ACK_NONE;
+        seen->next = first_watched(trail, data ? pkt->seq : pkt->ack);
     }
     if (!seen->begun)
         return true;
-    int64_t at_ns = clock_to_path(at->clock, pkt->time).ns;
-    if (pkt_side(pkt) == side) {
+    if (data) {
         if (pkt_span(pkt))
             see_bytes(seen, pkt->seq, pkt_end(pkt));
         return true;
@@ -231,31 +231,64 @@ static bool settle_packet(struct seen_bytes *seen, struct trail *trail, const st
     return pkt->ack == ACK_NONE || settle_ack(seen, trail, pkt->ack, at_ns, pieces);
 }
 
+/* A point's packets of the flow, one after the other. */
+struct reader {
+    const struct clock_fit *clock;
+    const struct pkt *pkt, *end;
+    int64_t at_ns; /* when `pkt` was there; INT64_MAX behind the last */
+};
+
+static void reader_look(struct reader *reader)
+{
+    bool more = reader->pkt < reader->end;
+    reader->at_ns = more ? clock_to_path(reader->clock, reader->pkt->time).ns : INT64_MAX;
+}
+
+static struct reader reader_make(const struct hop *hop)
+{
+    const struct pkt *pkts = hop->view->pkts;
+    struct reader reader = {.clock = hop->clock, .pkt = pkts, .end = pkts + hop->view->pkt_count};
+    reader_look(&reader);
+    return reader;
+}
+
+/* Behind the last byte that may have been missed: once all before it was seen, nothing is sought.
+ * INT64_MIN: none may. */
+static int64_t sought_end(const struct trail *trail)
+{
+    int64_t end = INT64_MIN;
+    for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
+        const struct hop *hop = &trail->hops[k];
+        for (uint32_t n = 0; n < hop->unmet_count; n++) {
+            const struct pkt *pkt = hop_pkt(hop, hop->unmet[n]);
+            if (may_be_missed(&hop->copies[hop->unmet[n]]) && pkt_end(pkt) > end)
+                end = pkt_end(pkt);
+        }
+    }
+    return end;
+}
+
 bool follow_acknowledged(struct trail *trail, unsigned side, struct pieces *pieces)
 {
     if (trail->hop_count == 0)
         return true;
     struct hop *last = &trail->hops[trail->hop_count - 1], *before = last - (last > trail->hops);
-    struct seen_bytes seen = {.lacked_ns = INT64_MAX};
-    bool unmet = trail->hop_count == 1 && last->count > 0;
-    for (unsigned k = 0; k + 1 < trail->hop_count; k++)
-        unmet |= trail->hops[k].unmet_count > 0;
-    if (!unmet || !last->view || !before->view)
+    bool alone = before == last;
+    int64_t until = alone && last->count ? INT64_MAX : sought_end(trail);
+    if (until == INT64_MIN || !last->view || !before->view)
         return true;
-    uint32_t i = 0, i_end = last->view->pkt_count;
-    uint32_t j_end = before->view->pkt_count, j = before == last ? j_end : 0;
-    bool ok = true;
-    while (ok && (i < i_end || j < j_end) && !seen.full) {
-        const struct pkt *a = i < i_end ? &last->view->pkts[i] : NULL;
-        const struct pkt *b = j < j_end ? &before->view->pkts[j] : NULL;
-        bool take_last = a && (!b || clock_to_path(last->clock, a->time).ns <=
-                                         clock_to_path(before->clock, b->time).ns);
-        if (take_last)
-            ok = settle_packet(&seen, trail, last, a, side, pieces);
-        else if (b)
-            ok = settle_packet(&seen, trail, before, b, side, pieces);
-        i += take_last;
-        j += !take_last;
+    struct seen_bytes seen = {.lacked_ns = INT64_MAX};
+    struct reader here = reader_make(last), there = reader_make(before);
+    if (alone)
+        there = (struct reader){.at_ns = INT64_MAX};
+    while ((here.pkt < here.end || there.pkt < there.end) && !seen.full &&
+           !(seen.begun && seen.next >= until)) {
+        bool take_last = here.at_ns <= there.at_ns;
+        struct reader *first = take_last ? &here : &there;
+        if (!settle_packet(&seen, trail, take_last, first->pkt, first->at_ns, side, pieces))
+            return false;
+        first->pkt++;
+        reader_look(first);
     }
-    return ok;
+    return true;
 }
