@@ -61,8 +61,9 @@ static inline struct path_time clock_to_path(const struct clock_fit *fit, struct
                    passed_ns % NS_PER_S * fit->drift_ppb / NS_PER_S;
     }
     int64_t path_ns = at.ns + fit->offset_ns + drift_ns;
-    if (fit->centre.ns != 0)
-        path_ns = fit->centre.ns + clock_within(path_ns - fit->centre.ns, CLOCK_SPAN_MAX_NS);
+    int64_t away_ns = path_ns - fit->centre.ns;
+    if ((away_ns > CLOCK_SPAN_MAX_NS || away_ns < -CLOCK_SPAN_MAX_NS) && fit->centre.ns != 0)
+        path_ns = fit->centre.ns + clock_within(away_ns, CLOCK_SPAN_MAX_NS);
     return (struct path_time){path_ns};
 }
 
