@@ -254,27 +254,31 @@ static bool is_unchanged(const struct pkt *a, const struct pkt *b)
  * and settle_met would do, for most packets. Returns the first that did not. */
 static uint32_t meet_unchanged(struct walk *walk, uint32_t j)
 {
-    struct copy *here = walk->from->copies, *there = walk->to->copies;
+    const uint32_t i = walk->cursor, i_left = walk->count - i, j_left = walk->to->count - j;
+    const uint32_t pairs = i_left < j_left ? i_left : j_left;
     const struct pkt *here_pkts = walk->from->view->pkts, *there_pkts = walk->to->view->pkts;
-    const uint32_t i_end = walk->count, j_end = walk->to->count;
     const int64_t slack_ns = walk->slack_ns;
-    struct delays delays = walk->delays;
-    uint32_t i = walk->cursor;
-    for (; i < i_end && j < j_end; i++, j++) {
-        const struct pkt *pkt = &here_pkts[here[i].pkt];
-        int64_t delay_ns = there[j].time_ns - here[i].time_ns;
-        if (here[i].met_bytes || delay_ns < -slack_ns ||
-            !is_unchanged(pkt, &there_pkts[there[j].pkt]))
+    struct copy *here = walk->from->copies + i, *there = walk->to->copies + j;
+    int64_t least_ns = INT64_MAX, most_ns = INT64_MIN;
+    uint32_t n = 0;
+    for (; n < pairs; n++, here++, there++) {
+        const struct pkt *pkt = &here_pkts[here->pkt];
+        int64_t delay_ns = there->time_ns - here->time_ns;
+        if (here->met_bytes || delay_ns < -slack_ns || !is_unchanged(pkt, &there_pkts[there->pkt]))
             break;
-        here[i].met_bytes = pkt_span(pkt) ? pkt_span(pkt) : 1;
-        here[i].next = j;
-        here[i].fate = FATE_ARRIVED;
-        there[j].previous = i;
-        note_delay(&delays, delay_ns, true);
+        here->met_bytes = pkt_span(pkt) ? pkt_span(pkt) : 1;
+        here->next = j + n;
+        here->fate = FATE_ARRIVED;
+        there->previous = i + n;
+        least_ns = delay_ns < least_ns ? delay_ns : least_ns;
+        most_ns = delay_ns > most_ns ? delay_ns : most_ns;
     }
-    walk->delays = delays;
-    walk->cursor = i;
-    return j;
+    if (n > 0) {
+        note_delay(&walk->delays, least_ns, true);
+        note_delay(&walk->delays, most_ns, true);
+    }
+    walk->cursor = i + n;
+    return j + n;
 }
 
 /* The same packet beyond doubt, wherever the clocks put it. */
