@@ -14,6 +14,7 @@
 #define FORWARD_STEPS 20000u /* of a look-up that meets nothing: a full queue */
 #define PENDING_STEPS 2048u
 #define ID_TRIALS     64u
+#define ID_WINDOW     256u /* packets */
 /* A merged frame is captured when its last segment has come, or when the merging gives up: later
  * than its first segment is at the next point. Or it bears the time of its first segment: then the
  * others were captured later at the point before. */
@@ -66,25 +67,37 @@ static bool is_open(const struct copy *copy, const struct pkt *pkt)
     return span ? copy->met_bytes < span : copy->met_bytes == 0;
 }
 
-/* Do IP IDs survive the way? Asked of packets that are the same beyond doubt. */
+/* What do the packets like this one tell, among ID_WINDOW from `first` on? Does one of them have
+ * its IP ID, or do all have others? */
+enum ids_told { IDS_NOTHING, IDS_EQUAL, IDS_OTHER };
+static enum ids_told ids_compare(const struct hop *from, uint32_t first, const struct pkt *there)
+{
+    enum ids_told told = IDS_NOTHING;
+    for (uint32_t n = first; n < from->count && n < first + ID_WINDOW; n++) {
+        const struct pkt *here = hop_pkt(from, n);
+        if (here->seq != there->seq || here->len != there->len || here->ack != there->ack ||
+            !same_timestamp(here, there))
+            continue;
+        if (here->ip_id == there->ip_id)
+            return IDS_EQUAL;
+        told = IDS_OTHER;
+    }
+    return told;
+}
+
+/* Do IP IDs survive the way? Asked of packets that are the same beyond doubt, until it is clear
+ * what ID_TRIALS of them would say. */
 static bool ids_survive(const struct hop *from, const struct hop *to)
 {
     unsigned equal = 0, other = 0;
-    for (uint32_t k = 0, i = 0; k < to->count && equal + other < ID_TRIALS; k++) {
-        const struct pkt *there = hop_pkt(to, k);
-        bool alike = false, same = false;
+    for (uint32_t k = 0, i = 0; k < to->count && 4 * other < ID_TRIALS - other; k++) {
         while (i < from->count && hop_time(from, i) < hop_time(to, k) - NS_PER_S)
             i++;
-        for (uint32_t n = i; n < from->count && n < i + 256 && !same; n++) {
-            const struct pkt *here = hop_pkt(from, n);
-            if (here->seq != there->seq || here->len != there->len || here->ack != there->ack ||
-                !same_timestamp(here, there))
-                continue;
-            alike = true;
-            same = here->ip_id == there->ip_id;
-        }
-        equal += same;
-        other += alike && !same;
+        enum ids_told told = ids_compare(from, i, hop_pkt(to, k));
+        equal += told == IDS_EQUAL;
+        other += told == IDS_OTHER;
+        if (equal > 4 * (ID_TRIALS - equal))
+            return true;
     }
     return equal > 4 * other;
 }
@@ -243,11 +256,11 @@ static void note_delay(struct delays *delays, int64_t delay_ns, bool known)
 }
 
 /* Unchanged in all that a path hands on: whatever is asked of two such packets, they are one. */
-static bool is_unchanged(const struct pkt *a, const struct pkt *b)
+static bool is_unchanged(const struct pkt *a, const struct pkt *b, bool renumbered)
 {
     return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->flags == b->flags &&
            a->tsval == b->tsval && a->tsecr == b->tsecr && a->window == b->window &&
-           a->ip_id == b->ip_id && a->hash == b->hash;
+           a->hash == b->hash && (a->ip_id == b->ip_id || renumbered);
 }
 
 /* From `j` on, meets what came out just as it went in, next to each other at both. What meet_one
@@ -258,13 +271,15 @@ static uint32_t meet_unchanged(struct walk *walk, uint32_t j)
     const uint32_t pairs = i_left < j_left ? i_left : j_left;
     const struct pkt *here_pkts = walk->from->view->pkts, *there_pkts = walk->to->view->pkts;
     const int64_t slack_ns = walk->slack_ns;
+    const bool renumbered = walk->ids == IDS_CHANGED;
     struct copy *here = walk->from->copies + i, *there = walk->to->copies + j;
     int64_t least_ns = INT64_MAX, most_ns = INT64_MIN;
     uint32_t n = 0;
     for (; n < pairs; n++, here++, there++) {
         const struct pkt *pkt = &here_pkts[here->pkt];
         int64_t delay_ns = there->time_ns - here->time_ns;
-        if (here->met_bytes || delay_ns < -slack_ns || !is_unchanged(pkt, &there_pkts[there->pkt]))
+        if (here->met_bytes || delay_ns < -slack_ns ||
+            !is_unchanged(pkt, &there_pkts[there->pkt], renumbered))
             break;
         here->met_bytes = pkt_span(pkt) ? pkt_span(pkt) : 1;
         here->next = j + n;
