@@ -31,6 +31,7 @@ struct net {
     struct dice dice;
     unsigned points;
     bool stamps, ids;
+    bool renumbers;           /* IP IDs are made anew before each point */
     bool alike;               /* duplicate ACKs differ in nothing but their IP ID */
     bool merges[PATH_POINTS]; /* by place */
     unsigned loss_percent, disorder_percent, miss_percent;
@@ -118,6 +119,8 @@ static void capture(struct net *net, struct path *path, unsigned hop, unsigned p
             (struct shown){.pkt = net->units[unit].pkt, .number = net->frame_count - 1, .ttl = 64};
     }
     shown->pkt.time.ns = net->units[unit].at_ns;
+    if (net->renumbers)
+        shown->pkt.ip_id = (uint16_t)(1 + roll(&net->dice, UINT16_MAX));
     net->units[unit].frame[hop] = net->frame_count - 1;
 }
 
@@ -347,6 +350,55 @@ static void check(const struct net *net, const struct walk_bench *bench, bool ex
     }
 }
 
+static void same_list(const uint32_t *a, uint32_t a_count, const uint32_t *b, uint32_t b_count)
+{
+    assert_int_equal(a_count, b_count);
+    for (uint32_t i = 0; i < a_count; i++)
+        assert_int_equal(a[i], b[i]);
+}
+
+static void same_hop(const struct hop *a, const struct hop *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (uint32_t i = 0; i < a->count; i++) {
+        assert_int_equal(a->copies[i].pkt, b->copies[i].pkt);
+        assert_int_equal(a->copies[i].next, b->copies[i].next);
+        assert_int_equal(a->copies[i].previous, b->copies[i].previous);
+        assert_int_equal(a->copies[i].met_bytes, b->copies[i].met_bytes);
+        assert_int_equal(a->copies[i].fate, b->copies[i].fate);
+    }
+    same_list(a->unmet, a->unmet_count, b->unmet, b->unmet_count);
+    same_list(a->strays, a->stray_count, b->strays, b->stray_count);
+    assert_int_equal(a->base_delay_ns, b->base_delay_ns);
+    assert_int_equal(a->delay_spread_ns, b->delay_spread_ns);
+}
+
+/* What passes unchanged is met without being sought. That must not show: where every other point
+ * sees wrong checksums, which nobody asks for, all of it is sought, and nothing else is found. */
+static void check_sought(const struct walk_bench *bench)
+{
+    const struct flow *flow = &bench->path->flow;
+    struct followed sought = {0};
+    struct wh_error error;
+    for (unsigned place = 0; place < bench->path->points; place += 2) {
+        struct track_flow *view = flow->at[bench->path->point_at[place]];
+        for (uint32_t i = 0; i < view->pkt_count; i++)
+            view->pkts[i].flags |= PKT_BAD_CHECKSUM;
+    }
+    assert_int_equal(
+        follow_flow(flow, &bench->alignment, bench->spans, bench->path->points, &sought, &error),
+        WH_OK);
+    for (unsigned side = 0; side < 2; side++) {
+        const struct trail *a = &bench->followed.trail[side], *b = &sought.trail[side];
+        assert_int_equal(a->hop_count, b->hop_count);
+        for (unsigned k = 0; k < a->hop_count; k++)
+            same_hop(&a->hops[k], &b->hops[k]);
+        assert_int_equal(a->lost_count, b->lost_count);
+        assert_int_equal(a->miss_count, b->miss_count);
+    }
+    followed_free(&sought);
+}
+
 static void run(struct net *net, bool exact)
 {
     void *state = NULL;
@@ -359,6 +411,7 @@ static void run(struct net *net, bool exact)
     acknowledge(net, bench->path);
     walk_follow(bench);
     check(net, bench, exact);
+    check_sought(bench);
     walk_tear_down(&state);
     free(net);
 }
@@ -402,6 +455,7 @@ static void test_without_marks(void **unused)
         net->loss_percent = roll(&net->dice, 12);
         net->stamps = net->ids = false;
         net->alike = true;
+        net->renumbers = seed % 2 == 0;
         net->disorder_percent = 0;
         run(net, false);
     }
