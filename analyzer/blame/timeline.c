@@ -8,10 +8,9 @@
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
+/* For a level above that of the last step. */
 static bool add_step(struct steps *steps, int64_t time_ns, int64_t level, uint32_t pkt)
 {
-    if (steps->count && level <= steps->items[steps->count - 1].level)
-        return true;
     struct step *step = ARRAY_PUSH(steps->items, steps->count, steps->capacity);
     if (step)
         *step = (struct step){time_ns, level, pkt};
@@ -140,30 +139,6 @@ static bool answers(const struct pkt *answer, const struct pkt *asked)
     return pkt_span(asked) && answer->ack != ACK_NONE && answer->ack >= pkt_end(asked);
 }
 
-/* From the sender's hop to the sender and back: the quickest answer it ever gave; 0: not known. */
-static int64_t quickest_answer(const struct timeline *timeline)
-{
-    const struct hop *hop = timeline->sender;
-    const struct pkt *asked = NULL;
-    int64_t asked_ns = 0, least_ns = NEVER;
-    for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
-        const struct pkt *pkt = &hop->view->pkts[i];
-        if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
-            continue;
-        if (pkt_side(pkt) != timeline->side) {
-            if (!asked && ((pkt->flags & PKT_TIMESTAMPS) || pkt_span(pkt))) {
-                asked = pkt;
-                asked_ns = view_time(hop, i);
-            }
-        } else if (asked && answers(pkt, asked)) {
-            int64_t rtt_ns = view_time(hop, i) - asked_ns;
-            least_ns = rtt_ns < least_ns ? rtt_ns : least_ns;
-            asked = NULL;
-        }
-    }
-    return least_ns == NEVER ? 0 : least_ns;
-}
-
 static bool add_rtt(struct timeline *timeline, int64_t time_ns, int64_t rtt_ns)
 {
     struct rtt_sample *sample =
@@ -173,36 +148,84 @@ static bool add_rtt(struct timeline *timeline, int64_t time_ns, int64_t rtt_ns)
     return sample != NULL;
 }
 
-/* From the sender's hop on: a new segment's passing to the ACK that covers it, one at a time, not
- * over retransmissions (Karn). The way behind the hop is added: as long as the quickest answer
- * took, plus what timestamps tell of a queue there. */
-static bool sample_rtts(struct timeline *timeline)
+/* What is under way while the sender's hop is walked. */
+struct walk {
+    const struct pkt *asked; /* passed towards the sender and is not answered yet; NULL: nothing */
+    int64_t asked_ns;
+    int64_t quickest_ns;                       /* from the hop to the sender and back; NEVER */
+    int64_t timed_end, timed_ns, timed_age_ns; /* the segment that is timed; timed_ns NEVER: none */
+    int64_t sent, acked;                       /* the highest so far; INT64_MIN: nothing */
+};
+
+/* What the sender sent. A new segment is timed from its passing to the ACK that covers it, one at a
+ * time, not over retransmissions (Karn). */
+static inline bool walk_sent(struct timeline *timeline, struct walk *walk, const struct pkt *pkt,
+                             uint32_t index, int64_t now_ns)
+{
+    if (walk->asked && answers(pkt, walk->asked)) {
+        int64_t took_ns = now_ns - walk->asked_ns;
+        walk->quickest_ns = took_ns < walk->quickest_ns ? took_ns : walk->quickest_ns;
+        walk->asked = NULL;
+    }
+    if (pkt_span(pkt) == 0)
+        return true;
+    int64_t end = pkt_end(pkt);
+    if (pkt->seq < walk->sent) {
+        walk->timed_ns = NEVER; /* sent again: an ACK would not tell which copy it answers */
+    } else if (walk->timed_ns == NEVER) {
+        walk->timed_ns = now_ns;
+        walk->timed_end = end;
+        walk->timed_age_ns = timeline_age(timeline, pkt, now_ns);
+    }
+    if (end <= walk->sent)
+        return true;
+    walk->sent = end;
+    return add_step(&timeline->sent, now_ns, end, index);
+}
+
+/* What passed towards the sender. */
+static inline bool walk_back(struct timeline *timeline, struct walk *walk, const struct pkt *pkt,
+                             uint32_t index, int64_t now_ns)
+{
+    if (!walk->asked && ((pkt->flags & PKT_TIMESTAMPS) || pkt_span(pkt))) {
+        walk->asked = pkt;
+        walk->asked_ns = now_ns;
+    }
+    if (walk->timed_ns != NEVER && pkt->ack != ACK_NONE && pkt->ack >= walk->timed_end) {
+        if (!add_rtt(timeline, now_ns, now_ns - walk->timed_ns + walk->timed_age_ns))
+            return false;
+        walk->timed_ns = NEVER;
+    }
+    if (pkt->ack <= walk->acked || timeline_void(timeline->sender->view, pkt))
+        return true;
+    walk->acked = pkt->ack;
+    return add_step(&timeline->acked, now_ns, pkt->ack, index);
+}
+
+/* All that the hop nearest to the sender tells, in one go. Round trips are measured from it on: the
+ * way behind the hop is added, as long as the quickest answer took, plus what timestamps tell of a
+ * queue there. */
+static bool walk_sender(struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
-    int64_t timed_end = 0, timed_ns = NEVER, timed_age_ns = 0, high = INT64_MIN;
-    for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
-        const struct pkt *pkt = &hop->view->pkts[i];
-        int64_t now_ns = view_time(hop, i);
+    const struct pkt *pkt = hop->view->pkts;
+    const struct clock_fit clock = *hop->clock;
+    uint32_t count = hop->view->pkt_count;
+    unsigned side = timeline->side;
+    struct walk walk = {
+        .quickest_ns = NEVER, .timed_ns = NEVER, .sent = INT64_MIN, .acked = ACK_NONE};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < count; i++, pkt++) {
         if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
             continue;
-        if (pkt_side(pkt) == timeline->side) {
-            if (pkt_span(pkt) == 0)
-                continue;
-            if (pkt->seq < high) {
-                timed_ns = NEVER; /* sent again: an ACK would not tell which copy it answers */
-            } else if (timed_ns == NEVER) {
-                timed_ns = now_ns;
-                timed_end = pkt_end(pkt);
-                timed_age_ns = timeline_age(timeline, pkt, now_ns);
-            }
-            high = pkt_end(pkt) > high ? pkt_end(pkt) : high;
-        } else if (timed_ns != NEVER && pkt->ack != ACK_NONE && pkt->ack >= timed_end) {
-            if (!add_rtt(timeline, now_ns, now_ns - timed_ns + timeline->turn_ns + timed_age_ns))
-                return false;
-            timed_ns = NEVER;
-        }
+        int64_t now_ns = clock_to_path(&clock, pkt->time).ns;
+        ok = pkt_side(pkt) == side ? walk_sent(timeline, &walk, pkt, i, now_ns)
+                                   : walk_back(timeline, &walk, pkt, i, now_ns);
     }
-    return true;
+    timeline->turn_ns = walk.quickest_ns == NEVER ? 0 : walk.quickest_ns;
+    for (uint32_t i = 0; i < timeline->rtt_count; i++)
+        timeline->rtts[i].rtt_ns += timeline->turn_ns;
+    return ok;
 }
 
 /* The middle one of the three samples that end before `end`; the larger one of fewer. */
@@ -255,17 +278,21 @@ static const struct hop *outermost(const struct trail *trail, bool last, unsigne
 
 static bool is_ack(const struct pkt *pkt, unsigned side)
 {
-    return pkt_side(pkt) != side && pkt->ack != ACK_NONE &&
-           !(pkt->flags & (PKT_DUPLICATE | PKT_RST));
+    return pkt_side(pkt) != side && !(pkt->flags & (PKT_DUPLICATE | PKT_RST)) &&
+           pkt->ack != ACK_NONE;
 }
 
 /* Cumulative acknowledgements of what `side` sent, as a hop saw them. */
 static bool collect_acks(const struct hop *hop, unsigned side, struct steps *steps)
 {
-    for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
-        const struct pkt *pkt = &hop->view->pkts[i];
-        if (is_ack(pkt, side) && !timeline_void(hop->view, pkt) &&
-            !add_step(steps, view_time(hop, i), pkt->ack, i))
+    const struct track_flow *view = hop->view;
+    const struct pkt *pkt = view->pkts;
+    int64_t acked = ACK_NONE;
+    for (uint32_t i = 0, count = view->pkt_count; i < count; i++, pkt++) {
+        if (pkt->ack <= acked || !is_ack(pkt, side) || timeline_void(view, pkt))
+            continue;
+        acked = pkt->ack;
+        if (!add_step(steps, view_time(hop, i), acked, i))
             return false;
     }
     return true;
@@ -317,11 +344,13 @@ static bool add_missed(const struct trail *trail, unsigned side, struct steps *s
 
 static bool collect_sent(const struct hop *hop, unsigned side, struct steps *steps)
 {
+    int64_t sent = INT64_MIN;
     for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
         const struct pkt *pkt = &hop->view->pkts[i];
-        bool counts =
-            pkt_side(pkt) == side && pkt_span(pkt) && !(pkt->flags & (PKT_DUPLICATE | PKT_RST));
-        if (counts && !add_step(steps, view_time(hop, i), pkt_end(pkt), i))
+        if (!is_data(pkt, side) || pkt_end(pkt) <= sent)
+            continue;
+        sent = pkt_end(pkt);
+        if (!add_step(steps, view_time(hop, i), sent, i))
             return false;
     }
     return true;
@@ -359,18 +388,13 @@ bool timeline_make(const struct followed *followed, unsigned side, struct timeli
     timeline->mss = segment_bytes(timeline);
     timeline->ticks = fit_ticks(timeline->sender);
     if (!collect_acks(timeline->receiver, side, &timeline->progress) ||
-        !add_missed(timeline->acks, side, &timeline->progress) ||
-        !collect_acks(timeline->sender, side, &timeline->acked) ||
-        !collect_sent(timeline->sender, side, &timeline->sent) ||
+        !add_missed(timeline->acks, side, &timeline->progress) || !walk_sender(timeline) ||
         !add_missed(timeline->data, side, &timeline->sent))
         return false;
     /* Arrival is arrival only where nothing lies between: not at the last point that saw a SYN. */
     timeline->by_arrival =
         timeline->progress.count == 0 && timeline->receiver_hop + 1 == timeline->data->hop_count;
-    if (timeline->by_arrival && !collect_sent(timeline->receiver, side, &timeline->progress))
-        return false;
-    timeline->turn_ns = quickest_answer(timeline);
-    return sample_rtts(timeline);
+    return !timeline->by_arrival || collect_sent(timeline->receiver, side, &timeline->progress);
 }
 
 void timeline_free(struct timeline *timeline)
