@@ -416,10 +416,14 @@ bool rule_lost(struct stall_case *item)
 /* The first acknowledgement of everything below the level, at a hop of the way back. */
 static uint32_t ack_copy(const struct stall_case *item, const struct hop *hop)
 {
-    for (uint32_t i = copies_from(hop, item->progress_ns - NS_PER_S); i < hop->count; i++)
-        if (hop_pkt(hop, i)->ack != ACK_NONE && hop_pkt(hop, i)->ack >= item->level &&
-            !(hop_pkt(hop, i)->flags & PKT_RST))
-            return i;
+    const struct pkt *pkts = hop->view ? hop->view->pkts : NULL;
+    const struct copy *copy = hop->copies, *end = copy + hop->count;
+    int64_t level = item->level;
+    for (copy += copies_from(hop, item->progress_ns - NS_PER_S); copy < end; copy++) {
+        const struct pkt *pkt = &pkts[copy->pkt];
+        if (pkt->ack >= level && pkt->ack != ACK_NONE && !(pkt->flags & PKT_RST))
+            return (uint32_t)(copy - hop->copies);
+    }
     return COPY_NONE;
 }
 

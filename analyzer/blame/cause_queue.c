@@ -330,13 +330,14 @@ static bool collect_answers(const struct stall_case *item, struct passages *pass
 static bool all_soon(const struct timeline *timeline, int64_t least_ns)
 {
     const struct hop *hop = &timeline->data->hops[timeline->receiver_hop];
-    uint32_t oldest = 0;
-    for (uint32_t i = 0; i < timeline->progress.count; i++) {
-        const struct step *step = &timeline->progress.items[i];
-        if (oldest < hop->count && step->time_ns - hop_time(hop, oldest) > least_ns)
+    const struct copy *oldest = hop->copies, *end = hop->copies + hop->count;
+    const struct pkt *pkts = hop->view->pkts;
+    const struct step *step = timeline->progress.items, *last = step + timeline->progress.count;
+    for (; step < last && oldest < end; step++) {
+        if (step->time_ns - oldest->time_ns > least_ns)
             return false;
-        while (oldest < hop->count && hop_time(hop, oldest) <= step->time_ns &&
-               pkt_end(hop_pkt(hop, oldest)) <= step->level)
+        while (oldest < end && oldest->time_ns <= step->time_ns &&
+               pkt_end(&pkts[oldest->pkt]) <= step->level)
             oldest++;
     }
     return true;
