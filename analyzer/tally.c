@@ -16,26 +16,33 @@ static unsigned delay_bucket(int64_t delay_ns)
     return (power - 4) * DELAY_STEPS + (unsigned)(value >> (power - 5) & (DELAY_STEPS - 1));
 }
 
-static void add_delay(struct traffic *traffic, int64_t delay_ns)
-{
-    traffic->delays[delay_bucket(delay_ns)]++;
-    traffic->delay_min_ns = delay_ns < traffic->delay_min_ns ? delay_ns : traffic->delay_min_ns;
-    traffic->delay_max_ns = delay_ns > traffic->delay_max_ns ? delay_ns : traffic->delay_max_ns;
-}
-
+/* Sums of one hop are kept at hand while it is walked. */
 static void add_hop_traffic(struct tally *tally, const struct trail *trail, unsigned k,
                             unsigned side)
 {
     const struct hop *hop = &trail->hops[k], *next = hop + 1;
+    const struct pkt *here = hop->view ? hop->view->pkts : NULL;
+    const struct pkt *there = next->view ? next->view->pkts : NULL;
     unsigned low = hop->place < next->place ? hop->place : next->place;
     struct traffic *traffic = &tally->traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
-    for (uint32_t i = 0; i < hop->count; i++) {
-        const struct copy *copy = &hop->copies[i];
-        traffic->packets += copy->fate != FATE_UNSEEN;
-        traffic->lost += copy->fate == FATE_LOST || copy->fate == FATE_PARTLY;
-        if (hop_delay_known(hop, i))
-            add_delay(traffic, hop_delay(hop, i));
+    int64_t least_ns = traffic->delay_min_ns, most_ns = traffic->delay_max_ns;
+    uint32_t fates[FATE_ASTRAY + 1] = {0};
+    for (const struct copy *copy = hop->copies, *end = copy + hop->count; copy < end; copy++) {
+        fates[copy->fate]++;
+        if (copy->next == COPY_NONE)
+            continue;
+        const struct copy *later = &next->copies[copy->next];
+        if (here[copy->pkt].len != there[later->pkt].len)
+            continue; /* not the network's delay, see hop_delay_known */
+        int64_t delay_ns = later->time_ns - copy->time_ns;
+        traffic->delays[delay_bucket(delay_ns)]++;
+        least_ns = delay_ns < least_ns ? delay_ns : least_ns;
+        most_ns = delay_ns > most_ns ? delay_ns : most_ns;
     }
+    traffic->packets += hop->count - fates[FATE_UNSEEN];
+    traffic->lost += fates[FATE_LOST] + fates[FATE_PARTLY];
+    traffic->delay_min_ns = least_ns;
+    traffic->delay_max_ns = most_ns;
 }
 
 /* What enters the path from beyond, or leaves it: all that is known of an outer segment. */
