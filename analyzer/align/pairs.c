@@ -34,14 +34,19 @@ static uint64_t identity(const struct pkt *pkt, unsigned parts)
     return XXH3_64bits(numbers, sizeof numbers) | 1;
 }
 
-/* By its numbers alone: cheap, as every packet of every capture is asked. */
-static bool is_chosen(const struct track_flow *view, const struct pkt *pkt, unsigned thin)
+/* By its numbers alone: cheap, as every packet of every capture is asked. `tcp` and `mask` are the
+ * view's and 2^thin - 1. */
+static inline bool is_chosen(const struct pkt *pkt, bool tcp, uint64_t mask)
 {
-    uint64_t more = view->protocol == IPPROTO_TCP ? (uint64_t)pkt->ack : pkt->hash;
+    uint64_t more = tcp ? (uint64_t)pkt->ack : pkt->hash;
     uint64_t mixed = ((uint64_t)pkt->seq * 0x9e3779b97f4a7c15u) ^
                      ((more << 20 | pkt->len) * 0xbf58476d1ce4e5b9u);
-    bool chosen = (mixed >> 40 & ((1u << thin) - 1)) == 0;
-    return chosen && !(pkt->flags & PKT_DUPLICATE);
+    return (mixed >> 40 & mask) == 0 && !(pkt->flags & PKT_DUPLICATE);
+}
+
+static uint64_t mask_of(unsigned thin)
+{
+    return (1u << thin) - 1;
 }
 
 /* A short snap length cuts timestamps and payload: what one of the views lacks is left out. */
@@ -50,20 +55,23 @@ bool pairs_choose(const struct track_flow *view, unsigned thin, struct choice *c
     /* Packets that are all alike would all be chosen. */
     uint32_t most = view->pkt_count >> thin;
     most += thin ? most / 4 + 32 : 0;
+    bool tcp = view->protocol == IPPROTO_TCP;
+    uint64_t mask = mask_of(thin);
+    unsigned flags = 0, hashes = 0;
+    uint32_t i = 0, count = view->pkt_count;
     choice->view = view;
     choice->count = 0;
-    choice->parts = 0;
-    for (uint32_t i = 0; i < view->pkt_count && choice->count < most; i++) {
-        const struct pkt *pkt = &view->pkts[i];
-        choice->parts |= pkt->flags & PKT_TIMESTAMPS ? PART_STAMPS : 0;
-        choice->parts |= pkt->hash ? PART_HASH : 0;
-        if (!is_chosen(view, pkt, thin))
+    for (const struct pkt *pkt = view->pkts; i < count && choice->count < most; i++, pkt++) {
+        flags |= pkt->flags;
+        hashes |= pkt->hash;
+        if (!is_chosen(pkt, tcp, mask))
             continue;
         uint32_t *chosen = ARRAY_PUSH(choice->pkts, choice->count, choice->capacity);
         if (!chosen)
             return false;
         *chosen = i;
     }
+    choice->parts = (flags & PKT_TIMESTAMPS ? PART_STAMPS : 0) | (hashes ? PART_HASH : 0);
     return true;
 }
 
@@ -99,10 +107,11 @@ static struct pair_slot *slot_of(const struct pair_table *table, uint64_t hash)
 static void put(const struct pair_table *table, const struct choice *choice, unsigned which,
                 unsigned thin, unsigned parts)
 {
+    bool tcp = choice->view->protocol == IPPROTO_TCP;
     for (uint32_t n = 0; n < choice->count; n++) {
         uint32_t i = choice->pkts[n];
         const struct pkt *pkt = &choice->view->pkts[i];
-        if (!is_chosen(choice->view, pkt, thin))
+        if (!is_chosen(pkt, tcp, mask_of(thin)))
             continue;
         uint64_t hash = identity(pkt, parts);
         struct pair_slot *slot = slot_of(table, hash);
@@ -116,6 +125,7 @@ bool pairs_collect(const struct choice *a, const struct choice *b, unsigned thin
                    struct pair_table *table, struct pairs *pairs)
 {
     unsigned parts = a->parts & b->parts;
+    bool tcp = a->view->protocol == IPPROTO_TCP;
     if (!make_table(table, (uint64_t)a->count + b->count))
         return false;
     put(table, a, 0, thin, parts);
@@ -123,7 +133,7 @@ bool pairs_collect(const struct choice *a, const struct choice *b, unsigned thin
     for (uint32_t n = 0; n < a->count; n++) {
         uint32_t i = a->pkts[n];
         const struct pkt *from = &a->view->pkts[i];
-        if (!is_chosen(a->view, from, thin))
+        if (!is_chosen(from, tcp, mask_of(thin)))
             continue;
         const struct pair_slot *slot = slot_of(table, identity(from, parts));
         if (slot->pkt[0] != i + 1 || !slot->pkt[1] || slot->twice)
