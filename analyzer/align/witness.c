@@ -205,24 +205,34 @@ struct testimony witness_senders(const struct flows *flows, unsigned point,
 
 /* ---- one capture alone ----------------------------------------------------------------------- */
 
-/* A packet of one side, and what its time tells against that of the one before it. */
-struct mark {
-    const struct pkt *pkt;
-    int64_t straight_ns;
+/* Of a sender's clock, 0: not known; and how far it may differ from the capture's without telling
+ * anything. */
+struct tick {
+    int64_t ns, slack_ns;
 };
 
-static bool leaps(const struct mark *a, const struct mark *b, int64_t tick_ns, struct leap *leap)
+/* Two packets of one sender in their order: what their times tell against each other. */
+static bool leaps(const struct pkt *a, const struct pkt *b, const struct clock_steps *known,
+                  const struct tick *tick, struct leap *leap)
 {
-    int64_t passed_ns = clock_within(b->straight_ns - a->straight_ns, AGE_MOST_NS);
-    int64_t sent_ns = (int32_t)(b->pkt->tsval - a->pkt->tsval) * tick_ns;
+    int64_t passed_ns = clock_within(straight_ns(known, b) - straight_ns(known, a), AGE_MOST_NS);
+    int64_t sent_ns = (int32_t)(b->tsval - a->tsval) * tick->ns;
     bool fell = passed_ns < -LEAP_NS;
-    bool differs = tick_ns && llabs(passed_ns - sent_ns) > LEAP_BY_STAMPS_NS + 2 * tick_ns &&
-                   (a->pkt->flags & b->pkt->flags & PKT_TIMESTAMPS);
+    bool differs =
+        llabs(passed_ns - sent_ns) > tick->slack_ns && (a->flags & b->flags & PKT_TIMESTAMPS);
     if (!fell && !differs)
         return false;
-    *leap = (struct leap){pkt_place(a->pkt), pkt_place(b->pkt),
-                          fell ? passed_ns : passed_ns - sent_ns, fell};
+    *leap = (struct leap){pkt_place(a), pkt_place(b), fell ? passed_ns : passed_ns - sent_ns, fell};
     return true;
+}
+
+/* Nearly all tell nothing: then this is enough, as long as no step is known. */
+static inline bool is_steady(const struct pkt *a, const struct pkt *b, const struct tick *tick)
+{
+    int64_t passed_ns = b->time.ns - a->time.ns;
+    int64_t sent_ns = (int32_t)(b->tsval - a->tsval) * tick->ns;
+    return passed_ns >= -LEAP_NS && passed_ns <= AGE_MOST_NS &&
+           llabs(passed_ns - sent_ns) <= tick->slack_ns;
 }
 
 /* The ends of a run, without what lies between them. */
@@ -244,8 +254,8 @@ static struct run find_ends(const struct track_flow *view, const struct clock_st
 }
 
 /* Of a whole flow: a run that the clock was set in may not tell. */
-static int64_t usual_tick(const struct track_flow *view, const struct clock_steps *known,
-                          unsigned side)
+static struct tick usual_tick(const struct track_flow *view, const struct clock_steps *known,
+                              unsigned side)
 {
     int64_t tick_ns = 0;
     bool brief = view->last.ns - view->first.ns < TICK_LEAST_NS;
@@ -254,21 +264,24 @@ static int64_t usual_tick(const struct track_flow *view, const struct clock_step
         struct run run = find_ends(view, known, side, from);
         tick_ns = tick_of(view, known, &run);
     }
-    return tick_ns;
+    return (struct tick){tick_ns, tick_ns ? LEAP_BY_STAMPS_NS + 2 * tick_ns : INT64_MAX};
 }
 
 bool witness_flow_leap(const struct track_flow *view, const struct clock_steps *known,
                        uint64_t from, struct leap *leap)
 {
-    int64_t tick_ns[2] = {usual_tick(view, known, 0), usual_tick(view, known, 1)};
-    struct mark last[2] = {{NULL, 0}, {NULL, 0}};
-    for (uint32_t i = from ? index_of(view, from) : 0; i < view->pkt_count; i++) {
-        const struct pkt *pkt = &view->pkts[i];
-        struct mark mark = {pkt, straight_ns(known, pkt)};
+    const struct tick ticks[2] = {usual_tick(view, known, 0), usual_tick(view, known, 1)};
+    const struct pkt *last[2] = {NULL, NULL};
+    bool straight = known->count == 0;
+    const struct pkt *pkt = view->pkts, *end = pkt + view->pkt_count;
+    for (pkt += from ? index_of(view, from) : 0; pkt < end; pkt++) {
         unsigned side = pkt_side(pkt);
-        if (last[side].pkt && leaps(&last[side], &mark, tick_ns[side], leap))
+        const struct pkt *before = last[side];
+        last[side] = pkt;
+        if (!before || (straight && is_steady(before, pkt, &ticks[side])))
+            continue;
+        if (leaps(before, pkt, known, &ticks[side], leap))
             return true;
-        last[side] = mark;
     }
     return false;
 }

@@ -17,10 +17,9 @@
 #define LARGE_BYTES  ((size_t)96 * 4096) /* pages, on any usual system */
 
 static const size_t SIZES[SLAB_SIZES] = {
-    (size_t)192,       (size_t)288,       (size_t)432,      (size_t)672,
-    (size_t)1008,      (size_t)1536,      (size_t)2304,     (size_t)3456,
-    (size_t)5184,      LARGE_BYTES,       LARGE_BYTES << 4, LARGE_BYTES << 8,
-    LARGE_BYTES << 12, LARGE_BYTES << 16, LARGE_BYTES << 18,
+    (size_t)192,      (size_t)288,      (size_t)432,       (size_t)672,       (size_t)1008,
+    (size_t)1536,     (size_t)2304,     (size_t)3456,      (size_t)5184,      LARGE_BYTES,
+    LARGE_BYTES << 4, LARGE_BYTES << 8, LARGE_BYTES << 12, LARGE_BYTES << 16, LARGE_BYTES << 18,
 };
 
 struct slab_extent {
