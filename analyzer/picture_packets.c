@@ -188,8 +188,7 @@ static const char *name_direction(struct pictures *pictures, const struct pictur
                         shown->id);
 }
 
-int picture_packets(struct pictures *pictures, const struct picture_flow *flow,
-                    struct wh_error *error)
+int picture_packets(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error)
 {
     static const struct {
         const char *name, *title;
@@ -200,18 +199,19 @@ int picture_packets(struct pictures *pictures, const struct picture_flow *flow,
         {"window", "Bytes in flight", write_window, true},
         {"sequence", "Bytes", write_sequence, false}, /* last: it needs not all samples */
     };
-    const struct trail *trail = &flow->followed.trail[flow->side];
-    struct plot_point *points = arena_alloc(&pictures->arena, trail->hop_count + 1, sizeof *points);
-    struct samples *samples = calloc(trail->hop_count + 1, sizeof *samples);
+    unsigned hop_count = flow->followed.trail[flow->side].hop_count;
+    struct plot_point *points = arena_alloc(&pictures->arena, hop_count + 1, sizeof *points);
+    struct samples *samples = calloc(hop_count + 1, sizeof *samples);
     const char *direction = name_direction(pictures, flow);
-    struct plot_sequence sequence = {flow->frame, points, trail->hop_count, 0};
+    struct plot_sequence sequence = {flow->frame, points, hop_count, 0};
     int status = WH_OK;
     if (!points || !samples || !direction || !make_points(pictures, flow, samples, points))
         status = error_memory(error, "the plots");
+    followed_free(&flow->followed);
     for (size_t i = 0; !status && i < sizeof kinds / sizeof *kinds; i++) {
         if (kinds[i].tcp_only && flow->flow->protocol != IPPROTO_TCP)
             continue;
-        for (unsigned k = 0; kinds[i].write == write_sequence && k < trail->hop_count; k++)
+        for (unsigned k = 0; kinds[i].write == write_sequence && k < hop_count; k++)
             points[k].sample_count = plot_thin(samples[k].items, samples[k].count,
                                                flow->frame.start_ns, flow->frame.end_ns);
         sequence.frame.title = arena_printf(&pictures->arena, "%s %s", kinds[i].title, direction);
@@ -221,7 +221,7 @@ int picture_packets(struct pictures *pictures, const struct picture_flow *flow,
                      ? picture_put(pictures, name, kinds[i].write, &sequence, error)
                      : error_memory(error, "the plots");
     }
-    for (unsigned k = 0; samples && k < trail->hop_count; k++)
+    for (unsigned k = 0; samples && k < hop_count; k++)
         free(samples[k].items);
     free(samples);
     return status;

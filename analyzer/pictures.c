@@ -206,9 +206,9 @@ static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, str
     int status = follow_flow(flow.flow, &analysis->alignment, spans, analysis->capture_count,
                              &flow.followed, error);
     if (!status)
-        status = picture_packets(pictures, &flow, error);
-    if (!status)
         status = picture_delays(pictures, &flow, error);
+    if (!status)
+        status = picture_packets(pictures, &flow, error);
     followed_free(&flow.followed);
     return status;
 }

@@ -478,12 +478,18 @@ char *wh_text_report(const struct wh_analysis *analysis, const char *command, bo
     return analysis->done ? report_text(&analysis->result, command, colours) : NULL;
 }
 
+static void free_capture(void *context, unsigned worker, uint32_t item)
+{
+    struct wh_analysis *analysis = context;
+    (void)worker;
+    capture_free(&analysis->captures[item]);
+}
+
 void wh_free(struct wh_analysis *analysis)
 {
     if (!analysis)
         return;
-    for (uint32_t i = 0; i < analysis->capture_count; i++)
-        capture_free(&analysis->captures[i]);
+    parallel_run(analysis->options.threads, analysis->capture_count, free_capture, analysis);
     for (uint32_t i = 0; i < analysis->findings.count; i++)
         free(analysis->findings.items[i].evidence);
     free(analysis->captures);
