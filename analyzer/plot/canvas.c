@@ -15,6 +15,7 @@
 
 #define TEXT_MAX     512
 #define PATH_MAX     4096u
+#define SUBPATH_COST 32u /* libplot makes room for 500 vertices as it begins one */
 #define VERTICES_MAX 120000u /* some 8 bytes each in an SVG */
 
 /* Every parameter that would otherwise be taken from the environment. */
@@ -237,6 +238,7 @@ void canvas_move(struct canvas *canvas, double x, double y)
         pl_fmove_r(canvas->plotter, x, y);
     end_line(canvas);
     remember(canvas, x, y);
+    canvas->path_length += canvas->filling ? 0 : SUBPATH_COST;
 }
 
 void canvas_line_to(struct canvas *canvas, double x, double y)
