@@ -22,7 +22,7 @@ void window_close(struct window *window)
 /* Doubles the buffer as bytes arrive, so that a length field alone makes nothing grow. */
 static bool grow_buffer(struct window *window)
 {
-    size_t capacity = window->capacity * 2;
+    size_t capacity = window->capacity ? window->capacity * 2 : 1;
     uint8_t *grown = malloc(capacity);
     if (!grown)
         return false;
