@@ -7,6 +7,7 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "base/parallel.h"
 #include "split.h"
 
 #define FILES_OVERLAP_NS NS_PER_S /* two files of a ring buffer may share some packets' time */
@@ -190,6 +191,8 @@ static int read_file(struct wh_analysis *analysis, struct capture *capture, uint
         goto cleanup;
     reading.lanes = file->lane_kind != LANE_ALL;
     reading.choosy = reading.filter || analysis->options.time_set;
+    if (parallel_threads(analysis->options.threads) > 1)
+        read_ahead(reading.reader);
     status = read_records(&reading);
     file->format = arena_strdup(&capture->arena, read_format(reading.reader));
     note_counts(&reading);

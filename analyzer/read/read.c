@@ -205,6 +205,11 @@ void read_before_move(struct reader *reader, void (*moving)(void *context), void
     reader->window.moving_context = context;
 }
 
+void read_ahead(struct reader *reader)
+{
+    source_ahead(reader->source);
+}
+
 const char *read_format(const struct reader *reader)
 {
     return reader->format_name;

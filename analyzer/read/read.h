@@ -64,6 +64,9 @@ int read_next(struct reader *reader, struct record *record, struct wh_error *err
  * read_next, before it does anything that makes them invalid. read_close does not call it. */
 void read_before_move(struct reader *reader, void (*moving)(void *context), void *context);
 
+/* From now on a packed file is unpacked by a thread of its own. */
+void read_ahead(struct reader *reader);
+
 /* "pcap", "pcap (ns)", "pcapng", "erf", "snoop", "tsh" ..., with " (gzip)" etc. behind it where it
  * was packed. */
 const char *read_format(const struct reader *reader);

@@ -3,24 +3,27 @@
 #include "read/source.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "read/ahead.h"
 #include "read/unpack.h"
 
 #define RAW_BYTES ((size_t)128 * 1024)
 
 struct source {
     int fd;
-    bool raw_ended;     /* nothing more comes from fd */
-    bool ended;         /* all members are unpacked */
-    bool member_open;   /* within a packed member */
-    const uint8_t *raw; /* the next packed byte, in `buffer` */
+    struct ahead *ahead;   /* NULL: unpacked when asked for */
+    atomic_bool raw_ended; /* nothing more comes from fd */
+    bool ended;            /* all members are unpacked */
+    bool member_open;      /* within a packed member */
+    const uint8_t *raw;    /* the next packed byte, in `buffer` */
     size_t raw_left;
-    uint64_t raw_read; /* bytes taken from fd so far */
+    atomic_uint_fast64_t raw_read; /* bytes taken from fd so far */
     uint64_t size_bytes;
     const struct unpack_way *way; /* NULL: not packed */
     void *state;
@@ -83,6 +86,7 @@ void source_close(struct source *source)
 {
     if (!source)
         return;
+    ahead_close(source->ahead);
     if (source->state)
         source->way->close(source->state);
     free(source);
@@ -135,12 +139,10 @@ static size_t unpack_some(struct source *source, uint8_t *to, size_t room)
     return before - room;
 }
 
-size_t source_read(struct source *source, uint8_t *to, size_t room)
+/* An ahead_make. */
+static size_t unpack(void *context, uint8_t *to, size_t room)
 {
-    if (room == 0 || source->ended)
-        return 0;
-    if (!source->way)
-        return read_plain(source, to, room);
+    struct source *source = context;
     size_t got = 0;
     while (got == 0 && !source->ended && !*source->failure) {
         if (!source->member_open)
@@ -156,8 +158,26 @@ size_t source_read(struct source *source, uint8_t *to, size_t room)
     return got;
 }
 
+size_t source_read(struct source *source, uint8_t *to, size_t room)
+{
+    if (room == 0)
+        return 0;
+    if (source->ahead)
+        return ahead_read(source->ahead, to, room);
+    return source->way ? unpack(source, to, room) : read_plain(source, to, room);
+}
+
+/* Not from a pipe: who closes it would wait for what may never come. */
+void source_ahead(struct source *source)
+{
+    if (source->way && source->size_bytes > 0 && !source->ahead)
+        source->ahead = ahead_open(unpack, source);
+}
+
 const char *source_failure(const struct source *source)
 {
+    if (source->ahead && !ahead_ended(source->ahead))
+        return NULL;
     return *source->failure ? source->failure : NULL;
 }
 

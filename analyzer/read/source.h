@@ -17,6 +17,10 @@ void source_close(struct source *source);
 /* Up to `room` unpacked bytes; 0: the end, or source_failure tells why not. */
 size_t source_read(struct source *source, uint8_t *to, size_t room);
 
+/* From now on a packed file is unpacked by a thread of its own, ahead of source_read, where memory
+ * and threads allow it. */
+void source_ahead(struct source *source);
+
 /* NULL, or a clause like "the gzip data are damaged". */
 const char *source_failure(const struct source *source);
 

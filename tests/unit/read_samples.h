@@ -343,8 +343,8 @@ static inline struct bytes long_pcap(unsigned packets)
 /* ---- reading ---- */
 
 /* As it comes; through a window that has to slide and grow for each record; from a heap block of
- * its exact size. */
-enum way { WAY_USUAL, WAY_SMALL, WAY_EXACT, WAYS };
+ * its exact size; unpacked by a thread of its own. */
+enum way { WAY_USUAL, WAY_SMALL, WAY_EXACT, WAY_AHEAD, WAYS };
 #define SMALL_BUFFER_BYTES 24u
 
 /* What a reader gave until its end. */
@@ -423,6 +423,8 @@ static inline void read_bytes(const uint8_t *bytes, size_t count, enum way way,
     }
     if (way == WAY_EXACT && !source_packing(reader->source))
         move_to_heap(reader, bytes, count);
+    if (way == WAY_AHEAD)
+        read_ahead(reader);
     read_all(reader, reading);
     read_close(reader);
 }

@@ -48,22 +48,27 @@ static const struct packing {
     struct bytes (*pack)(const uint8_t *from, size_t count);
 } PACKINGS[] = {{"pcap (gzip)", pack_gzip}, {"pcap (bzip2)", pack_bzip2}, {"pcap (xz)", pack_xz}};
 
+/* Unpacked when asked for, or ahead. */
+static const enum way WAYS_PACKED[] = {WAY_USUAL, WAY_AHEAD};
+
 /* Larger than every buffer on the way; in one member, in two, and with zeros behind. */
 static void test_packed(void **state)
 {
     (void)state;
     struct bytes file = long_pcap(2000);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned turn = 0; turn < 6; turn++) {
+        unsigned i = turn / 2;
+        enum way way = WAYS_PACKED[turn % 2];
         struct reading plain, whole, halves;
         read_bytes(file.at, file.count, WAY_USUAL, &plain);
         struct bytes packed = PACKINGS[i].pack(file.at, file.count);
-        read_bytes(packed.at, packed.count, WAY_USUAL, &whole);
+        read_bytes(packed.at, packed.count, way, &whole);
         bytes_free(&packed);
         packed = PACKINGS[i].pack(file.at, 1234567);
         struct bytes second = PACKINGS[i].pack(file.at + 1234567, file.count - 1234567);
         put(&packed, second.at, second.count);
         put_64(&packed, 0);
-        read_bytes(packed.at, packed.count, WAY_USUAL, &halves);
+        read_bytes(packed.at, packed.count, way, &halves);
         bytes_free(&packed);
         bytes_free(&second);
         assert_string_equal(whole.format, PACKINGS[i].format);
@@ -112,20 +117,43 @@ static void test_packed_damaged(void **state)
     struct bytes file = long_pcap(2000);
     static const char *const ENDS[] = {"the gzip data end too early",
                                        "the bzip2 data end too early", "the xz data end too early"};
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned turn = 0; turn < 6; turn++) {
+        unsigned i = turn / 2;
+        enum way way = WAYS_PACKED[turn % 2];
         struct reading got;
         struct bytes packed = PACKINGS[i].pack(file.at, file.count);
-        read_bytes(packed.at, packed.count - 5, WAY_USUAL, &got);
+        read_bytes(packed.at, packed.count - 5, way, &got);
         assert_int_equal(got.end, WH_ERROR);
         assert_contains(got.error.text, ENDS[i]);
         assert_contains(got.error.text, path);
         assert_int_equal(got.error.packet, got.count + 1);
         packed.at[packed.count / 2] ^= 0x55;
-        read_bytes(packed.at, packed.count, WAY_USUAL, &got);
+        read_bytes(packed.at, packed.count, way, &got);
         assert_int_not_equal(got.end, 0);
         bytes_free(&packed);
     }
     bytes_free(&file);
+}
+
+/* Closed while its thread waits to give more, and while it works. */
+static void test_closed_early(void **state)
+{
+    (void)state;
+    struct bytes file = long_pcap(4000);
+    struct bytes packed = pack_gzip(file.at, file.count);
+    write_file(path, packed.at, packed.count);
+    for (unsigned records = 0; records < 4000; records += 400) {
+        struct reader *reader;
+        struct record record;
+        struct wh_error error;
+        assert_int_equal(read_open(&reader, path, &error), 0);
+        read_ahead(reader);
+        for (unsigned i = 0; i < records; i++)
+            assert_int_equal(read_next(reader, &record, &error), 1);
+        read_close(reader);
+    }
+    bytes_free(&file);
+    bytes_free(&packed);
 }
 
 struct writer {
@@ -192,12 +220,12 @@ static void test_packed_everywhere(void **state)
     struct reading got;
     for (size_t i = 0; i < packed.count; i++) {
         packed.at[i] ^= 0x40;
-        read_bytes(packed.at, packed.count, WAY_USUAL, &got);
+        read_bytes(packed.at, packed.count, WAYS_PACKED[i % 2], &got);
         packed.at[i] ^= 0x40;
         assert_true(got.count < 1000);
     }
     for (size_t cut = 0; cut < packed.count; cut++) {
-        read_bytes(packed.at, cut, WAY_USUAL, &got);
+        read_bytes(packed.at, cut, WAYS_PACKED[cut % 2], &got);
         assert_int_not_equal(got.end, 0);
     }
     bytes_free(&file);
@@ -209,7 +237,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packed),         cmocka_unit_test(test_packed_formats),
         cmocka_unit_test(test_packed_damaged), cmocka_unit_test(test_packed_everywhere),
-        cmocka_unit_test(test_fifo),           cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_closed_early),   cmocka_unit_test(test_fifo),
+        cmocka_unit_test(test_standard_input),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
