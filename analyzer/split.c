@@ -195,6 +195,8 @@ static void scout_records(struct wh_analysis *analysis, struct scout *scout, con
         if (scout->kind == LANE_ALL ||
             (i == 0 && scout->kind == LANE_SIDE && !count_ports(analysis, scout, path)))
             return;
+        if (i == 0)
+            memset(scout->memory, 0, MEMORY * sizeof *scout->memory);
         if (decode_frame(record.dlt, record.data, record.caplen, record.wirelen, false, &packet) !=
             DECODE_OK)
             continue;
@@ -330,7 +332,6 @@ static void scout_capture(struct wh_analysis *analysis, const struct capture *ca
 {
     struct reader *reader;
     struct wh_error ignored; /* told when the file is read in earnest */
-    memset(scout->memory, 0, MEMORY * sizeof *scout->memory);
     scout->kind = LANE_ALL;
     scout->lane_count = scout->pairs = scout->crowds = 0;
     for (uint32_t f = 0; f < capture->file_count; f++)
