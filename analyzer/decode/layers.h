@@ -186,6 +186,10 @@ static inline void transport_clear(struct decoded *out)
     out->sack_permitted = false;
 }
 
+/* Reads the options of a TCP header whose flags stand in `out`. Ends at the first that contradicts
+ * itself or was cut; what came before it counts. */
+void tcp_read_options(struct cursor options, struct decoded *out);
+
 /* The payload is all the cursor has. */
 void transport_set_payload(const struct cursor *cursor, struct decoded *out);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What nearly every packet is: IP without options or fragments, TCP with no option but its time
- * stamps, and all of its headers captured. One look finds it out; then everything stands at a fixed
+ * What nearly every packet is: TCP over IP without options or fragments, with all of its headers
+ * captured. One look finds it out; then everything but some of TCP's options stands at a fixed
  * place. What this gives is what the layers' steps give (decode_ip, decode_tcp); a test holds both
  * against each other.
  */
@@ -30,11 +30,26 @@ static uint16_t load_16(const uint8_t *at)
     return ntohs(value);
 }
 
-/* TCP of a header of `header_bytes`, of which `left` of `bytes` bytes were captured. */
-static inline void plain_tcp_header(const uint8_t *tcp, uint32_t header_bytes, uint32_t bytes,
-                                    uint32_t left, struct decoded *out)
+/* What is the same for all, or stands in options only. */
+static inline void plain_clear(struct decoded *out)
 {
-    bool stamped = header_bytes == STAMPED_BYTES;
+    out->mss = 0;
+    out->window_scale = 0;
+    out->sack_count = 0;
+    out->has_window_scale = false;
+    out->sack_permitted = false;
+    out->options_cut = false;
+    out->first_fragment = false;
+    out->fragment_offset_bytes = 0;
+    out->fragment_id = 0;
+}
+
+/* A header of `header_bytes`, all captured, of a segment of which `left` of `bytes` bytes were.
+ * `stamped`: its options begin with the time stamps, as they usually do. */
+static inline void plain_tcp_header(const uint8_t *tcp, uint32_t header_bytes, bool stamped,
+                                    uint32_t bytes, uint32_t left, struct decoded *out)
+{
+    plain_clear(out);
     out->source.port = load_16(tcp);
     out->destination.port = load_16(tcp + 2);
     out->seq = load_32(tcp + 4);
@@ -50,32 +65,33 @@ static inline void plain_tcp_header(const uint8_t *tcp, uint32_t header_bytes, u
     out->payload_captured_bytes = left - header_bytes;
 }
 
-/* TCP, at least a header without options. False, with nothing written, where it is not plain. */
-static inline bool plain_tcp(const uint8_t *tcp, uint32_t bytes, uint32_t left, struct decoded *out)
+/* With other options: of a SYN, SACK. */
+static bool plain_tcp_options(const uint8_t *tcp, uint32_t bytes, uint32_t left,
+                              struct decoded *out)
+{
+    uint32_t header_bytes = (tcp[12] >> 4) * 4u;
+    if (header_bytes < TCP_BYTES || header_bytes > left)
+        return false;
+    plain_tcp_header(tcp, header_bytes, false, bytes, left, out);
+    uint32_t options_bytes = header_bytes - TCP_BYTES;
+    tcp_read_options((struct cursor){tcp + TCP_BYTES, options_bytes, options_bytes, true}, out);
+    return true;
+}
+
+/* TCP, of which at least a header without options was captured. False, with nothing written, where
+ * its header was not captured or makes no sense. In line, big as it is: it is most of the work. */
+__attribute__((always_inline)) static inline bool plain_tcp(const uint8_t *tcp, uint32_t bytes,
+                                                            uint32_t left, struct decoded *out)
 {
     unsigned words = tcp[12] >> 4;
     if (words == STAMPED_BYTES / 4 && left >= STAMPED_BYTES &&
         load_32(tcp + TCP_BYTES) == NOP_NOP_TIMESTAMPS)
-        plain_tcp_header(tcp, STAMPED_BYTES, bytes, left, out);
+        plain_tcp_header(tcp, STAMPED_BYTES, true, bytes, left, out);
     else if (words == TCP_BYTES / 4)
-        plain_tcp_header(tcp, TCP_BYTES, bytes, left, out);
+        plain_tcp_header(tcp, TCP_BYTES, false, bytes, left, out);
     else
-        return false;
+        return plain_tcp_options(tcp, bytes, left, out);
     return true;
-}
-
-/* What no plain packet has. */
-static inline void plain_clear(struct decoded *out)
-{
-    out->mss = 0;
-    out->window_scale = 0;
-    out->sack_count = 0;
-    out->has_window_scale = false;
-    out->sack_permitted = false;
-    out->options_cut = false;
-    out->first_fragment = false;
-    out->fragment_offset_bytes = 0;
-    out->fragment_id = 0;
 }
 
 /* The checksum of a TCP segment whose addresses stand in `out`. */
@@ -95,7 +111,6 @@ static inline bool plain_ipv4(const uint8_t *ip, uint32_t left, uint32_t wire, b
     if (bytes > wire || left < IPV4_BYTES + TCP_BYTES || (load_16(ip + 6) & 0x3fff) != 0 ||
         !plain_tcp(ip + IPV4_BYTES, bytes - IPV4_BYTES, left - IPV4_BYTES, out))
         return false;
-    plain_clear(out);
     endpoint_set_ipv4(&out->source, ip + 12);
     endpoint_set_ipv4(&out->destination, ip + 16);
     out->protocol = IPPROTO_TCP;
@@ -116,7 +131,6 @@ static inline bool plain_ipv6(const uint8_t *ip, uint32_t left, uint32_t wire, b
     if (bytes > wire || left < IPV6_BYTES + TCP_BYTES ||
         !plain_tcp(ip + IPV6_BYTES, bytes - IPV6_BYTES, left - IPV6_BYTES, out))
         return false;
-    plain_clear(out);
     memcpy(out->source.address, ip + 8, 16);
     memcpy(out->destination.address, ip + 24, 16);
     out->protocol = IPPROTO_TCP;

@@ -78,8 +78,7 @@ static void tcp_read_option(const struct cursor *option, uint32_t bytes, struct 
     }
 }
 
-/* Ends at the first option that contradicts itself or was cut; what came before it counts. */
-static void tcp_read_options(struct cursor options, struct decoded *out)
+void tcp_read_options(struct cursor options, struct decoded *out)
 {
     while (cursor_has(&options, 1)) {
         uint8_t kind = cursor_u8(&options, 0);

@@ -21,7 +21,7 @@ static const struct kind {
     uint16_t dlt;
     const char *text;
 } KINDS[] = {
-    /* plain, each in another way */
+    /* as nearly all are, each in another way */
     {ETHERNET, "E:0800 I4:06 T"},
     {ETHERNET, "E:86dd I6:06 T"},
     /* no options; without payload, and with some */
@@ -33,7 +33,7 @@ static const struct kind {
     {ETHERNET, "E:8100 0003 0800 I4:06 T"},
     {COOKED, "0000000100060200000000010000 86dd I6:06 T"},
     {ETHERNET, "E:0800 I4:11 U:12b5 0800000000000a00 E:0800 I4:06 T"}, /* VXLAN */
-    /* other options, and a padded frame */
+    /* other options, cut ones, and a padded frame */
     {ETHERNET, "E:0800 I4:06 9c400050 00000001 00000000 70021000 00000000 020405b4 01030307"},
     {ETHERNET,
      "E:0800 I4:06 9c400050 00000001 00000002 80101000 00000000 0101050a 00000003 00000004"},
@@ -42,6 +42,9 @@ static const struct kind {
     {ETHERNET,
      "E:0800 45000028123440003d06000a0a0000010a000002 9c400050 00000001 00000002 50101000 00000000 "
      "000000000000"},
+    {ETHERNET,
+     "E:86dd I6:06 9c400050 00000001 00000002 d0101000 00000000 0101080a 00000003 00000004 "
+     "01010512 00000010 00000020 00000030 00000040"},
     {ETHERNET, "E:0800 I4:11 U:0035 00010203"},
     {ETHERNET, "E:0800 I4:06 T 00"},
 };
