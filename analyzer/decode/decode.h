@@ -61,7 +61,7 @@ struct decoded {
     uint8_t ttl;       /* or hop limit */
     uint8_t tcp_flags; /* enum tcp_flag */
     uint16_t ip_id;    /* IPv4 only, else 0 */
-    uint16_t window;   /* as sent, not scaled; 0 but of TCP */
+    uint16_t window;   /* as sent, not scaled */
     uint32_t network;  /* a hash of the VLAN numbers and tunnels around it: the same addresses on
                           two networks are two flows. 0: none */
     uint32_t seq, ack;

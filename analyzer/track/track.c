@@ -455,7 +455,7 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
         .len = len,
         .flags = packet_flags(packet, side),
         .file = arrival->file,
-        .window = packet->window,
+        .window = tcp ? packet->window : 0,
         .ip_id = packet->ip_id,
         .hash = payload_hash(packet),
     };
