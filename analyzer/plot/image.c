@@ -260,7 +260,9 @@ void image_stamp(struct image *image, const uint8_t *levels, uint32_t width, uin
 
 /* ---- the file: ISO 15948 --------------------------------------------------------------------- */
 
-#define CHUNK_BYTES 12u /* around what is in it: its length, type and checksum */
+#define CHUNK_BYTES    12u /* around what is in it: its length, type and checksum */
+#define PACKED_AT_ONCE 60000u
+#define FLUSH_BYTES    16u
 
 static uint8_t *put_32(uint8_t *at, uint32_t value)
 {
@@ -292,7 +294,18 @@ static uint8_t *put_header(const struct image *image, uint8_t *at)
 }
 
 /* Most of a picture is runs of one colour: looking for nothing else is fastest, and packs it best.
- */
+ * zlib's window slides when it is full, which takes as long as packing; it is emptied before. */
+static bool pack_pixels(z_stream *pack, size_t pixels)
+{
+    int status = Z_OK;
+    while (status == Z_OK && pixels > 0) {
+        pack->avail_in = pixels < PACKED_AT_ONCE ? (uInt)pixels : PACKED_AT_ONCE;
+        pixels -= pack->avail_in;
+        status = deflate(pack, pixels ? Z_FULL_FLUSH : Z_FINISH);
+    }
+    return status == Z_STREAM_END;
+}
+
 void *image_png(const struct image *image, size_t *size)
 {
     z_stream pack = {0};
@@ -300,15 +313,14 @@ void *image_png(const struct image *image, size_t *size)
     if (pixels > UINT32_MAX / 2 ||
         deflateInit2(&pack, Z_BEST_SPEED, Z_DEFLATED, MAX_WBITS, 6, Z_RLE) != Z_OK)
         return NULL;
-    size_t room = deflateBound(&pack, pixels);
+    size_t room = deflateBound(&pack, pixels) + (pixels / PACKED_AT_ONCE + 1) * FLUSH_BYTES;
     uint8_t *bytes = malloc(room + 5 * CHUNK_BYTES + IMAGE_COLOURS * 3 + 32), *at = bytes;
     if (bytes) {
         at = put_header(image, at);
         pack.next_in = image->pixels;
-        pack.avail_in = (uInt)pixels;
         pack.next_out = at + 8;
         pack.avail_out = (uInt)room;
-        bool packed = deflate(&pack, Z_FINISH) == Z_STREAM_END;
+        bool packed = pack_pixels(&pack, pixels);
         at = put_chunk(at, "IDAT", (uint32_t)pack.total_out);
         at = put_chunk(at, "IEND", 0);
         *size = (size_t)(at - bytes);
