@@ -27,6 +27,7 @@
 #define SCRATCH_PX  96u   /* room for the largest letter, which begins in its middle */
 #define PARTS       2u    /* of a pixel, in which letters are placed */
 #define BOLD        1.55
+#define GREY_STEP   10u
 
 static bool is_drawable(unsigned code)
 {
@@ -180,6 +181,13 @@ static bool read_sheet(struct plot_letters *letters, struct letter *set, const c
     return ok;
 }
 
+/* Greys so close that no mixture adds another: stamps would else depend on those cut before. */
+static void ink_greys(struct image *sheet)
+{
+    for (uint32_t grey = 0; grey < 256; grey += GREY_STEP)
+        image_ink(sheet, grey << 16 | grey << 8 | grey);
+}
+
 struct plot_letters *plot_letters_make(struct wh_error *error)
 {
     struct plot_letters *letters = calloc(1, sizeof *letters);
@@ -188,6 +196,8 @@ struct plot_letters *plot_letters_make(struct wh_error *error)
     if (letters)
         letters->stamps = calloc(STAMPS, sizeof *letters->stamps);
     ok = ok && letters->stamps && image_open(&letters->sheet, SCRATCH_PX, SCRATCH_PX);
+    if (ok)
+        ink_greys(&letters->sheet);
     if (c_locale) {
         locale_t before = uselocale(c_locale);
         for (unsigned bold = 0; ok && bold < 2; bold++) {

@@ -453,20 +453,37 @@ static uint32_t get_32(const uint8_t *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* Chunk after chunk with the right checksums, and in the last but one the pixels. */
-static void test_png(void **state)
+/* A letter looks the same whatever was written before. */
+static void test_letters_in_any_order(void **state)
 {
+    struct image image[2];
+    struct plot_letters *letters[2];
     (void)state;
-    struct image image;
-    size_t size, at = 8;
-    assert_true(image_open(&image, 20, 16));
-    image_ink(&image, 0x123456);
-    image_box(&image, 0, 0, 20, 1);
-    uint8_t *png = image_png(&image, &size);
-    assert_non_null(png);
-    assert_memory_equal(png, "\x89PNG\r\n\x1a\n", 8);
+    for (unsigned i = 0; i < 2; i++) {
+        struct image other;
+        letters[i] = plot_letters_make(NULL);
+        assert_non_null(letters[i]);
+        assert_true(image_open(&other, 300, 40));
+        assert_true(
+            letters_draw(letters[i], &other, i ? "xyz 09 WM" : "%&@", 17 + i, i, false, 5, 10));
+        image_free(&other);
+        assert_true(image_open(&image[i], 300, 40));
+        image_ink(&image[i], 0);
+        assert_true(letters_draw(letters[i], &image[i], "abgks@&%", 20, false, false, 5, 10));
+        plot_letters_free(letters[i]);
+    }
+    assert_memory_equal(image[0].pixels, image[1].pixels, (size_t)301 * 40);
+    for (unsigned i = 0; i < 2; i++)
+        image_free(&image[i]);
+}
+
+/* Chunk after chunk with the right checksums, and in the last but one the pixels. */
+static uint8_t *unpack_png(const uint8_t *png, size_t size, size_t pixels)
+{
     const uint8_t *packed = NULL;
     uint32_t packed_bytes = 0;
+    size_t at = 8;
+    assert_memory_equal(png, "\x89PNG\r\n\x1a\n", 8);
     while (at < size) {
         uint32_t length = get_32(png + at);
         assert_true(length <= size - at - 12);
@@ -479,15 +496,53 @@ static void test_png(void **state)
     }
     assert_int_equal(at, size);
     assert_memory_equal(png + size - 8, "IEND", 4);
-    uint8_t pixels[21 * 16];
-    uLongf room = sizeof pixels;
+    uint8_t *unpacked = malloc(pixels + 1);
+    uLongf room = pixels + 1;
     assert_non_null(packed);
-    assert_int_equal(uncompress(pixels, &room, packed, packed_bytes), Z_OK);
-    assert_int_equal(room, sizeof pixels);
+    assert_int_equal(uncompress(unpacked, &room, packed, packed_bytes), Z_OK);
+    assert_int_equal(room, pixels);
+    return unpacked;
+}
+
+static void test_png(void **state)
+{
+    (void)state;
+    struct image image;
+    size_t size;
+    assert_true(image_open(&image, 20, 16));
+    image_ink(&image, 0x123456);
+    image_box(&image, 0, 0, 20, 1);
+    uint8_t *png = image_png(&image, &size);
+    assert_non_null(png);
+    uint8_t *pixels = unpack_png(png, size, 21 * 16);
     assert_int_equal(pixels[14 * 21 + 5], 0);
     assert_int_equal(pixels[15 * 21], 0);
     assert_int_equal(image.colours[pixels[15 * 21 + 5]], 0x123456);
+    free(pixels);
     free(png);
+    image_free(&image);
+}
+
+/* Larger than what is packed at once; and that nothing packs, being noise. */
+static void test_large_png(void **state)
+{
+    struct image image;
+    size_t size, pixels = 401 * 700;
+    uint32_t noise = 1;
+    (void)state;
+    assert_true(image_open(&image, 400, 700));
+    for (unsigned turn = 0; turn < 2; turn++) {
+        uint8_t *png = image_png(&image, &size);
+        assert_non_null(png);
+        uint8_t *unpacked = unpack_png(png, size, pixels);
+        assert_memory_equal(unpacked, image.pixels, pixels);
+        free(unpacked);
+        free(png);
+        for (size_t i = 0; i < pixels; i++) {
+            noise = noise * 1664525u + 1013904223u;
+            image.pixels[i] = (uint8_t)(noise >> 24);
+        }
+    }
     image_free(&image);
 }
 
@@ -510,7 +565,9 @@ int main(void)
         cmocka_unit_test(test_figures_beyond_the_edges),
         cmocka_unit_test(test_lines_are_sharp_and_dashed),
         cmocka_unit_test(test_letters),
+        cmocka_unit_test(test_letters_in_any_order),
         cmocka_unit_test(test_png),
+        cmocka_unit_test(test_large_png),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
