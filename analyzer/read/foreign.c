@@ -235,7 +235,6 @@ static int foreign_next(struct reader *reader, struct record *record, struct wh_
     uint32_t wirelen = 0;
     if (reader->frames == foreign->records)
         return end_of_records(reader, byte, error);
-    window_moving(&reader->window); /* there is one packet */
     errno = EIO;
     if (trace_read_packet(foreign->trace, foreign->packet) <= 0)
         return error_set(error, reader->path, (uint64_t)reader->frames + 1, byte,

@@ -199,12 +199,6 @@ int read_next(struct reader *reader, struct record *record, struct wh_error *err
     return result;
 }
 
-void read_before_move(struct reader *reader, void (*moving)(void *context), void *context)
-{
-    reader->window.moving = moving;
-    reader->window.moving_context = context;
-}
-
 void read_ahead(struct reader *reader)
 {
     source_ahead(reader->source);

@@ -25,8 +25,7 @@ enum record_flag {
     RECORD_OUTBOUND = 16,
 };
 
-/* One packet. A borrowed view: `data` is valid until the next read_next or read_close, or, with
- * read_before_move, for longer. */
+/* One packet. A borrowed view: `data` is valid until the next read_next or read_close. */
 struct record {
     struct point_time time;
     const uint8_t *data;
@@ -59,10 +58,6 @@ int read_open(struct reader **reader, const char *path, struct wh_error *error);
 /* 1: `record` holds the next packet. 0: the end. WH_ERROR: the file is damaged from here on, or
  * ends within a packet; `error` names packet and byte, and every later call returns 0. */
 int read_next(struct reader *reader, struct record *record, struct wh_error *error);
-
-/* From now on the bytes of all records stay where they are until `moving` is called: by a later
- * read_next, before it does anything that makes them invalid. read_close does not call it. */
-void read_before_move(struct reader *reader, void (*moving)(void *context), void *context);
 
 /* From now on a packed file is unpacked by a thread of its own. */
 void read_ahead(struct reader *reader);

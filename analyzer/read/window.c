@@ -40,7 +40,6 @@ const uint8_t *window_fill(struct window *window, size_t bytes)
         return NULL;
     if (window->left >= bytes)
         return window->at;
-    window_moving(window);
     memmove(window->buffer, window->at, window->left);
     window->at = window->buffer;
     while (window->left < bytes) {

@@ -24,22 +24,12 @@ struct window {
     uint8_t *buffer;
     size_t capacity;
     bool no_memory;
-
-    void (*moving)(void *context); /* see window_moving; NULL: nobody asks */
-    void *moving_context;
 };
 
 /* Over a source, which must live until window_close, with a buffer of `buffer_bytes` (at least 1)
  * that grows when a record needs it. False when memory is out. */
 bool window_open(struct window *window, struct source *source, size_t buffer_bytes);
 void window_close(struct window *window);
-
-/* To be called before bytes that were shown go away: tells who asked to know. */
-static inline void window_moving(const struct window *window)
-{
-    if (window->moving)
-        window->moving(window->moving_context);
-}
 
 /* More bytes, until `bytes` are there. NULL: they are not; what is there stays. */
 const uint8_t *window_fill(struct window *window, size_t bytes);

@@ -356,62 +356,20 @@ static void test_filter(void **state)
     filter_close(NULL);
 }
 
-/* ---- bytes that stay ---- */
-
-/* Packets in hand, with copies of their bytes. */
-struct kept {
-    const uint8_t *data[1024];
-    uint32_t bytes[1024];
-    uint8_t copy[1024][2048];
-    unsigned count, moves;
-};
-
-/* All that was handed out is as it was, up to here. */
-static void check_kept(void *context)
-{
-    struct kept *kept = context;
-    for (unsigned i = 0; i < kept->count; i++)
-        assert_memory_equal(kept->data[i], kept->copy[i], kept->bytes[i]);
-    kept->count = 0;
-    kept->moves++;
-}
-
-static void test_before_move(void **state)
-{
-    (void)state;
-    static struct kept kept;
-    struct bytes file = long_pcap(3000);
-    struct record record;
-    struct wh_error error;
-    write_file(path, file.at, file.count);
-    for (size_t buffer_bytes = 1024; buffer_bytes <= READ_BUFFER_BYTES; buffer_bytes *= 8) {
-        struct reader *reader;
-        memset(&kept, 0, sizeof kept);
-        assert_int_equal(reader_open(&reader, path, buffer_bytes, &error), 0);
-        read_before_move(reader, check_kept, &kept);
-        while (read_next(reader, &record, &error) == 1) {
-            assert_true(kept.count < 1024 && record.caplen <= 2048);
-            kept.data[kept.count] = record.data;
-            kept.bytes[kept.count] = record.caplen;
-            memcpy(kept.copy[kept.count++], record.data, record.caplen);
-        }
-        assert_int_equal(record.frame, 3000);
-        check_kept(&kept);
-        assert_true(kept.moves > file.count / READ_BUFFER_BYTES);
-        read_close(reader);
-    }
-    bytes_free(&file);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_before_move), cmocka_unit_test(test_pcap),
-        cmocka_unit_test(test_pcap_old),    cmocka_unit_test(test_link_types),
-        cmocka_unit_test(test_pcapng),      cmocka_unit_test(test_interface_names),
-        cmocka_unit_test(test_stamps),      cmocka_unit_test(test_erf),
-        cmocka_unit_test(test_snoop),       cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_first_time),  cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_pcap),
+        cmocka_unit_test(test_pcap_old),
+        cmocka_unit_test(test_link_types),
+        cmocka_unit_test(test_pcapng),
+        cmocka_unit_test(test_interface_names),
+        cmocka_unit_test(test_stamps),
+        cmocka_unit_test(test_erf),
+        cmocka_unit_test(test_snoop),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_first_time),
+        cmocka_unit_test(test_filter),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
