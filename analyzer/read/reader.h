@@ -12,7 +12,7 @@
 #include "read/window.h"
 
 /* Of a file at a time: what was read is still in the second-level cache when it is decoded. */
-#define READ_BUFFER_BYTES ((size_t)512 * 1024)
+#define READ_BUFFER_BYTES ((size_t)256 * 1024)
 
 /* 2116; a record of a time beyond is damaged, as is one of a time before 1970. */
 #define READ_TIME_LIMIT_NS CLOCK_LIMIT_NS
