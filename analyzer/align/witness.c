@@ -105,15 +105,19 @@ static struct run find_run(const struct track_flow *view, const struct clock_ste
                            unsigned side, uint32_t from, int step)
 {
     struct run run = {0};
-    for (int64_t i = from; i >= 0 && i < view->pkt_count && run.count < WITNESS_PACKETS;
-         i += step) {
+    int64_t first_ns = 0;
+    for (int64_t i = from, end = step > 0 ? (int64_t)view->pkt_count : -1;
+         i != end && run.count < WITNESS_PACKETS; i += step) {
         const struct pkt *pkt = &view->pkts[i];
         if (!is_witness(pkt, side))
             continue;
-        if (run.count && llabs(straight_ns(known, pkt) -
-                               straight_ns(known, &view->pkts[run.first])) > WITNESS_NS)
+        int64_t time_ns = straight_ns(known, pkt);
+        if (run.count && llabs(time_ns - first_ns) > WITNESS_NS)
             break;
-        run.first = run.count++ ? run.first : (uint32_t)i;
+        if (run.count++ == 0) {
+            run.first = (uint32_t)i;
+            first_ns = time_ns;
+        }
         run.last = (uint32_t)i;
     }
     return run;
