@@ -447,9 +447,11 @@ bool rule_acks_on_path(struct stall_case *item)
     const struct trail *trail = item->timeline->acks;
     unsigned worst = 0;
     int64_t worst_ns = 0;
+    uint32_t here, there = trail->hop_count ? ack_copy(item, &trail->hops[0]) : COPY_NONE;
     for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
         const struct hop *hop = &trail->hops[k], *next = hop + 1;
-        uint32_t here = ack_copy(item, hop), there = ack_copy(item, next);
+        here = there;
+        there = ack_copy(item, next);
         if (here == COPY_NONE)
             continue;
         int64_t came_ns = there == COPY_NONE ? item->end_ns : hop_time(next, there);
