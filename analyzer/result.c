@@ -95,8 +95,24 @@ static uint64_t most_bytes(const struct flow *flow, unsigned points, unsigned si
     return most;
 }
 
+/* The end points written last: mostly they come again, at the next point or in the next flow. */
+struct naming {
+    const struct endpoint *endpoint;
+    const char *text;
+};
+
+static void name_end(struct naming *last, const struct endpoint *endpoint,
+                     char text[WH_ENDPOINT_MAX])
+{
+    if (last->endpoint && memcmp(last->endpoint, endpoint, sizeof *endpoint) == 0)
+        memcpy(text, last->text, WH_ENDPOINT_MAX);
+    else
+        decode_endpoint_text(endpoint, text, WH_ENDPOINT_MAX);
+    *last = (struct naming){endpoint, text};
+}
+
 static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
-                      struct wh_flow *out)
+                      struct naming names[2], struct wh_flow *out)
 {
     const struct flow *flow = &analysis->flows.items[index];
     unsigned count = analysis->capture_count;
@@ -107,8 +123,8 @@ static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
         const struct track_flow *view = flow->at[analysis->alignment.order[place]];
         if (!view)
             continue;
-        decode_endpoint_text(&view->endpoint[0], at[place].client, sizeof at[place].client);
-        decode_endpoint_text(&view->endpoint[1], at[place].server, sizeof at[place].server);
+        name_end(&names[0], &view->endpoint[0], at[place].client);
+        name_end(&names[1], &view->endpoint[1], at[place].server);
     }
     uint32_t frame;
     int64_t rtt_ns = analysis->totals[index].rtt_ns;
@@ -164,8 +180,9 @@ static struct wh_flow *make_flows(struct wh_analysis *analysis, const struct ren
 {
     uint32_t count = analysis->flows.count;
     struct wh_flow *flows = arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *flows);
+    struct naming names[2] = {{NULL, NULL}};
     for (uint32_t i = 0; flows && i < count; i++)
-        if (!make_flow(analysis, numbers->flow[i], i + 1, &flows[i]))
+        if (!make_flow(analysis, numbers->flow[i], i + 1, names, &flows[i]))
             return NULL;
     analysis->result.flows = flows;
     analysis->result.flow_count = count;
