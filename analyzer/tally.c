@@ -21,15 +21,16 @@ static void add_hop_traffic(struct tally *tally, const struct trail *trail, unsi
                             unsigned side)
 {
     const struct hop *hop = &trail->hops[k], *next = hop + 1;
-    const struct pkt *here = hop->view ? hop->view->pkts : NULL;
-    const struct pkt *there = next->view ? next->view->pkts : NULL;
+    if (!hop->view)
+        return;
+    const struct pkt *here = hop->view->pkts, *there = next->view ? next->view->pkts : NULL;
     unsigned low = hop->place < next->place ? hop->place : next->place;
     struct traffic *traffic = &tally->traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
     int64_t least_ns = traffic->delay_min_ns, most_ns = traffic->delay_max_ns;
     uint32_t fates[FATE_ASTRAY + 1] = {0};
     for (const struct copy *copy = hop->copies, *end = copy + hop->count; copy < end; copy++) {
         fates[copy->fate]++;
-        if (copy->next == COPY_NONE)
+        if (copy->next == COPY_NONE || !there)
             continue;
         const struct copy *later = &next->copies[copy->next];
         if (here[copy->pkt].len != there[later->pkt].len)

@@ -416,7 +416,9 @@ bool rule_lost(struct stall_case *item)
 /* The first acknowledgement of everything below the level, at a hop of the way back. */
 static uint32_t ack_copy(const struct stall_case *item, const struct hop *hop)
 {
-    const struct pkt *pkts = hop->view ? hop->view->pkts : NULL;
+    if (!hop->view)
+        return COPY_NONE;
+    const struct pkt *pkts = hop->view->pkts;
     const struct copy *copy = hop->copies, *end = copy + hop->count;
     int64_t level = item->level;
     for (copy += copies_from(hop, item->progress_ns - NS_PER_S); copy < end; copy++) {
