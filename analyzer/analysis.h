@@ -49,7 +49,8 @@ struct capture {
     const char *name;
     struct arena arena; /* strings below but the names */
     struct warnings warnings;
-    int status; /* of reading: WH_OK, or `error` */
+    struct reading *reading; /* while it is read */
+    int status;              /* of reading: WH_OK, or `error` */
     struct wh_error error;
     unsigned given; /* how many points were named before it */
     struct capture_file *files;
@@ -110,8 +111,9 @@ __attribute__((format(printf, 2, 3))) void capture_warn(struct capture *capture,
 /* When each point's capture ran, by point. */
 void analysis_spans(const struct wh_analysis *analysis, struct capture_span spans[WH_POINTS_MAX]);
 
-/* capture.c: read, decode and track one point. Different points may be read at the same time. */
-int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh_error *error);
+/* capture.c: read, decode and track one point, a part of it at a time; see turns_work. When it is
+ * over, `status` and `error` are set. Different points may be read at the same time. */
+double capture_turn(struct wh_analysis *analysis, struct capture *capture);
 void capture_free(struct capture *capture);
 
 /* copies.c: warns of a file given twice under two names. To be called once all points are read. */

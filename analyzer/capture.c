@@ -8,10 +8,11 @@
 #include "analysis.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/turns.h"
 #include "split.h"
 
 #define FILES_OVERLAP_NS NS_PER_S /* two files of a ring buffer may share some packets' time */
-#define PROGRESS_PACKETS 65536u
+#define TURN_RECORDS     65536u
 
 /* Packets counted. */
 struct count {
@@ -20,18 +21,19 @@ struct count {
     struct point_time first, last; /* earliest and latest; with any */
 };
 
-/* What reading one file needs. */
+/* What reading a point needs, file by file. */
 struct reading {
     struct wh_analysis *analysis;
     struct capture *capture;
-    uint16_t file;
-    struct reader *reader;
+    uint32_t files_read; /* those that could be */
+    struct wh_error error;
+    uint16_t file;         /* the one at hand; what follows is its own */
+    struct reader *reader; /* NULL: not opened yet */
     struct filter *filter;
     int64_t from_ns, to_ns;
     bool lanes, choosy;        /* the file has other points' packets; not all are asked for */
     struct count point, taken; /* the point's packets; with `choosy`, those that are asked for */
     struct arrival arrival;    /* the packet at hand */
-    struct wh_error *error;
 };
 
 static void count_unfollowed(struct capture *capture, enum decode_status status)
@@ -68,7 +70,7 @@ static void count_record(struct count *count, const struct record *record)
 /* Is the record one that is asked for? 1, 0 or WH_ERROR. */
 static int choose_record(struct reading *reading, const struct record *record)
 {
-    int passes = reading->filter ? filter_match(reading->filter, record, reading->error) : 1;
+    int passes = reading->filter ? filter_match(reading->filter, record, &reading->error) : 1;
     if (passes <= 0 || record->time.ns < reading->from_ns || record->time.ns > reading->to_ns)
         return passes < 0 ? WH_ERROR : 0;
     count_record(&reading->taken, record);
@@ -100,19 +102,23 @@ static int take_record(struct reading *reading, const struct record *record)
     arrival->time = record->time;
     arrival->frame = record->frame;
     arrival->file = reading->file;
-    return track_add(&capture->track, arrival, reading->error);
+    return track_add(&capture->track, arrival, &reading->error);
 }
 
-static void report_progress(const struct reading *reading, uint32_t frame)
+static double how_far(const struct reading *reading)
+{
+    double files = (double)reading->capture->file_count;
+    return (reading->file + (reading->reader ? read_progress(reading->reader) : 0)) / files;
+}
+
+static void report_progress(const struct reading *reading)
 {
     const struct wh_options *options = &reading->analysis->options;
-    if (frame % PROGRESS_PACKETS == 0 && options->progress) {
-        double files = (double)reading->capture->file_count;
-        pthread_mutex_lock(&reading->analysis->progress_lock);
-        options->progress(options->progress_context, reading->capture->name,
-                          (reading->file + read_progress(reading->reader)) / files);
-        pthread_mutex_unlock(&reading->analysis->progress_lock);
-    }
+    if (!options->progress)
+        return;
+    pthread_mutex_lock(&reading->analysis->progress_lock);
+    options->progress(options->progress_context, reading->capture->name, how_far(reading));
+    pthread_mutex_unlock(&reading->analysis->progress_lock);
 }
 
 /* What was counted goes to the file and to its point. */
@@ -151,57 +157,73 @@ static void note_interfaces(struct reading *reading)
     }
 }
 
-/* A file that ends in the middle is analysed as far as it goes. */
+/* A turn's records. A file that ends in the middle is analysed as far as it goes. Returns 1 when
+ * there is more in it, 0 at its end, or WH_ERROR. */
 static int read_records(struct reading *reading)
 {
-    struct capture_file *file = &reading->capture->files[reading->file];
+    struct capture *capture = reading->capture;
     struct record record;
     struct wh_error damage;
-    int status;
-    while ((status = read_next(reading->reader, &record, &damage)) == 1) {
+    int status = 1;
+    for (uint32_t i = 0; i < TURN_RECORDS; i++) {
+        status = read_next(reading->reader, &record, &damage);
+        if (status != 1)
+            break;
         if (take_record(reading, &record) < 0)
             return WH_ERROR;
-        report_progress(reading, record.frame);
     }
     if (status < 0) {
-        file->damaged = arena_strdup(&reading->capture->arena, damage.text);
-        capture_warn(reading->capture, "%s", damage.text);
+        capture->files[reading->file].damaged = arena_strdup(&capture->arena, damage.text);
+        capture_warn(capture, "%s", damage.text);
+        return 0;
     }
+    return status;
+}
+
+static int open_file(struct reading *reading)
+{
+    const struct wh_options *options = &reading->analysis->options;
+    const struct capture_file *file = &reading->capture->files[reading->file];
+    reading->from_ns = INT64_MIN;
+    reading->to_ns = INT64_MAX;
+    if (options->time_set) {
+        reading->from_ns = reading->analysis->epoch.ns + options->time_from_ns;
+        reading->to_ns = reading->analysis->epoch.ns + options->time_to_ns;
+    }
+    if (read_open(&reading->reader, file->path, &reading->error) ||
+        (options->filter && filter_open(&reading->filter, options->filter, &reading->error)))
+        return WH_ERROR;
+    reading->lanes = file->lane_kind != LANE_ALL;
+    reading->choosy = reading->filter || options->time_set;
+    reading->point = reading->taken = (struct count){0};
+    if (parallel_threads(options->threads) > 1)
+        read_ahead(reading->reader);
     return WH_OK;
 }
 
-static int read_file(struct wh_analysis *analysis, struct capture *capture, uint16_t index,
-                     struct wh_error *error)
+/* `failed`: it could not be read, or no further. */
+static void close_file(struct reading *reading, bool failed)
 {
-    struct capture_file *file = &capture->files[index];
-    struct reading reading = {.analysis = analysis,
-                              .capture = capture,
-                              .file = index,
-                              .error = error,
-                              .from_ns = INT64_MIN,
-                              .to_ns = INT64_MAX};
-    int status = WH_ERROR;
-    if (analysis->options.time_set) {
-        reading.from_ns = analysis->epoch.ns + analysis->options.time_from_ns;
-        reading.to_ns = analysis->epoch.ns + analysis->options.time_to_ns;
+    struct capture *capture = reading->capture;
+    struct capture_file *file = &capture->files[reading->file];
+    if (reading->reader) {
+        file->format = arena_strdup(&capture->arena, read_format(reading->reader));
+        note_counts(reading);
+        note_interfaces(reading);
+        read_close(reading->reader);
     }
-    if (read_open(&reading.reader, file->path, error))
-        return WH_ERROR;
-    if (analysis->options.filter && filter_open(&reading.filter, analysis->options.filter, error))
-        goto cleanup;
-    reading.lanes = file->lane_kind != LANE_ALL;
-    reading.choosy = reading.filter || analysis->options.time_set;
-    if (parallel_threads(analysis->options.threads) > 1)
-        read_ahead(reading.reader);
-    status = read_records(&reading);
-    file->format = arena_strdup(&capture->arena, read_format(reading.reader));
-    note_counts(&reading);
-    note_interfaces(&reading);
-cleanup:
-    if (reading.filter)
-        filter_close(reading.filter);
-    read_close(reading.reader);
-    return status;
+    if (reading->filter)
+        filter_close(reading->filter);
+    reading->reader = NULL;
+    reading->filter = NULL;
+    if (failed) {
+        file->damaged = arena_strdup(&capture->arena, reading->error.text);
+        file->format = "unknown";
+        capture_warn(capture, "%s", reading->error.text);
+        capture->error = reading->error;
+    }
+    reading->files_read += !failed;
+    reading->file++;
 }
 
 /* Files of one point follow each other in time. Captures of several points, given as one by
@@ -244,29 +266,47 @@ static void order_files(struct capture *capture)
     qsort(capture->files, capture->file_count, sizeof *capture->files, compare_files);
 }
 
-/* Files that cannot be read are left out as long as one of the point's can. */
-int capture_run(struct wh_analysis *analysis, struct capture *capture, struct wh_error *error)
+static struct reading *begin_reading(struct wh_analysis *analysis, struct capture *capture)
 {
-    uint32_t read = 0;
     track_init(&capture->track);
     capture->span = (struct capture_span){.first = {INT64_MAX}, .last = {INT64_MIN}};
     order_files(capture);
-    for (uint32_t i = 0; i < capture->file_count; i++) {
-        struct wh_error problem;
-        if (read_file(analysis, capture, (uint16_t)i, &problem)) {
-            capture->files[i].damaged = arena_strdup(&capture->arena, problem.text);
-            capture->files[i].format = "unknown";
-            capture_warn(capture, "%s", problem.text);
-            if (error)
-                *error = problem;
-        } else {
-            read++;
-        }
-    }
-    if (read == 0)
-        return WH_ERROR;
+    capture->reading = calloc(1, sizeof *capture->reading);
+    if (capture->reading)
+        *capture->reading = (struct reading){.analysis = analysis, .capture = capture};
+    return capture->reading;
+}
+
+/* Files that cannot be read are left out as long as one of the point's can. */
+static void end_reading(struct capture *capture)
+{
+    bool some = capture->reading->files_read > 0;
+    free(capture->reading);
+    capture->reading = NULL;
+    capture->status = WH_ERROR;
+    if (!some)
+        return;
     check_sequence(capture);
-    return track_finish(&capture->track, error);
+    capture->status = track_finish(&capture->track, &capture->error);
+}
+
+double capture_turn(struct wh_analysis *analysis, struct capture *capture)
+{
+    struct reading *reading = capture->reading;
+    if (!reading && !(reading = begin_reading(analysis, capture))) {
+        capture->status = error_memory(&capture->error, capture->name);
+        return TURNS_OVER;
+    }
+    int status = reading->reader ? WH_OK : open_file(reading);
+    if (status == WH_OK)
+        status = read_records(reading);
+    report_progress(reading);
+    if (status != 1)
+        close_file(reading, status < 0);
+    if (reading->file < capture->file_count)
+        return how_far(reading);
+    end_reading(capture);
+    return TURNS_OVER;
 }
 
 void capture_free(struct capture *capture)

@@ -12,6 +12,7 @@
 #include "analysis.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/turns.h"
 #include "report/report.h"
 #include "split.h"
 
@@ -242,12 +243,22 @@ static void find_epoch(struct wh_analysis *analysis)
     analysis->epoch.ns = earliest_ns == INT64_MAX ? 0 : earliest_ns;
 }
 
-static void read_point(void *context, unsigned worker, uint32_t item)
+static double read_point(void *context, uint32_t item)
 {
     struct wh_analysis *analysis = context;
-    struct capture *capture = &analysis->captures[item];
-    (void)worker;
-    capture->status = capture_run(analysis, capture, &capture->error);
+    return capture_turn(analysis, &analysis->captures[item]);
+}
+
+/* What writes into several pipes may write into one only when another was read: then each needs a
+ * thread that waits for it. */
+static bool reads_pipes(const struct wh_analysis *analysis)
+{
+    struct stat status;
+    for (uint32_t p = 0; p < analysis->capture_count; p++)
+        for (uint32_t f = 0; f < analysis->captures[p].file_count; f++)
+            if (stat(analysis->captures[p].files[f].path, &status) == 0 && !S_ISREG(status.st_mode))
+                return true;
+    return false;
 }
 
 /* Stages 1 to 3. A point without a readable file is left out, as long as one point remains. */
@@ -261,10 +272,9 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
           compare_captures);
     if (analysis->options.time_set)
         find_epoch(analysis);
-    /* The threads may be more than the processors: these are then shared evenly, where three files
-     * would else keep two of them busy for as long as four. */
     unsigned threads = parallel_threads(analysis->options.threads);
-    parallel_run(threads > 1 ? 2 * threads : 1, analysis->capture_count, read_point, analysis);
+    turns_run(threads > 1 && reads_pipes(analysis) ? analysis->capture_count : threads,
+              analysis->capture_count, read_point, analysis);
     for (uint32_t i = 0; i < analysis->capture_count; i++) {
         struct capture *capture = &analysis->captures[i];
         for (uint32_t w = 0; w < capture->warnings.count; w++)
