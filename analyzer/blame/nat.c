@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/keyed.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -47,16 +48,10 @@ struct search {
 
 /* ---- look-up --------------------------------------------------------------------------------- */
 
-static int compare_entries(const void *left, const void *right)
+/* Equal keys stay in the order of flows, points and sides, in which they were added. */
+static uint64_t entry_key(const void *entry)
 {
-    const struct entry *a = left, *b = right;
-    if (a->key != b->key)
-        return a->key < b->key ? -1 : 1;
-    if (a->flow != b->flow)
-        return a->flow < b->flow ? -1 : 1;
-    if (a->point != b->point)
-        return a->point < b->point ? -1 : 1;
-    return a->side < b->side ? -1 : a->side > b->side;
+    return ((const struct entry *)entry)->key;
 }
 
 static bool add_entry(struct index *index, uint64_t key, uint32_t flow, unsigned point,
@@ -442,10 +437,11 @@ static bool make_indexes(struct search *search)
             }
     }
     struct index *both[2] = {&search->by_numbers, &search->by_names};
-    for (unsigned i = 0; i < 2; i++)
-        if (both[i]->count)
-            qsort(both[i]->items, both[i]->count, sizeof *both[i]->items, compare_entries);
-    return true;
+    bool ok = true;
+    for (unsigned i = 0; ok && i < 2; i++)
+        ok = keyed_arrange((void **)&both[i]->items, both[i]->count, sizeof *both[i]->items,
+                           entry_key);
+    return ok;
 }
 
 int nat_compare(const void *left, const void *right)
