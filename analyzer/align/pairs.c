@@ -78,7 +78,7 @@ bool pairs_choose(const struct track_flow *view, unsigned thin, struct choice *c
 /* Empties the part of the table that is wanted now: many flows are small, few are large. */
 static bool make_table(struct pair_table *table, uint64_t packets)
 {
-    uint32_t size = 64;
+    uint32_t size = 4;
     if (packets > PACKETS_MOST)
         return false;
     while (size < packets)
@@ -104,8 +104,14 @@ static struct pair_slot *slot_of(const struct pair_table *table, uint64_t hash)
     return &table->slots[at];
 }
 
-static void put(const struct pair_table *table, const struct choice *choice, unsigned which,
-                unsigned thin, unsigned parts)
+static void put(struct pair_slot *slot, unsigned which, uint32_t index)
+{
+    slot->twice |= slot->pkt[which] != 0;
+    slot->pkt[which] = index + 1;
+}
+
+static void put_all(const struct pair_table *table, const struct choice *choice, unsigned thin,
+                    unsigned parts)
 {
     bool tcp = choice->view->protocol == IPPROTO_TCP;
     for (uint32_t n = 0; n < choice->count; n++) {
@@ -116,8 +122,23 @@ static void put(const struct pair_table *table, const struct choice *choice, uns
         uint64_t hash = identity(pkt, parts);
         struct pair_slot *slot = slot_of(table, hash);
         slot->hash = hash;
-        slot->twice |= slot->pkt[which] != 0;
-        slot->pkt[which] = i + 1;
+        put(slot, 0, i);
+    }
+}
+
+/* What the other point did not see needs no place of its own. */
+static void put_known(const struct pair_table *table, const struct choice *choice, unsigned thin,
+                      unsigned parts)
+{
+    bool tcp = choice->view->protocol == IPPROTO_TCP;
+    for (uint32_t n = 0; n < choice->count; n++) {
+        uint32_t i = choice->pkts[n];
+        const struct pkt *pkt = &choice->view->pkts[i];
+        if (!is_chosen(pkt, tcp, mask_of(thin)))
+            continue;
+        struct pair_slot *slot = slot_of(table, identity(pkt, parts));
+        if (slot->hash)
+            put(slot, 1, i);
     }
 }
 
@@ -126,10 +147,10 @@ bool pairs_collect(const struct choice *a, const struct choice *b, unsigned thin
 {
     unsigned parts = a->parts & b->parts;
     bool tcp = a->view->protocol == IPPROTO_TCP;
-    if (!make_table(table, (uint64_t)a->count + b->count))
+    if (!make_table(table, a->count))
         return false;
-    put(table, a, 0, thin, parts);
-    put(table, b, 1, thin, parts);
+    put_all(table, a, thin, parts);
+    put_known(table, b, thin, parts);
     for (uint32_t n = 0; n < a->count; n++) {
         uint32_t i = a->pkts[n];
         const struct pkt *from = &a->view->pkts[i];
