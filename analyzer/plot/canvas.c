@@ -15,7 +15,7 @@
 
 #define TEXT_MAX     512
 #define PATH_MAX     4096u
-#define SUBPATH_COST 32u /* libplot makes room for 500 vertices as it begins one */
+#define SUBPATH_COST 32u     /* libplot makes room for 500 vertices as it begins one */
 #define VERTICES_MAX 120000u /* some 8 bytes each in an SVG */
 
 /* Every parameter that would otherwise be taken from the environment. */

@@ -260,8 +260,8 @@ static void test_large(void **state)
     bytes_free(&file);
 }
 
-/* A file that someone cuts while it is read: what is behind its new end is not there, and the cut is
- * told. */
+/* A file that someone cuts while it is read: what is behind its new end is not there, and the cut
+ * is told. */
 static void test_becomes_shorter(void **state)
 {
     (void)state;
