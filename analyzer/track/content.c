@@ -76,10 +76,11 @@ static uint32_t anchor_shift(const struct content *content)
 static bool add_anchors(struct content *content, uint32_t pkt, const uint8_t *payload,
                         uint32_t bytes)
 {
+    unsigned shift = anchor_shift(content);
     for (uint32_t i = 0; i + CONTENT_WINDOW_BYTES <= bytes; i++) {
         uint32_t word;
         memcpy(&word, payload + i, sizeof word);
-        if (word * 0x9e3779b1u >> anchor_shift(content) != 0)
+        if (word * 0x9e3779b1u >> shift != 0)
             continue;
         uint32_t hash = window_hash(payload + i);
         if (content->anchors == CONTENT_ANCHORS_MAX || ++content->tries > TRIES_MAX)
@@ -89,6 +90,7 @@ static bool add_anchors(struct content *content, uint32_t pkt, const uint8_t *pa
         if (!add_mark(content, (struct content_mark){.hash = hash, .pkt = pkt, .within = i}))
             return false;
         content->anchors++;
+        shift = anchor_shift(content);
     }
     return true;
 }
