@@ -104,14 +104,9 @@ static struct pair_slot *slot_of(const struct pair_table *table, uint64_t hash)
     return &table->slots[at];
 }
 
-static void put(struct pair_slot *slot, unsigned which, uint32_t index)
-{
-    slot->twice |= slot->pkt[which] != 0;
-    slot->pkt[which] = index + 1;
-}
-
-static void put_all(const struct pair_table *table, const struct choice *choice, unsigned thin,
-                    unsigned parts)
+/* What only the second point saw needs no place. */
+static void put(const struct pair_table *table, const struct choice *choice, unsigned which,
+                unsigned thin, unsigned parts)
 {
     bool tcp = choice->view->protocol == IPPROTO_TCP;
     for (uint32_t n = 0; n < choice->count; n++) {
@@ -121,24 +116,11 @@ static void put_all(const struct pair_table *table, const struct choice *choice,
             continue;
         uint64_t hash = identity(pkt, parts);
         struct pair_slot *slot = slot_of(table, hash);
-        slot->hash = hash;
-        put(slot, 0, i);
-    }
-}
-
-/* What the other point did not see needs no place of its own. */
-static void put_known(const struct pair_table *table, const struct choice *choice, unsigned thin,
-                      unsigned parts)
-{
-    bool tcp = choice->view->protocol == IPPROTO_TCP;
-    for (uint32_t n = 0; n < choice->count; n++) {
-        uint32_t i = choice->pkts[n];
-        const struct pkt *pkt = &choice->view->pkts[i];
-        if (!is_chosen(pkt, tcp, mask_of(thin)))
+        if (which == 1 && !slot->hash)
             continue;
-        struct pair_slot *slot = slot_of(table, identity(pkt, parts));
-        if (slot->hash)
-            put(slot, 1, i);
+        slot->hash = hash;
+        slot->twice |= slot->pkt[which] != 0;
+        slot->pkt[which] = i + 1;
     }
 }
 
@@ -149,8 +131,8 @@ bool pairs_collect(const struct choice *a, const struct choice *b, unsigned thin
     bool tcp = a->view->protocol == IPPROTO_TCP;
     if (!make_table(table, a->count))
         return false;
-    put_all(table, a, thin, parts);
-    put_known(table, b, thin, parts);
+    put(table, a, 0, thin, parts);
+    put(table, b, 1, thin, parts);
     for (uint32_t n = 0; n < a->count; n++) {
         uint32_t i = a->pkts[n];
         const struct pkt *from = &a->view->pkts[i];
