@@ -7,8 +7,6 @@
 
 #include "decode/layers.h"
 
-#define IPV4_BYTES     20u
-#define IPV6_BYTES     40u
 #define EXTENSIONS_MAX 12u
 #define PROTOCOL_MPLS  137 /* RFC 4023 */
 #define PROTOCOL_HIP   139 /* RFC 7401 */

@@ -47,6 +47,9 @@ enum layer {
 #define ETHERNET_TYPE  12u /* the EtherType's offset */
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
+#define IPV4_BYTES     20u
+#define IPV6_BYTES     40u
+#define TCP_BYTES      20u
 
 /* Where decode_frame is in a frame. */
 struct walk {
@@ -167,23 +170,29 @@ static inline void endpoint_set_ipv4(struct endpoint *endpoint, const uint8_t *a
     memcpy(endpoint->address + sizeof high, &low, sizeof low);
 }
 
+/* Sets what stands in TCP's options only, but for time stamps, to "not there". */
+static inline void options_clear(struct decoded *out)
+{
+    out->mss = 0;
+    out->window_scale = 0;
+    out->sack_count = 0;
+    out->has_window_scale = false;
+    out->sack_permitted = false;
+    out->options_cut = false;
+}
+
 /* Sets every transport field of `out` but ports, payload and quote to "not there". */
 static inline void transport_clear(struct decoded *out)
 {
+    options_clear(out);
     out->tcp_flags = 0;
     out->window = 0;
     out->seq = 0;
     out->ack = 0;
     out->tsval = 0;
     out->tsecr = 0;
-    out->mss = 0;
-    out->window_scale = 0;
-    out->sack_count = 0;
     out->checksum = CHECKSUM_UNKNOWN;
     out->has_timestamps = false;
-    out->options_cut = false;
-    out->has_window_scale = false;
-    out->sack_permitted = false;
 }
 
 /* Reads the options of a TCP header whose flags stand in `out`. Ends at the first that contradicts

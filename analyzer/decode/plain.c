@@ -11,9 +11,6 @@
 
 #include "decode/layers.h"
 
-#define IPV4_BYTES    20u
-#define IPV6_BYTES    40u
-#define TCP_BYTES     20u
 #define STAMPED_BYTES 32u /* TCP's header with NOP, NOP, time stamps */
 
 static uint32_t load_32(const uint8_t *at)
@@ -33,12 +30,7 @@ static uint16_t load_16(const uint8_t *at)
 /* What is the same for all, or stands in options only. */
 static inline void plain_clear(struct decoded *out)
 {
-    out->mss = 0;
-    out->window_scale = 0;
-    out->sack_count = 0;
-    out->has_window_scale = false;
-    out->sack_permitted = false;
-    out->options_cut = false;
+    options_clear(out);
     out->first_fragment = false;
     out->fragment_offset_bytes = 0;
     out->fragment_id = 0;

@@ -2,7 +2,6 @@
 /* TCP (RFC 9293) with the options that matter (RFC 7323, 2018), and UDP (RFC 768). */
 #include "decode/layers.h"
 
-#define TCP_BYTES        20u
 #define TCP_BYTES_MIN    14u /* up to the flags: what a short snap length must leave */
 #define UDP_BYTES        8u
 #define UDP_CHECKSUM     6u
