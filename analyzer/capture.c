@@ -27,10 +27,10 @@ struct reading {
     struct capture *capture;
     uint32_t files_read; /* those that could be */
     struct wh_error error;
-    uint16_t file;         /* the one at hand; what follows is its own */
-    struct reader *reader; /* NULL: not opened yet */
+    int64_t from_ns, to_ns; /* the time that is asked for */
+    uint16_t file;          /* the one at hand; what follows is its own */
+    struct reader *reader;  /* NULL: not opened yet */
     struct filter *filter;
-    int64_t from_ns, to_ns;
     bool lanes, choosy;        /* the file has other points' packets; not all are asked for */
     struct count point, taken; /* the point's packets; with `choosy`, those that are asked for */
     struct arrival arrival;    /* the packet at hand */
@@ -184,12 +184,6 @@ static int open_file(struct reading *reading)
 {
     const struct wh_options *options = &reading->analysis->options;
     const struct capture_file *file = &reading->capture->files[reading->file];
-    reading->from_ns = INT64_MIN;
-    reading->to_ns = INT64_MAX;
-    if (options->time_set) {
-        reading->from_ns = reading->analysis->epoch.ns + options->time_from_ns;
-        reading->to_ns = reading->analysis->epoch.ns + options->time_to_ns;
-    }
     if (read_open(&reading->reader, file->path, &reading->error) ||
         (options->filter && filter_open(&reading->filter, options->filter, &reading->error)))
         return WH_ERROR;
@@ -271,10 +265,18 @@ static struct reading *begin_reading(struct wh_analysis *analysis, struct captur
     track_init(&capture->track);
     capture->span = (struct capture_span){.first = {INT64_MAX}, .last = {INT64_MIN}};
     order_files(capture);
-    capture->reading = calloc(1, sizeof *capture->reading);
-    if (capture->reading)
-        *capture->reading = (struct reading){.analysis = analysis, .capture = capture};
-    return capture->reading;
+    struct reading *reading = calloc(1, sizeof *reading);
+    capture->reading = reading;
+    if (!reading)
+        return NULL;
+    const struct wh_options *options = &analysis->options;
+    *reading = (struct reading){
+        .analysis = analysis, .capture = capture, .from_ns = INT64_MIN, .to_ns = INT64_MAX};
+    if (options->time_set) {
+        reading->from_ns = analysis->epoch.ns + options->time_from_ns;
+        reading->to_ns = analysis->epoch.ns + options->time_to_ns;
+    }
+    return reading;
 }
 
 /* Files that cannot be read are left out as long as one of the point's can. */
