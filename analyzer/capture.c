@@ -61,10 +61,8 @@ static void count_record(struct count *count, const struct record *record)
     if (count->packets++ == 0)
         count->begin = count->first = count->last = record->time;
     count->bytes += record->wirelen;
-    if (record->time.ns < count->first.ns)
-        count->first = record->time;
-    if (record->time.ns > count->last.ns)
-        count->last = record->time;
+    count->first.ns = record->time.ns < count->first.ns ? record->time.ns : count->first.ns;
+    count->last.ns = record->time.ns > count->last.ns ? record->time.ns : count->last.ns;
 }
 
 /* Is the record one that is asked for? 1, 0 or WH_ERROR. */

@@ -113,8 +113,8 @@ static uint64_t identity(const struct decoded *packet)
     bool tcp = packet->protocol == IPPROTO_TCP;
     uint32_t numbers[6] = {tcp ? packet->seq : packet->ip_id,
                            tcp ? packet->ack : 0,
-                           tcp ? packet->tcp_flags : 0,
-                           packet->has_timestamps && tcp ? packet->tsval : 0,
+                           tcp ? packet->flags & TCP_FLAGS : 0,
+                           packet->tsval,
                            packet->payload_bytes,
                            tcp ? packet->window : (uint32_t)payload};
     return XXH3_64bits(numbers, sizeof numbers) | 1;

@@ -17,14 +17,19 @@ enum decode_status {
     DECODE_FRAGMENT,    /* a later IP fragment: no transport header in it */
 };
 
-enum tcp_flag {
+/* What is said of a packet by yes or no: the flags of TCP's header, and others. */
+enum packet_flag {
     TCP_FIN = 1,
     TCP_SYN = 2,
     TCP_RST = 4,
     TCP_PSH = 8,
     TCP_ACK = 16,
     TCP_URG = 32,
+    PACKET_TIMESTAMPS = 128,     /* RFC 7323 */
+    PACKET_SACK = 256,           /* with a block at least (RFC 2018) */
+    PACKET_DONT_FRAGMENT = 2048, /* IPv4 only */
 };
+#define TCP_FLAGS 0x3fu /* those of TCP's header */
 
 enum checksum_state {
     CHECKSUM_UNKNOWN, /* not all bytes captured, or none sent (UDP over IPv4, 0) */
@@ -56,30 +61,29 @@ struct icmp_quote {
 /* What each packet has stands first, in two cache lines. */
 struct decoded {
     struct endpoint source, destination;
+    uint16_t flags;   /* enum packet_flag */
     uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 */
-    uint8_t ip_version;
-    uint8_t ttl;       /* or hop limit */
-    uint8_t tcp_flags; /* enum tcp_flag */
-    uint16_t ip_id;    /* IPv4 only, else 0 */
-    uint16_t window;   /* as sent, not scaled */
-    uint32_t network;  /* a hash of the VLAN numbers and tunnels around it: the same addresses on
-                          two networks are two flows. 0: none */
+    uint8_t ttl;      /* or hop limit */
+    uint16_t ip_id;   /* IPv4 only, else 0 */
+    uint16_t window;  /* as sent, not scaled; 0 but for TCP */
+    uint32_t network; /* a hash of the VLAN numbers and tunnels around it: the same addresses on
+                         two networks are two flows. 0: none */
     uint32_t seq, ack;
-    uint32_t tsval, tsecr;           /* RFC 7323; 0 without has_timestamps */
+    uint32_t tsval, tsecr;           /* 0 without PACKET_TIMESTAMPS */
     const uint8_t *payload;          /* borrowed from the frame */
-    uint32_t payload_bytes;          /* as sent */
+    uint32_t payload_bytes;          /* as sent; below 2^20 */
     uint32_t payload_captured_bytes; /* as captured */
     uint32_t header_bytes;           /* of the TCP header */
     enum checksum_state checksum;
     uint16_t mss;         /* 0: no such option */
     uint8_t window_scale; /* valid with has_window_scale */
     uint8_t sack_count;
+    uint8_t ip_version;
     bool has_window_scale, sack_permitted;
     bool options_cut;    /* the snap length ends within the TCP header: options may be missing */
     bool first_fragment; /* more fragments follow it */
     uint32_t fragment_offset_bytes;
-    uint32_t fragment_id; /* of a fragment: what all of its packet share; else 0 */
-    bool has_timestamps, dont_fragment;
+    uint32_t fragment_id;              /* of a fragment: what all of its packet share; else 0 */
     uint32_t sack[SACK_BLOCKS_MAX][2]; /* left, right edges (RFC 2018) */
     struct icmp_quote quote;           /* with protocol ICMP and ICMPv6 */
 };

@@ -255,7 +255,7 @@ enum layer decode_ip(struct walk *walk)
     out->protocol = (uint8_t)ip.protocol;
     out->ttl = (uint8_t)ip.ttl;
     out->ip_id = ip.id;
-    out->dont_fragment = ip.dont_fragment;
+    out->flags = ip.dont_fragment ? PACKET_DONT_FRAGMENT : 0;
     out->first_fragment = ip.more_fragments;
     if (ip.source_routed)
         walk->verify = false;

@@ -146,8 +146,7 @@ enum decode_status ip_read(struct cursor *cursor, bool quoted, struct ip_packet 
 
 /* At the front of a TCP header's options: all there is in most segments (RFC 7323, A). */
 #define NOP_NOP_TIMESTAMPS 0x0101080au
-#define TCP_FLAGS          0x3fu /* enum tcp_flag, of the byte at 13 */
-#define TCP_CHECKSUM       16u   /* the checksum's offset */
+#define TCP_CHECKSUM       16u /* the checksum's offset */
 
 /* Does all of decode_ip and decode_tcp at once where the packet at the cursor is of the plainest
  * kind. False: it is not, and nothing was written. The cursor stays. */
@@ -185,14 +184,13 @@ static inline void options_clear(struct decoded *out)
 static inline void transport_clear(struct decoded *out)
 {
     options_clear(out);
-    out->tcp_flags = 0;
+    out->flags &= PACKET_DONT_FRAGMENT;
     out->window = 0;
     out->seq = 0;
     out->ack = 0;
     out->tsval = 0;
     out->tsecr = 0;
     out->checksum = CHECKSUM_UNKNOWN;
-    out->has_timestamps = false;
 }
 
 /* Reads the options of a TCP header whose flags stand in `out`. Ends at the first that contradicts

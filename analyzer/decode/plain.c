@@ -46,11 +46,10 @@ static inline void plain_tcp_header(const uint8_t *tcp, uint32_t header_bytes, b
     out->destination.port = load_16(tcp + 2);
     out->seq = load_32(tcp + 4);
     out->ack = load_32(tcp + 8);
-    out->tcp_flags = tcp[13] & TCP_FLAGS;
+    out->flags = (uint16_t)((tcp[13] & TCP_FLAGS) | (stamped ? PACKET_TIMESTAMPS : 0u));
     out->window = load_16(tcp + 14);
     out->tsval = stamped ? load_32(tcp + 24) : 0;
     out->tsecr = stamped ? load_32(tcp + 28) : 0;
-    out->has_timestamps = stamped;
     out->header_bytes = header_bytes;
     out->payload = tcp + header_bytes;
     out->payload_bytes = bytes - header_bytes;
@@ -109,7 +108,8 @@ static inline bool plain_ipv4(const uint8_t *ip, uint32_t left, uint32_t wire, b
     out->ip_version = 4;
     out->ttl = ip[8];
     out->ip_id = load_16(ip + 4);
-    out->dont_fragment = (ip[6] & 0x40) != 0;
+    if (ip[6] & 0x40)
+        out->flags |= PACKET_DONT_FRAGMENT;
     plain_verify(ip + IPV4_BYTES, bytes - IPV4_BYTES, left - IPV4_BYTES, verify, out);
     return true;
 }
@@ -129,7 +129,6 @@ static inline bool plain_ipv6(const uint8_t *ip, uint32_t left, uint32_t wire, b
     out->ip_version = 6;
     out->ttl = ip[7];
     out->ip_id = 0;
-    out->dont_fragment = false;
     plain_verify(ip + IPV6_BYTES, bytes - IPV6_BYTES, left - IPV6_BYTES, verify, out);
     return true;
 }

@@ -42,6 +42,7 @@ static void tcp_read_sack(const struct cursor *option, uint32_t bytes, struct de
         out->sack[out->sack_count][0] = cursor_u32(option, offset);
         out->sack[out->sack_count][1] = cursor_u32(option, offset + 4);
         out->sack_count++;
+        out->flags |= PACKET_SACK;
         offset += 8;
     }
 }
@@ -49,7 +50,7 @@ static void tcp_read_sack(const struct cursor *option, uint32_t bytes, struct de
 /* One option of `bytes`, all captured. MSS, scale and SACK-permitted count in a SYN only. */
 static void tcp_read_option(const struct cursor *option, uint32_t bytes, struct decoded *out)
 {
-    bool syn = (out->tcp_flags & TCP_SYN) != 0;
+    bool syn = (out->flags & TCP_SYN) != 0;
     switch (cursor_u8(option, 0)) {
     case OPTION_MSS:
         if (syn && bytes == 4)
@@ -69,7 +70,7 @@ static void tcp_read_option(const struct cursor *option, uint32_t bytes, struct 
         if (bytes == 10) {
             out->tsval = cursor_u32(option, 2);
             out->tsecr = cursor_u32(option, 6);
-            out->has_timestamps = true;
+            out->flags |= PACKET_TIMESTAMPS;
         }
         break;
     default:
@@ -106,7 +107,7 @@ enum layer decode_tcp(struct walk *walk)
     out->destination.port = cursor_u16(cursor, 2);
     out->seq = cursor_u32(cursor, 4);
     out->ack = cursor_u32(cursor, 8);
-    out->tcp_flags = cursor_u8(cursor, 13) & TCP_FLAGS;
+    out->flags |= cursor_u8(cursor, 13) & TCP_FLAGS;
     /* a window that was cut off is none that was closed */
     out->window = cursor_has(cursor, 16) ? cursor_u16(cursor, 14) : UINT16_MAX;
     out->options_cut = !cursor_has(cursor, header_bytes);
@@ -114,7 +115,7 @@ enum layer decode_tcp(struct walk *walk)
         cursor_has(cursor, 32)) {
         out->tsval = cursor_u32(cursor, 24);
         out->tsecr = cursor_u32(cursor, 28);
-        out->has_timestamps = true;
+        out->flags |= PACKET_TIMESTAMPS;
     } else if (header_bytes > TCP_BYTES) {
         struct cursor options = *cursor;
         cursor_bound(&options, header_bytes);

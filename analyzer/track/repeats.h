@@ -3,6 +3,8 @@
 #ifndef WHICHHOP_TRACK_REPEATS_H
 #define WHICHHOP_TRACK_REPEATS_H
 
+#include <string.h>
+
 #include "track/track.h"
 
 /* Is one of the packets just before the flow's last one the same? */
@@ -19,10 +21,12 @@ static inline uint16_t track_look(const struct pkt *pkt)
 static inline bool track_seen_before(struct track *track, struct track_flow *flow,
                                      const struct pkt *pkt, bool takes_space)
 {
-    uint16_t look = track_look(pkt), known = 0;
-    for (unsigned i = 0; i < TRACK_RECENT; i++) /* all at once */
-        known |= (uint16_t) - (flow->recent[i] == look);
-    bool found = known && track_find_copy(track, flow);
+    uint16_t look = track_look(pkt), known[TRACK_RECENT / 2];
+    uint64_t any[sizeof known / 8];
+    for (unsigned i = 0; i < TRACK_RECENT / 2; i++) /* all at once */
+        known[i] = (flow->recent[i] == look) | (flow->recent[i + TRACK_RECENT / 2] == look);
+    memcpy(any, known, sizeof any);
+    bool found = (any[0] | any[1]) && track_find_copy(track, flow);
     bool certain = pkt->ip_id != 0 || takes_space;
     flow->recent[(flow->pkt_count - 1) % TRACK_RECENT] = look;
     track->repeatable += certain;

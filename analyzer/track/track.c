@@ -57,9 +57,12 @@ void track_free(struct track *track)
 
 /* ---- look-up --------------------------------------------------------------------------------- */
 
-static bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
-    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
+    uint64_t left[2], right[2];
+    memcpy(left, a->address, sizeof left);
+    memcpy(right, b->address, sizeof right);
+    return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (uint64_t)(a->port ^ b->port)) == 0;
 }
 
 static uint64_t endpoint_hash(const struct endpoint *endpoint)
@@ -67,8 +70,7 @@ static uint64_t endpoint_hash(const struct endpoint *endpoint)
     uint64_t high, low;
     memcpy(&high, endpoint->address, 8);
     memcpy(&low, endpoint->address + 8, 8);
-    uint64_t mixed = (high ^ (low * 0x9e3779b97f4a7c15u)) + endpoint->port;
-    mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9u;
+    uint64_t mixed = ((high ^ (low * 0x9e3779b97f4a7c15u)) + endpoint->port) * 0xbf58476d1ce4e5b9u;
     return mixed ^ (mixed >> 32);
 }
 
@@ -81,11 +83,11 @@ static uint32_t key_hash(const struct decoded *packet)
 }
 
 /* Returns the side that sent the packet by its addresses, or -1. */
-static int side_of(const struct track_flow *flow, const struct decoded *packet)
+static inline int side_of(const struct track_flow *flow, const struct decoded *packet)
 {
     const struct endpoint *ends = flow->endpoint;
     int side = endpoint_equal(&ends[0], &packet->source) ? 0 : 1;
-    bool equal = (side == 0 || endpoint_equal(&ends[1], &packet->source)) &&
+    bool equal = endpoint_equal(&ends[side], &packet->source) &&
                  endpoint_equal(&ends[!side], &packet->destination);
     return equal && flow->protocol == packet->protocol ? side : -1;
 }
@@ -123,13 +125,31 @@ static bool same_network(const struct track_flow *flow, unsigned side, uint32_t 
            (flow->stream[side].packets || flow->network[!side] == network);
 }
 
+/* The flow that a packet goes on with, where that is sure at the first look, as it nearly always
+ * is. NULL: find_flow tells. */
+static inline struct track_flow *known_flow(const struct track *track, const struct decoded *packet,
+                                            uint32_t hash, unsigned *side)
+{
+    if (track->table_size == 0 || (packet->flags & TCP_SYN))
+        return NULL;
+    uint32_t at = hash & (track->table_size - 1);
+    while (track->table[at].hash != hash && track->table[at].flow)
+        at = (at + 1) & (track->table_size - 1);
+    if (!track->table[at].flow)
+        return NULL;
+    struct track_flow *flow = &track->flows[track->table[at].flow - 1];
+    int found = side_of(flow, packet);
+    *side = (unsigned)found;
+    return found >= 0 && same_network(flow, *side, packet->network) ? flow : NULL;
+}
+
 /* The slot of the packet's flow, or the free one where it belongs; NULL when memory is out. */
 static struct track_slot *find_slot(struct track *track, const struct decoded *packet,
                                     uint32_t hash, int *side)
 {
     struct track_slot *open = NULL;
     int open_side = -1;
-    if (track->table_used >= track->table_size / 2 && !grow_table(track))
+    if (track->table_used >= track->table_size / 8 * 3 && !grow_table(track))
         return NULL;
     uint32_t at = hash & (track->table_size - 1);
     for (; track->table[at].flow; at = (at + 1) & (track->table_size - 1)) {
@@ -154,7 +174,7 @@ static struct track_slot *find_slot(struct track *track, const struct decoded *p
 
 static bool is_syn(const struct decoded *packet)
 {
-    return (packet->tcp_flags & (TCP_SYN | TCP_RST | TCP_FIN)) == TCP_SYN;
+    return (packet->flags & (TCP_SYN | TCP_RST | TCP_FIN)) == TCP_SYN;
 }
 
 /* Is a SYN a new handshake on the ports of an old flow? It bears another initial sequence number.
@@ -162,7 +182,7 @@ static bool is_syn(const struct decoded *packet)
 static bool begins_anew(const struct track_flow *flow, const struct decoded *packet, unsigned side)
 {
     const struct stream *sender = &flow->stream[side], *other = &flow->stream[!side];
-    if (packet->tcp_flags & TCP_ACK) /* an answer to a SYN that this flow has is no new flow */
+    if (packet->flags & TCP_ACK) /* an answer to a SYN that this flow has is no new flow */
         return sender->base_known && packet->seq != sender->base &&
                !(other->base_known && packet->ack == other->base + 1);
     return sender->seen && packet->seq != sender->base;
@@ -176,14 +196,14 @@ static struct track_flow *add_flow(struct track *track, const struct decoded *pa
     *flow = (struct track_flow){.protocol = packet->protocol,
                                 .network = {packet->network, packet->network}};
     /* The sender of the first packet is the client, unless it answers a SYN. */
-    bool answers = is_syn(packet) && (packet->tcp_flags & TCP_ACK);
+    bool answers = is_syn(packet) && (packet->flags & TCP_ACK);
     flow->endpoint[answers] = packet->source;
     flow->endpoint[!answers] = packet->destination;
     return flow;
 }
 
-static struct track_flow *find_flow(struct track *track, const struct decoded *packet,
-                                    uint32_t hash, unsigned *side)
+__attribute__((noinline)) static struct track_flow *
+find_flow(struct track *track, const struct decoded *packet, uint32_t hash, unsigned *side)
 {
     int found = -1;
     struct track_slot *slot = find_slot(track, packet, hash, &found);
@@ -286,8 +306,6 @@ static void move_next(struct stream *stream, int64_t offset)
 /* The first number seen of a stream decides where its offsets begin. */
 static void set_base(struct stream *stream, uint32_t base, bool known)
 {
-    if (stream->seen)
-        return;
     stream->base = base;
     stream->base_known = known;
     stream->seen = true;
@@ -295,37 +313,40 @@ static void set_base(struct stream *stream, uint32_t base, bool known)
 }
 
 /* Sequence and acknowledgement number as offsets of the two streams. */
-static void set_offsets(struct track_flow *flow, unsigned side, const struct decoded *packet,
+static void set_offsets(struct stream *sender, struct stream *other, const struct decoded *packet,
                         struct pkt *pkt)
 {
-    struct stream *sender = &flow->stream[side], *other = &flow->stream[!side];
-    bool syn = is_syn(packet), reset = packet->tcp_flags & TCP_RST;
-    set_base(sender, syn ? packet->seq : packet->seq - 1, syn);
+    bool syn = is_syn(packet), reset = packet->flags & TCP_RST;
+    if (__builtin_expect(!sender->seen, 0))
+        set_base(sender, syn ? packet->seq : packet->seq - 1, syn);
     pkt->seq = unwrap(sender, packet->seq);
     if (!reset)
         move_next(sender, pkt_end(pkt));
-    if (!(packet->tcp_flags & TCP_ACK))
+    if (!(packet->flags & TCP_ACK))
         return;
-    set_base(other, packet->ack - 1, syn);
+    if (__builtin_expect(!other->seen, 0))
+        set_base(other, packet->ack - 1, syn);
     pkt->ack = unwrap(other, packet->ack);
     if (!reset)
         move_next(other, pkt->ack);
 }
 
 /* A snap length cuts the long packets: what is as short as one that was whole, was whole. */
-static void note_checksum(struct stream *sender, const struct decoded *packet)
+static void note_checksum(struct stream *sender, const struct decoded *packet, struct pkt *pkt)
 {
     if (packet->checksum == CHECKSUM_UNKNOWN)
         return;
     sender->checked++;
-    sender->wrong += packet->checksum == CHECKSUM_WRONG;
+    if (packet->checksum == CHECKSUM_WRONG) {
+        sender->wrong++;
+        pkt->flags |= PKT_BAD_CHECKSUM;
+    }
     if (packet->payload_bytes >= sender->checked_below_bytes)
         sender->checked_below_bytes = packet->payload_bytes + 1;
 }
 
-static void note_syn(struct track_flow *flow, unsigned side, const struct decoded *packet)
+static void note_syn(struct track_flow *flow, struct stream *sender, const struct decoded *packet)
 {
-    struct stream *sender = &flow->stream[side];
     flow->syn_seen = true;
     sender->options_seen |= !packet->options_cut;
     if (packet->mss)
@@ -336,30 +357,31 @@ static void note_syn(struct track_flow *flow, unsigned side, const struct decode
     }
 }
 
-static void note_options(struct track_flow *flow, unsigned side, const struct decoded *packet)
+static void note_packet(struct track_flow *flow, unsigned side, struct stream *sender,
+                        const struct decoded *packet, struct pkt *pkt)
 {
-    struct stream *sender = &flow->stream[side];
-    note_checksum(sender, packet);
+    note_checksum(sender, packet, pkt);
     if (sender->packets++ == 0)
         flow->network[side] = packet->network;
     sender->payload_bytes += packet->payload_bytes;
     if (packet->payload_bytes > sender->payload_max_bytes)
         sender->payload_max_bytes = packet->payload_bytes;
-    bool reset = packet->tcp_flags & TCP_RST;
-    uint8_t *ttl_max = reset ? &sender->reset_ttl_max : &sender->ttl_max;
-    if (packet->ttl > *ttl_max)
-        *ttl_max = packet->ttl;
+    if (!(packet->flags & TCP_RST))
+        sender->ttl_max = packet->ttl > sender->ttl_max ? packet->ttl : sender->ttl_max;
+    else if (packet->ttl > sender->reset_ttl_max)
+        sender->reset_ttl_max = packet->ttl;
 }
 
-static bool add_sacks(struct track_flow *flow, unsigned side, const struct decoded *packet)
+static bool add_sacks(struct track_flow *flow, const struct stream *other,
+                      const struct decoded *packet)
 {
     for (unsigned i = 0; i < packet->sack_count; i++) {
         struct sack_block *block = ARRAY_PUSH(flow->sacks, flow->sack_count, flow->sack_capacity);
         if (!block)
             return false;
         block->pkt = flow->pkt_count - 1;
-        block->left = unwrap(&flow->stream[!side], packet->sack[i][0]);
-        block->right = unwrap(&flow->stream[!side], packet->sack[i][1]);
+        block->left = unwrap(other, packet->sack[i][0]);
+        block->right = unwrap(other, packet->sack[i][1]);
     }
     return true;
 }
@@ -371,17 +393,6 @@ static uint16_t payload_hash(const struct decoded *packet)
         return 0;
     uint16_t hash = (uint16_t)XXH3_64bits(packet->payload, bytes);
     return hash ? hash : 1;
-}
-
-static unsigned packet_flags(const struct decoded *packet, unsigned side)
-{
-    unsigned flags = packet->tcp_flags & 63u;
-    flags |= side ? PKT_FROM_SERVER : 0u;
-    flags |= packet->has_timestamps ? PKT_TIMESTAMPS : 0u;
-    flags |= packet->sack_count ? PKT_SACK : 0u;
-    flags |= packet->checksum == CHECKSUM_WRONG ? PKT_BAD_CHECKSUM : 0u;
-    flags |= packet->dont_fragment ? PKT_DONT_FRAGMENT : 0u;
-    return flags;
 }
 
 static int add_icmp(struct track *track, const struct arrival *arrival, struct wh_error *error)
@@ -418,13 +429,12 @@ static void note_time(struct track_flow *flow, struct point_time time)
 }
 
 /* The last bit of pkt.hash is not certain. */
-static bool add_content(struct stream *stream, uint32_t pkt, const struct decoded *packet,
-                        uint32_t len)
+static bool add_content(struct stream *stream, uint32_t pkt, const struct decoded *packet)
 {
     if (!stream->content)
         stream->content = calloc(1, sizeof *stream->content);
-    if (!stream->content ||
-        !content_add(stream->content, pkt, packet->payload, packet->payload_captured_bytes, len))
+    if (!stream->content || !content_add(stream->content, pkt, packet->payload,
+                                         packet->payload_captured_bytes, packet->payload_bytes))
         return false;
     stream->content_mask = content_mask(stream->content) & 0xfffeu;
     return true;
@@ -433,47 +443,49 @@ static bool add_content(struct stream *stream, uint32_t pkt, const struct decode
 int track_add(struct track *track, const struct arrival *arrival, struct wh_error *error)
 {
     const struct decoded *packet = &arrival->packet;
-    struct point_time time = arrival->time;
     bool tcp = packet->protocol == IPPROTO_TCP;
     if (!tcp && packet->protocol != IPPROTO_UDP)
         return add_icmp(track, arrival, error);
 
     unsigned side;
-    struct track_flow *flow = find_flow(track, packet, key_hash(packet), &side);
+    uint32_t hash = key_hash(packet);
+    struct track_flow *flow = known_flow(track, packet, hash, &side);
     if (!flow)
-        return error_memory(error, "flows");
-    struct pkt *pkt = add_pkt(track, flow);
+        flow = find_flow(track, packet, hash, &side);
+    struct pkt *pkt = flow ? add_pkt(track, flow) : NULL;
     if (!pkt)
         return error_memory(error, "packets");
-    uint32_t len = packet->payload_bytes < PKT_LEN_MAX ? packet->payload_bytes : PKT_LEN_MAX;
+    /* Chosen once: an index would be multiplied out again for each field. */
+    struct stream *sender = side ? &flow->stream[1] : &flow->stream[0];
+    struct stream *other = side ? &flow->stream[0] : &flow->stream[1];
     *pkt = (struct pkt){
-        .time = time,
+        .time = arrival->time,
         .ack = ACK_NONE,
         .tsval = packet->tsval,
         .tsecr = packet->tsecr,
         .frame = arrival->frame,
-        .len = len,
-        .flags = packet_flags(packet, side),
+        .len = packet->payload_bytes,
+        .flags = packet->flags | (side ? PKT_FROM_SERVER : 0u),
         .file = arrival->file,
-        .window = tcp ? packet->window : 0,
+        .window = packet->window,
         .ip_id = packet->ip_id,
         .hash = payload_hash(packet),
     };
-    note_time(flow, time);
+    note_time(flow, arrival->time);
+    note_packet(flow, side, sender, packet, pkt);
     if (tcp)
-        set_offsets(flow, side, packet, pkt);
-    note_options(flow, side, packet);
+        set_offsets(sender, other, packet, pkt);
     if (is_syn(packet))
-        note_syn(flow, side, packet);
-    if (packet->sack_count && !add_sacks(flow, side, packet))
+        note_syn(flow, sender, packet);
+    if ((packet->flags & PACKET_SACK) && !add_sacks(flow, other, packet))
         return error_memory(error, "SACK blocks");
     if (tcp && packet->first_fragment)
         track_open_fragments(track, packet, (uint32_t)(flow - track->flows), flow->pkt_count - 1);
     if (track_seen_before(track, flow, pkt, tcp && pkt_span(pkt))) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
-    } else if (tcp && len > 0 && !(pkt->hash & flow->stream[side].content_mask) &&
-               !add_content(&flow->stream[side], flow->pkt_count - 1, packet, len)) {
+    } else if (tcp && pkt->len > 0 && !(pkt->hash & sender->content_mask) &&
+               !add_content(sender, flow->pkt_count - 1, packet)) {
         return error_memory(error, "content");
     }
     return WH_OK;

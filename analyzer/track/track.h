@@ -24,11 +24,11 @@ enum pkt_flag {
     PKT_ACK = TCP_ACK,
     PKT_URG = TCP_URG,
     PKT_FROM_SERVER = 64, /* sent by endpoint[1]; see track_flow */
-    PKT_TIMESTAMPS = 128,
-    PKT_SACK = 256,      /* its blocks are in track_flow.sacks */
-    PKT_DUPLICATE = 512, /* the same packet captured twice: later stages pass it over */
+    PKT_TIMESTAMPS = PACKET_TIMESTAMPS,
+    PKT_SACK = PACKET_SACK, /* its blocks are in track_flow.sacks */
+    PKT_DUPLICATE = 512,    /* the same packet captured twice: later stages pass it over */
     PKT_BAD_CHECKSUM = 1024,
-    PKT_DONT_FRAGMENT = 2048,
+    PKT_DONT_FRAGMENT = PACKET_DONT_FRAGMENT,
 };
 
 #define PKT_LEN_BITS 20 /* "big TCP" frames reach 512 KiB */

@@ -83,9 +83,17 @@ static inline unsigned line_sacks(const struct line *line)
     return count;
 }
 
-static inline uint16_t line_window(const struct line *line)
+static inline uint16_t line_window(const struct talk *talk, const struct line *line)
 {
+    if (talk->protocol != IPPROTO_TCP)
+        return 0;
     return (uint16_t)(line->window == SHUT ? 0 : line->window ? line->window : WINDOW_USUAL);
+}
+
+static inline uint16_t line_flags(const struct line *line)
+{
+    return (uint16_t)(line->flags | (line->ack ? TCP_ACK : 0) |
+                      (line->tsval ? PACKET_TIMESTAMPS : 0) | (line_sacks(line) ? PACKET_SACK : 0));
 }
 
 static inline struct decoded line_decoded(const struct talk *talk, const struct line *line)
@@ -95,14 +103,13 @@ static inline struct decoded line_decoded(const struct talk *talk, const struct 
                              .protocol = talk->protocol,
                              .ip_version = 4,
                              .ttl = line->ttl ? line->ttl : 64,
-                             .tcp_flags = (uint8_t)(line->flags | (line->ack ? TCP_ACK : 0)),
+                             .flags = line_flags(line),
                              .ip_id = line->ip_id,
-                             .window = line_window(line),
+                             .window = line_window(talk, line),
                              .network = line->network,
                              .seq = talk->isn[line->side] + (uint32_t)line->seq,
                              .tsval = line->tsval,
                              .tsecr = line->tsecr,
-                             .has_timestamps = line->tsval != 0,
                              .payload_bytes = line->len,
                              .mss = line->mss,
                              .has_window_scale = line->window_scale > 0,

@@ -50,7 +50,7 @@ static void test_syn_options(void **state)
     const char *syn = "020405b40402080a00000001000000020103030e";
     assert_int_equal(decode_options(syn, TCP_SYN, 0, &out), DECODE_OK);
     assert_int_equal(out.mss, 1460);
-    assert_true(out.sack_permitted && out.has_timestamps && out.has_window_scale);
+    assert_true(out.sack_permitted && (out.flags & PACKET_TIMESTAMPS) && out.has_window_scale);
     assert_int_equal(out.tsval, 1);
     assert_int_equal(out.tsecr, 2);
     assert_int_equal(out.window_scale, 14);
@@ -60,7 +60,7 @@ static void test_syn_options(void **state)
     /* Only a SYN negotiates. */
     assert_int_equal(decode_options(syn, TCP_ACK, 0, &out), DECODE_OK);
     assert_true(out.mss == 0 && !out.sack_permitted && !out.has_window_scale);
-    assert_true(out.has_timestamps);
+    assert_true(out.flags & PACKET_TIMESTAMPS);
 }
 
 static void test_sack_options(void **state)
@@ -90,7 +90,7 @@ static void test_cut_options(void **state)
                           "0101051a000000010000000200000003000000040000000500000006";
     for (size_t kept = 0; kept < 40; kept++) {
         assert_int_equal(decode_options(options, TCP_ACK, TCP_OPTIONS_AT + kept, &out), DECODE_OK);
-        assert_int_equal(out.has_timestamps, kept >= 12);
+        assert_int_equal((out.flags & PACKET_TIMESTAMPS) != 0, kept >= 12);
         assert_int_equal(out.sack_count, kept < 16 ? 0 : (kept - 16) / 8);
         assert_int_equal(out.checksum, CHECKSUM_UNKNOWN);
     }
@@ -121,7 +121,7 @@ static void test_bad_options(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct decoded out;
         assert_int_equal(decode_options(bad[i], TCP_SYN, 0, &out), DECODE_OK);
-        assert_false(out.has_timestamps);
+        assert_false(out.flags & PACKET_TIMESTAMPS);
         assert_int_equal(out.sack_count, 0);
         assert_int_equal(out.mss, 0);
     }
@@ -209,7 +209,7 @@ static void test_fragments(void **state)
     struct decoded out;
     assert_int_equal(decode_changed("E:0800 I4:06 T", 20, 0x20, 0, &out), DECODE_OK);
     assert_true(out.first_fragment);
-    assert_false(out.dont_fragment);
+    assert_false(out.flags & PACKET_DONT_FRAGMENT);
     assert_int_equal(out.payload_bytes, PAYLOAD_BYTES);
     assert_int_equal(out.checksum, CHECKSUM_UNKNOWN);
     assert_int_equal(decode_changed("E:0800 I4:06 T", 20, 0x20, 1, &out), DECODE_FRAGMENT);
