@@ -160,22 +160,22 @@ static void note_interfaces(struct reading *reading)
 static int read_records(struct reading *reading)
 {
     struct capture *capture = reading->capture;
-    struct record record;
+    struct record records[READ_RUN];
     struct wh_error damage;
-    int status = 1;
-    for (uint32_t i = 0; i < TURN_RECORDS; i++) {
-        status = read_next(reading->reader, &record, &damage);
-        if (status != 1)
+    int count = 1;
+    for (uint32_t taken = 0; taken < TURN_RECORDS; taken += (uint32_t)count) {
+        count = read_run(reading->reader, records, &damage);
+        if (count <= 0)
             break;
-        if (take_record(reading, &record) < 0)
-            return WH_ERROR;
+        for (int i = 0; i < count; i++)
+            if (take_record(reading, &records[i]) < 0)
+                return WH_ERROR;
     }
-    if (status < 0) {
+    if (count < 0) {
         capture->files[reading->file].damaged = arena_strdup(&capture->arena, damage.text);
         capture_warn(capture, "%s", damage.text);
-        return 0;
     }
-    return status;
+    return count > 0;
 }
 
 static int open_file(struct reading *reading)

@@ -43,25 +43,24 @@ static int no_record(const struct reader *reader, size_t bytes, struct wh_error 
                : reader_cut(reader, window_offset(window), window->left, bytes, error);
 }
 
-/* Steps over the record at the window's start, which is whole there. */
-static inline int give_record(struct reader *reader, uint32_t header_bytes, uint32_t caplen,
-                              uint32_t wirelen, bool swapped, struct record *record)
+/* The record at the window's start, which is whole there: steps over it. */
+static inline void give_record(struct window *window, const struct pcap_state *state,
+                               uint32_t header_bytes, uint32_t caplen, uint32_t wirelen,
+                               bool swapped, uint32_t frame, struct record *record)
 {
-    struct window *window = &reader->window;
     const uint8_t *at = window->at;
     record->byte = window_offset(window);
     window_skip(window, (size_t)header_bytes + caplen);
     /* 32 bits of seconds: below READ_TIME_LIMIT_NS */
-    record->time.ns = bytes_32(at, swapped) * NS_PER_S +
-                      bytes_32(at + 4, swapped) * (int64_t)reader->pcap.fraction_ns;
+    record->time.ns =
+        bytes_32(at, swapped) * NS_PER_S + bytes_32(at + 4, swapped) * (int64_t)state->fraction_ns;
     record->data = at + header_bytes;
     record->caplen = caplen;
     record->wirelen = wirelen > caplen ? wirelen : caplen;
-    record->frame = ++reader->frames;
+    record->frame = frame;
     record->interface = 0;
-    record->dlt = reader->pcap.dlt;
+    record->dlt = state->dlt;
     record->flags = 0;
-    return 1;
 }
 
 static int pcap_next(struct reader *reader, struct record *record, struct wh_error *error)
@@ -84,20 +83,28 @@ static int pcap_next(struct reader *reader, struct record *record, struct wh_err
         return damaged_length(reader, caplen, error);
     if (!window_need(&reader->window, (size_t)header_bytes + caplen))
         return no_record(reader, (size_t)header_bytes + caplen, error);
-    return give_record(reader, header_bytes, caplen, wirelen, swapped, record);
+    give_record(&reader->window, state, header_bytes, caplen, wirelen, swapped, ++reader->frames,
+                record);
+    return 1;
 }
 
-/* The same for a file as this machine writes it: nearly every record is whole in the window. */
-static int usual_next(struct reader *reader, struct record *record, struct wh_error *error)
+/* Of a file as this machine writes it, what is whole in the window. */
+static uint32_t usual_more(struct reader *reader, struct record *records, uint32_t max)
 {
-    const struct window *window = &reader->window;
-    if (window->left < RECORD_HEADER_BYTES)
-        return pcap_next(reader, record, error);
-    uint32_t caplen = bytes_32(window->at + 8, false);
-    uint32_t wirelen = bytes_32(window->at + 12, false);
-    if (caplen > reader->pcap.caplen_max || caplen > window->left - RECORD_HEADER_BYTES)
-        return pcap_next(reader, record, error);
-    return give_record(reader, RECORD_HEADER_BYTES, caplen, wirelen, false, record);
+    const struct pcap_state state = reader->pcap;
+    struct window window = reader->window; /* what no record can alias stays in registers */
+    uint32_t count = 0;
+    for (; count < max && window.left >= RECORD_HEADER_BYTES; count++) {
+        uint32_t caplen = bytes_32(window.at + 8, false);
+        uint32_t wirelen = bytes_32(window.at + 12, false);
+        if (caplen > state.caplen_max || caplen > window.left - RECORD_HEADER_BYTES)
+            break;
+        give_record(&window, &state, RECORD_HEADER_BYTES, caplen, wirelen, false,
+                    reader->frames + count + 1, &records[count]);
+    }
+    reader->window = window;
+    reader->frames += count;
+    return count;
 }
 
 static const struct pcap_magic *find_magic(uint32_t magic, bool *swapped)
@@ -144,6 +151,7 @@ int reader_open_pcap(struct reader *reader, struct wh_error *error)
     };
     reader->format = magic->name;
     bool usual = !swapped && minor > 3 && magic->record_header_bytes == RECORD_HEADER_BYTES;
-    reader->next = usual ? usual_next : pcap_next;
+    reader->next = pcap_next;
+    reader->more = usual ? usual_more : NULL;
     return 1;
 }

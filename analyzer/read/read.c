@@ -199,6 +199,15 @@ int read_next(struct reader *reader, struct record *record, struct wh_error *err
     return result;
 }
 
+int read_run(struct reader *reader, struct record records[READ_RUN], struct wh_error *error)
+{
+    int status = read_next(reader, records, error);
+    if (status != 1 || !reader->more)
+        return status;
+    uint32_t left = UINT32_MAX - reader->frames, max = READ_RUN - 1;
+    return 1 + (int)reader->more(reader, records + 1, left < max ? left : max);
+}
+
 void read_ahead(struct reader *reader)
 {
     source_ahead(reader->source);

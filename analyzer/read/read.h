@@ -25,7 +25,7 @@ enum record_flag {
     RECORD_OUTBOUND = 16,
 };
 
-/* One packet. A borrowed view: `data` is valid until the next read_next or read_close. */
+/* One packet. A borrowed view: `data` is valid until the next read_next, read_run or read_close. */
 struct record {
     struct point_time time;
     const uint8_t *data;
@@ -58,6 +58,11 @@ int read_open(struct reader **reader, const char *path, struct wh_error *error);
 /* 1: `record` holds the next packet. 0: the end. WH_ERROR: the file is damaged from here on, or
  * ends within a packet; `error` names packet and byte, and every later call returns 0. */
 int read_next(struct reader *reader, struct record *record, struct wh_error *error);
+
+/* The next records at once, all valid until the next call: how many, 1 to READ_RUN; else as
+ * read_next. */
+#define READ_RUN 32u
+int read_run(struct reader *reader, struct record records[READ_RUN], struct wh_error *error);
 
 /* From now on a packed file is unpacked by a thread of its own. */
 void read_ahead(struct reader *reader);

@@ -44,8 +44,13 @@ struct pcapng_state {
 /* As read_next; the window stands at a record's start. */
 typedef int (*next_record)(struct reader *reader, struct record *record, struct wh_error *error);
 
+/* What can be read without moving the window, of `max` records: how many. The window stands at a
+ * record's start, or at the end. */
+typedef uint32_t (*more_records)(struct reader *reader, struct record *records, uint32_t max);
+
 struct reader {
     next_record next;
+    more_records more;  /* NULL: one by one */
     const char *format; /* without its packing */
     struct window window;
     union {

@@ -343,9 +343,11 @@ static inline struct bytes long_pcap(unsigned packets)
 /* ---- reading ---- */
 
 /* As it comes; through a window that has to slide and grow for each record; from a heap block of
- * its exact size; unpacked by a thread of its own. */
-enum way { WAY_USUAL, WAY_SMALL, WAY_EXACT, WAY_AHEAD, WAYS };
+ * its exact size; unpacked by a thread of its own; in runs, through a window of a few records and
+ * from such a block. */
+enum way { WAY_USUAL, WAY_SMALL, WAY_EXACT, WAY_AHEAD, WAY_RUNS, WAY_EXACT_RUNS, WAYS };
 #define SMALL_BUFFER_BYTES 24u
+#define RUNS_BUFFER_BYTES  256u
 
 /* What a reader gave until its end. */
 struct reading {
@@ -386,20 +388,29 @@ static inline void move_to_heap(struct reader *reader, const uint8_t *bytes, siz
     window->end = count;
 }
 
-static inline void read_all(struct reader *reader, struct reading *reading)
+static inline void keep_record(const struct record *record, struct reading *reading)
 {
-    struct record record;
-    snprintf(reading->format, sizeof reading->format, "%s", read_format(reader));
-    while ((reading->end = read_next(reader, &record, &reading->error)) == 1) {
-        for (uint32_t i = 0; i < record.caplen; i++)
-            reading->sum += record.data[i];
-        if (reading->count < 64) {
-            reading->records[reading->count] = record;
-            reading->first[reading->count] = record.caplen ? record.data[0] : 0;
-        }
-        reading->count++;
+    for (uint32_t i = 0; i < record->caplen; i++)
+        reading->sum += record->data[i];
+    if (reading->count < 64) {
+        reading->records[reading->count] = *record;
+        reading->first[reading->count] = record->caplen ? record->data[0] : 0;
     }
-    assert_int_equal(read_next(reader, &record, NULL), 0);
+    reading->count++;
+}
+
+static inline void read_all(struct reader *reader, bool runs, struct reading *reading)
+{
+    struct record records[READ_RUN];
+    snprintf(reading->format, sizeof reading->format, "%s", read_format(reader));
+    do {
+        reading->end = runs ? read_run(reader, records, &reading->error)
+                            : read_next(reader, records, &reading->error);
+        for (int i = 0; i < reading->end; i++)
+            keep_record(&records[i], reading);
+    } while (reading->end > 0);
+    assert_int_equal(read_next(reader, records, NULL), 0);
+    assert_int_equal(read_run(reader, records, NULL), 0);
     double progress = read_progress(reader);
     assert_true(progress >= 0 && progress <= 1);
     reading->interface_count = read_interface_count(reader);
@@ -407,7 +418,7 @@ static inline void read_all(struct reader *reader, struct reading *reading)
         reading->interfaces[i] = *read_interface(reader, i);
 }
 
-/* Writes the bytes to `path` and reads them, one of three ways. `record.data` and the names in the
+/* Writes the bytes to `path` and reads them, one of these ways. `record.data` and the names in the
  * result are not valid any more. */
 static inline void read_bytes(const uint8_t *bytes, size_t count, enum way way,
                               struct reading *reading)
@@ -415,17 +426,19 @@ static inline void read_bytes(const uint8_t *bytes, size_t count, enum way way,
     struct reader *reader;
     memset(reading, 0, sizeof *reading);
     write_file(path, bytes, count);
-    size_t buffer_bytes = way == WAY_SMALL ? SMALL_BUFFER_BYTES : READ_BUFFER_BYTES;
+    size_t buffer_bytes = way == WAY_SMALL  ? SMALL_BUFFER_BYTES
+                          : way == WAY_RUNS ? RUNS_BUFFER_BYTES
+                                            : READ_BUFFER_BYTES;
     if (reader_open(&reader, path, buffer_bytes, &reading->error)) {
         assert_null(reader);
         reading->end = 2;
         return;
     }
-    if (way == WAY_EXACT && !source_packing(reader->source))
+    if ((way == WAY_EXACT || way == WAY_EXACT_RUNS) && !source_packing(reader->source))
         move_to_heap(reader, bytes, count);
     if (way == WAY_AHEAD)
         read_ahead(reader);
-    read_all(reader, reading);
+    read_all(reader, way == WAY_RUNS || way == WAY_EXACT_RUNS, reading);
     read_close(reader);
 }
 

@@ -130,7 +130,7 @@ static void read_named(const char *format, const uint8_t *bytes, size_t count, b
         reading->end = 2;
         return;
     }
-    read_all(reader, reading);
+    read_all(reader, true, reading);
     read_close(reader);
 }
 
@@ -354,7 +354,7 @@ static void test_packed_twice(void **state)
         if (read_open(&reader, uri, &got.error)) {
             assert_contains(got.error.text, "is packed twice");
         } else {
-            read_all(reader, &got);
+            read_all(reader, false, &got);
             read_close(reader);
             assert_true(got.end == 0 ? got.count == 500 : got.end == WH_ERROR);
         }
@@ -411,7 +411,7 @@ static void test_name_of_a_file(void **state)
     write_file("tsh:capture", file.at, file.count);
     bytes_free(&file);
     assert_int_equal(read_open(&reader, "tsh:capture", &got.error), 0);
-    read_all(reader, &got);
+    read_all(reader, true, &got);
     read_close(reader);
     unlink("tsh:capture");
     assert_int_equal(chdir(kept), 0);

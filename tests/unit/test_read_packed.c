@@ -181,7 +181,7 @@ static void test_fifo(void **state)
     struct reader *reader;
     struct reading got = {0};
     assert_int_equal(read_open(&reader, fifo, &got.error), 0);
-    read_all(reader, &got);
+    read_all(reader, false, &got);
     read_close(reader);
     pthread_join(thread, NULL);
     unlink(fifo);
@@ -201,7 +201,7 @@ static void test_standard_input(void **state)
     int kept = dup(STDIN_FILENO);
     assert_non_null(freopen(path, "rb", stdin));
     assert_int_equal(read_open(&reader, "-", &got.error), 0);
-    read_all(reader, &got);
+    read_all(reader, true, &got);
     read_close(reader);
     if (kept >= 0) {
         assert_int_equal(dup2(kept, STDIN_FILENO), STDIN_FILENO);
