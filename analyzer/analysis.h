@@ -134,7 +134,9 @@ bool events_make(struct wh_analysis *analysis, const uint32_t *ids, const unsign
 int result_make(struct wh_analysis *analysis, struct wh_error *error);
 
 /* pictures.c: what the plots show; `context` is the analysis. */
+struct report_beside;
 struct report_folder;
-int pictures_draw(void *context, struct report_folder *folder, struct wh_error *error);
+int pictures_draw(void *context, struct report_folder *folder, const struct report_beside *beside,
+                  struct wh_error *error);
 
 #endif

@@ -223,10 +223,13 @@ struct task {
     struct wh_error error;
 };
 
+#define TASKS_MAX (1 + FLOWS_DRAWN)
+
 struct tasks {
-    struct task tasks[1 + FLOWS_DRAWN];
+    struct task tasks[TASKS_MAX];
     uint32_t count;
-    struct plot_letters *letters[1 + FLOWS_DRAWN]; /* by thread */
+    struct plot_letters *letters[TASKS_MAX + 1]; /* by thread */
+    const struct report_beside *beside;
 };
 
 static int stage(struct pictures *pictures, struct report_folder *folder, const char *name,
@@ -284,10 +287,15 @@ static int make_tasks(struct tasks *all, const struct wh_analysis *analysis,
     return status;
 }
 
+/* What is to be done beside comes first, as it may be the longest, the first task last. */
 static void draw_task(void *context, unsigned worker, uint32_t index)
 {
     struct tasks *all = context;
-    struct task *task = &all->tasks[all->count - 1 - index]; /* the first is the shortest */
+    if (index == 0) {
+        all->beside->work(all->beside->context);
+        return;
+    }
+    struct task *task = &all->tasks[all->count - index];
     struct pictures *pictures = &task->pictures;
     if (!all->letters[worker])
         all->letters[worker] = plot_letters_make(&task->error);
@@ -306,14 +314,16 @@ static void draw_task(void *context, unsigned worker, uint32_t index)
         task->status = picture_flows(pictures, label, &task->error);
 }
 
-int pictures_draw(void *context, struct report_folder *folder, struct wh_error *error)
+int pictures_draw(void *context, struct report_folder *folder, const struct report_beside *beside,
+                  struct wh_error *error)
 {
     const struct wh_analysis *analysis = context;
-    struct tasks all = {.count = 0};
+    struct tasks all = {.beside = beside};
     int status = make_tasks(&all, analysis, folder, error);
     unsigned threads = parallel_threads(analysis->options.threads);
     if (!status)
-        parallel_run(threads < all.count ? threads : all.count, all.count, draw_task, &all);
+        parallel_run(threads <= all.count ? threads : all.count + 1, all.count + 1, draw_task,
+                     &all);
     for (uint32_t i = 0; i < all.count; i++) {
         if (!status && all.tasks[i].status) {
             status = WH_ERROR;
@@ -321,7 +331,8 @@ int pictures_draw(void *context, struct report_folder *folder, struct wh_error *
                 *error = all.tasks[i].error;
         }
         arena_free(&all.tasks[i].pictures.arena);
-        plot_letters_free(all.letters[i]);
     }
+    for (uint32_t i = 0; i <= TASKS_MAX; i++)
+        plot_letters_free(all.letters[i]);
     return status;
 }

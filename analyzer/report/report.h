@@ -68,9 +68,17 @@ void report_folder_close(struct report_folder *folder);
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-/* Draws the plots: for each, report_folder_stage(folder, "plots/...", error) and write there. Runs
- * before the Markdown, which shows every picture that was staged with the ending .svg. */
-typedef int report_draw(void *context, struct report_folder *folder, struct wh_error *error);
+/* Work for some other thread. */
+struct report_beside {
+    void (*work)(void *context);
+    void *context;
+};
+
+/* Draws the plots: for each, report_folder_stage(folder, "plots/...", error) and write there. Calls
+ * `beside` once, when all are staged, and leaves the folder alone from then on: meanwhile the rest
+ * is written. The Markdown shows every picture that was staged with the ending .svg. */
+typedef int report_draw(void *context, struct report_folder *folder,
+                        const struct report_beside *beside, struct wh_error *error);
 
 struct report_job {
     const char *folder;

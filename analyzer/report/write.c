@@ -37,17 +37,26 @@ static int put_csv(struct report_folder *folder, const struct wh_result *result,
     return whole ? WH_OK : folder_fail_write(folder, number, error);
 }
 
+/* What is not drawn. */
+struct texts {
+    const struct wh_result *result;
+    const struct report_job *job;
+    struct report_folder *folder;
+    bool written;
+    struct wh_error error;
+};
+
 /* Staged in the order they are to be moved into place: report.json last. */
-static int put_all(struct report_folder *folder, const struct wh_result *result,
-                   const struct report_job *job, char *json, const char *run,
-                   struct wh_error *error)
+static int put_texts(struct texts *texts, char *json, const char *run)
 {
-    int status = WH_OK;
-    if (job->draw && job->formats & WH_FORMAT_PLOTS)
-        status = job->draw(job->draw_context, folder, error);
+    const struct wh_result *result = texts->result;
+    const struct report_job *job = texts->job;
+    struct report_folder *folder = texts->folder;
+    struct wh_error *error = &texts->error;
     const char *pictures[PICTURES_MAX];
     uint32_t count = folder_pictures(folder, pictures, PICTURES_MAX);
-    if (!status && job->formats & WH_FORMAT_TEXT)
+    int status = WH_OK;
+    if (job->formats & WH_FORMAT_TEXT)
         status = put(folder, "report.txt",
                      report_text_run(result, run, job->command, count > 0, false), error);
     if (!status && job->formats & WH_FORMAT_MARKDOWN) {
@@ -61,25 +70,38 @@ static int put_all(struct report_folder *folder, const struct wh_result *result,
     return status;
 }
 
+static void write_texts(void *context)
+{
+    struct texts *texts = context;
+    char run[REPORT_RUN_SIZE];
+    char *json = report_json(texts->result, run);
+    if (json)
+        texts->written = put_texts(texts, json, run) == WH_OK;
+    else
+        error_memory(&texts->error, "report.json");
+    free(json);
+}
+
 int report_write(const struct wh_result *result, const struct report_job *job,
                  struct wh_error *error)
 {
-    char run[REPORT_RUN_SIZE];
-    struct report_folder *folder = NULL;
-    int status = WH_ERROR;
-    char *json = report_json(result, run);
-    if (!json) {
-        error_memory(error, "report.json");
-        goto cleanup;
+    struct texts texts = {.result = result, .job = job};
+    const struct report_beside beside = {write_texts, &texts};
+    int status = WH_OK;
+    texts.folder = report_folder_open(job->folder, error);
+    if (!texts.folder)
+        return WH_ERROR;
+    if (job->draw && job->formats & WH_FORMAT_PLOTS)
+        status = job->draw(job->draw_context, texts.folder, &beside, error);
+    else
+        write_texts(&texts);
+    if (!status && !texts.written) {
+        status = WH_ERROR;
+        if (error)
+            *error = texts.error;
     }
-    folder = report_folder_open(job->folder, error);
-    if (!folder)
-        goto cleanup;
-    status = put_all(folder, result, job, json, run, error);
     if (!status)
-        status = report_folder_commit(folder, error);
-cleanup:
-    report_folder_close(folder);
-    free(json);
+        status = report_folder_commit(texts.folder, error);
+    report_folder_close(texts.folder);
     return status ? WH_ERROR : WH_OK;
 }

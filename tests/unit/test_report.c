@@ -979,13 +979,15 @@ static void remove_file(const char *folder, const char *name)
     assert_int_equal(unlink(path), 0);
 }
 
-static int draw_one(void *context, struct report_folder *folder, struct wh_error *error)
+static int draw_one(void *context, struct report_folder *folder, const struct report_beside *beside,
+                    struct wh_error *error)
 {
     (void)context;
     const char *path = report_folder_stage(folder, "plots/sequence.svg", error);
     if (!path)
         return WH_ERROR;
     assert_string_equal(strrchr(path, '.'), ".svg");
+    beside->work(beside->context);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs("<svg/>", file);
