@@ -83,10 +83,8 @@ static inline unsigned line_sacks(const struct line *line)
     return count;
 }
 
-static inline uint16_t line_window(const struct talk *talk, const struct line *line)
+static inline uint16_t line_window(const struct line *line)
 {
-    if (talk->protocol != IPPROTO_TCP)
-        return 0;
     return (uint16_t)(line->window == SHUT ? 0 : line->window ? line->window : WINDOW_USUAL);
 }
 
@@ -105,7 +103,7 @@ static inline struct decoded line_decoded(const struct talk *talk, const struct 
                              .ttl = line->ttl ? line->ttl : 64,
                              .flags = line_flags(line),
                              .ip_id = line->ip_id,
-                             .window = line_window(talk, line),
+                             .window = talk->protocol == IPPROTO_TCP ? line_window(line) : 0,
                              .network = line->network,
                              .seq = talk->isn[line->side] + (uint32_t)line->seq,
                              .tsval = line->tsval,
