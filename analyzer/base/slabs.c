@@ -14,7 +14,8 @@
 
 #define EXTENT_BYTES ((size_t)1 << 30)
 #define EXTENT_LEAST ((size_t)1 << 22)
-#define LARGE_BYTES  ((size_t)96 * 4096) /* pages, on any usual system */
+#define PAGE_MOST    ((size_t)1 << 16) /* of any usual system */
+#define LARGE_BYTES  ((size_t)6 * PAGE_MOST)
 
 static const size_t SIZES[SLAB_SIZES] = {
     (size_t)192,      (size_t)288,      (size_t)432,       (size_t)672,       (size_t)1008,
@@ -26,6 +27,8 @@ struct slab_extent {
     struct slab_extent *next;
     void *memory;
     size_t bytes;
+    char *at; /* the `left` bytes from here are free: small pieces lie before them, large behind */
+    size_t left;
 };
 
 /* Address space may be limited: then less of it, as long as it holds what is wanted now. */
@@ -41,10 +44,8 @@ static bool add_extent(struct slabs *slabs, size_t wanted)
         free(extent);
         return false;
     }
-    *extent = (struct slab_extent){slabs->extents, memory, bytes * 4};
+    *extent = (struct slab_extent){slabs->extents, memory, bytes * 4, memory, bytes * 4};
     slabs->extents = extent;
-    slabs->at = memory;
-    slabs->left = extent->bytes;
     return true;
 }
 
@@ -55,19 +56,23 @@ static void *take(struct slabs *slabs, unsigned size)
         memcpy(&slabs->unused[size], memory, sizeof(void *));
         return memory;
     }
-    if (slabs->left < SIZES[size] && !add_extent(slabs, SIZES[size]))
+    bool room = slabs->extents && slabs->extents->left >= SIZES[size];
+    if (!room && !add_extent(slabs, SIZES[size]))
         return NULL;
-    slabs->left -= SIZES[size];
+    struct slab_extent *extent = slabs->extents;
+    extent->left -= SIZES[size];
     if (SIZES[size] >= LARGE_BYTES)
-        return slabs->at + slabs->left;
-    memory = slabs->at;
-    slabs->at += SIZES[size];
+        return extent->at + extent->left;
+    memory = extent->at;
+    extent->at += SIZES[size];
     return memory;
 }
 
 /* Large pieces find no other taker soon: their pages go back to the system. */
 static void give_back(struct slabs *slabs, void *memory, unsigned size)
 {
+    if (size == SLAB_PACKED)
+        return;
     if (SIZES[size] >= LARGE_BYTES)
         madvise(memory, SIZES[size], MADV_DONTNEED);
     memcpy(memory, &slabs->unused[size], sizeof(void *));
@@ -78,7 +83,7 @@ bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size
 {
     size_t used_bytes = slab->memory ? *capacity * element_bytes : 0;
     void *memory = NULL;
-    unsigned size = slab->memory ? slab->size + 1u : 0;
+    unsigned size = slab->memory && slab->size != SLAB_PACKED ? slab->size + 1u : 0;
     for (; size < SLAB_SIZES && SIZES[size] < used_bytes + element_bytes;)
         size++;
     if (size < SLAB_SIZES)
@@ -92,6 +97,39 @@ bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size
     *slab = (struct slab){memory, (uint8_t)size};
     *capacity = (uint32_t)(SIZES[size] / element_bytes);
     return true;
+}
+
+static bool is_small(const struct slab_extent *extent, const struct slab *slab)
+{
+    uintptr_t start = (uintptr_t)extent->memory, at = (uintptr_t)slab->memory;
+    return at >= start && at - start < (uintptr_t)extent->at - start;
+}
+
+static void pack_extent(struct slab_extent *extent, const struct slab_use *uses, uint32_t count)
+{
+    const size_t step = _Alignof(max_align_t);
+    char *const start = extent->memory, *packed = start;
+    for (uint32_t i = 0; i < count; i++) {
+        struct slab *slab = uses[i].slab;
+        if (!is_small(extent, slab))
+            continue;
+        memmove(packed, slab->memory, uses[i].used_bytes);
+        *slab = (struct slab){packed, SLAB_PACKED};
+        packed += (uses[i].used_bytes + step - 1) / step * step;
+    }
+    size_t kept = ((size_t)(packed - start) + PAGE_MOST - 1) / PAGE_MOST * PAGE_MOST;
+    if (start + kept < extent->at)
+        madvise(start + kept, (size_t)(extent->at - start) - kept, MADV_DONTNEED);
+    extent->left += (size_t)(extent->at - packed);
+    extent->at = packed;
+}
+
+void slabs_pack(struct slabs *slabs, const struct slab_use *uses, uint32_t count)
+{
+    for (struct slab_extent *extent = slabs->extents; extent; extent = extent->next)
+        pack_extent(extent, uses, count);
+    for (unsigned size = 0; size < SLAB_SIZES && SIZES[size] < LARGE_BYTES; size++)
+        slabs->unused[size] = NULL;
 }
 
 void slabs_free(struct slabs *slabs)

@@ -2,7 +2,8 @@
 /*
  * Memory for very many arrays that grow at the same time. An array moves only a few times: each
  * size is a multiple of the one before, and of a large piece only the pages that are written to
- * exist. What an array has left behind is handed to the next one.
+ * exist. What an array has left behind is handed to the next one. Once no array grows any more,
+ * they can be packed.
  */
 #ifndef WHICHHOP_BASE_SLABS_H
 #define WHICHHOP_BASE_SLABS_H
@@ -13,12 +14,12 @@
 
 #define SLAB_SIZES 15u
 
+#define SLAB_PACKED SLAB_SIZES /* as a size: as many bytes as there were elements */
+
 struct slab_extent;
 struct slabs {
-    struct slab_extent *extents; /* given back all at once */
-    char *at;                    /* in the newest extent: the `left` bytes from here are free */
-    size_t left;
-    void *unused[SLAB_SIZES]; /* by size, a list */
+    struct slab_extent *extents; /* the newest first; given back all at once */
+    void *unused[SLAB_SIZES];    /* by size, a list */
 };
 
 /* An array's memory: `size` is an index into the sizes there are. */
@@ -27,10 +28,21 @@ struct slab {
     uint8_t size;
 };
 
+/* For slabs_pack. */
+struct slab_use {
+    struct slab *slab;
+    size_t used_bytes;
+};
+
 /* Makes room for more than `*capacity` elements of `element_bytes`, which are moved: `*capacity` is
  * then how many there is room for. The memory is not zeroed, is aligned for any type, and belongs
  * to `slabs`. False when memory is out, or an array grows beyond 2^31 elements. */
 bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size_t element_bytes);
+
+/* Moves small arrays together and gives back what lay between them. `uses` are all arrays of
+ * `slabs`, in the order of their addresses; a slab then says where its array is, which has room for
+ * no more than it holds. */
+void slabs_pack(struct slabs *slabs, const struct slab_use *uses, uint32_t count);
 
 void slabs_free(struct slabs *slabs);
 

@@ -188,6 +188,9 @@ void track_shift(struct track_flow *flow, unsigned side, int64_t shift);
 void track_forget_flow_content(struct track_flow *flow);
 void track_forget_content(struct track *track);
 
+/* Gives back what only adding packets needs: none can be added then. Packets may move. */
+void track_pack(struct track *track);
+
 void track_free(struct track *track);
 
 /* Bytes of sequence space a packet takes: payload, SYN and FIN one each (RFC 9293, 3.4). */

@@ -53,6 +53,43 @@ static void test_slabs_are_used_again(void **state)
     slabs_free(&slabs);
 }
 
+/* Small arrays, of which each was left behind by another, keep what they hold when they are packed:
+ * none lies in another, and one that grows again does neither. */
+static void test_packed_slabs_keep_what_they_hold(void **state)
+{
+    struct slabs slabs = {0};
+    struct slab slab[ARRAYS] = {{0}};
+    struct keyed places[ARRAYS];
+    struct slab_use uses[ARRAYS];
+    uint32_t capacity[ARRAYS] = {0}, length[ARRAYS];
+    (void)state;
+    for (uint32_t a = 0; a < ARRAYS; a++) {
+        length[a] = a == 7 ? LENGTH : 1 + a * a % 301;
+        for (uint32_t i = 0; i < length[a]; i++) {
+            if (i == capacity[a])
+                assert_true(slabs_grow(&slabs, &slab[a], &capacity[a], sizeof(uint64_t)));
+            ((uint64_t *)slab[a].memory)[i] = (uint64_t)a << 32 | i;
+        }
+        places[a] = (struct keyed){(uintptr_t)slab[a].memory, a};
+    }
+    assert_true(keyed_sort(places, ARRAYS));
+    for (uint32_t a = 0; a < ARRAYS; a++) {
+        uint32_t array = places[a].index;
+        uses[a] = (struct slab_use){&slab[array], length[array] * sizeof(uint64_t)};
+    }
+    const char *last = slab[places[ARRAYS - 2].index].memory; /* behind it is the large one */
+    slabs_pack(&slabs, uses, ARRAYS);
+    assert_true((const char *)slab[places[ARRAYS - 2].index].memory < last);
+    capacity[3] = length[3];
+    assert_true(slabs_grow(&slabs, &slab[3], &capacity[3], sizeof(uint64_t)));
+    memset((uint64_t *)slab[3].memory + length[3], 0xff,
+           (capacity[3] - length[3]) * sizeof(uint64_t));
+    for (uint32_t a = 0; a < ARRAYS; a++)
+        for (uint32_t i = 0; i < length[a]; i++)
+            assert_int_equal(((uint64_t *)slab[a].memory)[i], (uint64_t)a << 32 | i);
+    slabs_free(&slabs);
+}
+
 /* Elements may be larger than the smallest slab; arrays beyond 2^31 elements are refused. */
 static void test_slabs_of_any_element(void **state)
 {
@@ -157,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slabs_keep_what_they_hold),
         cmocka_unit_test(test_slabs_are_used_again),
+        cmocka_unit_test(test_packed_slabs_keep_what_they_hold),
         cmocka_unit_test(test_slabs_of_any_element),
         cmocka_unit_test(test_an_arena_used_again_is_zeroed),
         cmocka_unit_test(test_joined_arenas_are_freed_together),

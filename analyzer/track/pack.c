@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a track takes that only adding packets needed: the table of flows, and room for packets that
+ * did not come, a sixth of what short flows take.
+ */
+#include "base/keyed.h"
+#include "track/track.h"
+
+/* Flows whose packets lie in the track's slabs, by where they lie. */
+static uint32_t order_by_place(const struct track *track, struct keyed *places)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < track->flow_count; i++)
+        if (track->flows[i].pkt_slab.memory)
+            places[count++] = (struct keyed){(uintptr_t)track->flows[i].pkt_slab.memory, i};
+    return keyed_sort(places, count) ? count : 0;
+}
+
+static void pack(struct track *track, const struct keyed *places, struct slab_use *uses,
+                 uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct track_flow *flow = &track->flows[places[i].index];
+        uses[i] = (struct slab_use){&flow->pkt_slab, flow->pkt_count * sizeof *flow->pkts};
+    }
+    slabs_pack(&track->slabs, uses, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct track_flow *flow = &track->flows[places[i].index];
+        flow->pkts = flow->pkt_slab.memory;
+        flow->pkt_capacity = flow->pkt_count;
+    }
+}
+
+void track_pack(struct track *track)
+{
+    struct keyed *places = malloc((track->flow_count + 1) * sizeof *places);
+    struct slab_use *uses = malloc((track->flow_count + 1) * sizeof *uses);
+    uint32_t count = places && uses ? order_by_place(track, places) : 0;
+    if (count)
+        pack(track, places, uses, count);
+    free(places);
+    free(uses);
+    free(track->table);
+    track->table = NULL;
+    track->table_size = track->table_used = 0;
+}
