@@ -45,7 +45,7 @@ static void fill_copies(struct hop *hop, unsigned side, enum fate fate)
                                     .pkt = i,
                                     .next = COPY_NONE,
                                     .previous = COPY_NONE,
-                                    .fate = (uint8_t)fate};
+                                    .fate = fate};
     hop->count = (uint32_t)(copy - hop->copies);
 }
 

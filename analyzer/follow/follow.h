@@ -25,15 +25,17 @@ enum fate {
     FATE_ASTRAY, /* lost, but perhaps behind the next point only: its capture was missing packets */
 };
 
-/* One packet of a direction at one point. */
+/* One packet of a direction at one point: 24 bytes. */
 struct copy {
     int64_t time_ns;    /* when it was there, by the path's clock */
     uint32_t pkt;       /* index into the hop's view->pkts */
     uint32_t next;      /* copy that carried its first byte on, at the next hop; COPY_NONE */
     uint32_t previous;  /* copy at the hop before that carried its first byte; COPY_NONE */
-    uint32_t met_bytes; /* of its sequence space, at the next hop */
-    uint8_t fate;       /* enum fate */
+    uint32_t met_bytes : 29; /* of its sequence space, at the next hop */
+    uint32_t fate : 3;       /* enum fate */
 };
+
+_Static_assert(sizeof(struct copy) == 24, "a flow may have all the packets there are");
 
 /* One point on the way of one direction of a flow. */
 struct hop {
