@@ -11,46 +11,70 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define SKETCH_FROM 32u /* marks; fewer are looked through as fast */
-#define SKETCH_BITS 512u
-#define TRIES_MAX   1024u /* repetitive bytes pick the same window again and again */
+#define INDEX_FROM       16u /* marks; fewer are looked through as fast */
+#define INDEX_FIRST_SIZE 64u
+#define TRIES_MAX        1024u /* repetitive bytes pick the same window again and again */
 
 static uint32_t window_hash(const uint8_t *bytes)
 {
     return (uint32_t)XXH3_64bits(bytes, CONTENT_WINDOW_BYTES);
 }
 
-/* The upper bits: the lower ones are alike where starts are thinned. */
-static uint32_t sketch_bit(uint32_t hash)
+/* A mark's number, plus 1, is in the first place that was free from this one on. By the upper bits:
+ * the lower ones are alike where starts are thinned. */
+static uint32_t first_place(uint32_t hash, uint32_t index_size)
 {
-    return hash >> 16 & (SKETCH_BITS - 1);
+    return hash >> 16 & (index_size - 1);
 }
 
-/* Most windows are new, and most new ones find their bit of the sketch free. */
+static bool known_by_index(const struct content *content, uint32_t hash)
+{
+    uint32_t at = first_place(hash, content->index_size);
+    while (content->index[at] && content->marks[content->index[at] - 1].hash != hash)
+        at = (at + 1) & (content->index_size - 1u);
+    return content->index[at];
+}
+
 static bool known(const struct content *content, uint32_t hash)
 {
-    uint32_t bit = sketch_bit(hash);
-    if (content->sketch && !(content->sketch[bit / 64] >> bit % 64 & 1))
-        return false;
+    if (content->index)
+        return known_by_index(content, hash);
     for (uint32_t i = content->count; i-- > 0;)
         if (content->marks[i].hash == hash)
             return true;
     return false;
 }
 
-static void draw(struct content *content, uint32_t hash)
+static void note(uint8_t *index, uint32_t index_size, uint32_t hash, uint32_t number)
 {
-    uint32_t bit = sketch_bit(hash);
-    if (content->sketch)
-        content->sketch[bit / 64] |= UINT64_C(1) << bit % 64;
+    uint32_t at = first_place(hash, index_size);
+    while (index[at])
+        at = (at + 1) & (index_size - 1);
+    index[at] = (uint8_t)number;
 }
 
-static void draw_all(struct content *content)
+static void note_all(const struct content *content)
 {
-    if (content->sketch)
-        memset(content->sketch, 0, SKETCH_BITS / 8);
-    for (uint32_t i = 0; i < content->count; i++)
-        draw(content, content->marks[i].hash);
+    uint8_t *index = content->index;
+    uint32_t index_size = content->index_size, count = index ? content->count : 0;
+    const struct content_mark *marks = content->marks;
+    if (index)
+        memset(index, 0, index_size);
+    for (uint32_t i = 0; i < count; i++)
+        note(index, index_size, marks[i].hash, i + 1);
+}
+
+/* At least a quarter of the index stays free. */
+static bool grow_index(struct content *content)
+{
+    uint16_t size = content->index ? (uint16_t)(content->index_size * 2) : INDEX_FIRST_SIZE;
+    uint8_t *index = realloc(content->index, size);
+    if (!index)
+        return false;
+    content->index = index;
+    content->index_size = size;
+    note_all(content);
+    return true;
 }
 
 static bool add_mark(struct content *content, struct content_mark mark)
@@ -59,12 +83,12 @@ static bool add_mark(struct content *content, struct content_mark mark)
     if (!added)
         return false;
     *added = mark;
-    draw(content, mark.hash);
-    if (content->sketch || content->count < SKETCH_FROM)
-        return true;
-    content->sketch = malloc(SKETCH_BITS / 8);
-    draw_all(content);
-    return content->sketch;
+    if (content->index ? content->count * 4 > content->index_size * 3u
+                       : content->count >= INDEX_FROM)
+        return grow_index(content);
+    if (content->index)
+        note(content->index, content->index_size, mark.hash, content->count);
+    return true;
 }
 
 /* Every 4th window at first, then every 64th, then every 1024th. */
@@ -108,7 +132,7 @@ static void thin_starts(struct content *content)
                 content->marks[kept++] = content->marks[i];
         }
         content->count = kept;
-        draw_all(content);
+        note_all(content);
         if (content->start_mask == UINT32_MAX)
             return;
     }
@@ -151,6 +175,6 @@ uint32_t content_mask(const struct content *content)
 void content_free(struct content *content)
 {
     free(content->marks);
-    free(content->sketch);
+    free(content->index);
     *content = (struct content){0};
 }

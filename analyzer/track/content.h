@@ -26,12 +26,14 @@ struct content_mark {
 
 struct content {
     struct content_mark *marks; /* no hash twice */
+    uint8_t *index;             /* open addressing: numbers of marks, plus 1; NULL: few marks yet */
     uint32_t count, capacity;
-    uint32_t anchors, starts;
-    uint32_t start_mask;   /* of packets' first windows those with these bits 0 are kept */
-    uint32_t bytes, tries; /* looked at so far */
-    bool cut;              /* some payload looked at was not captured whole */
-    uint64_t *sketch; /* a bit for each mark: where none is set, none is. NULL: few marks yet */
+    uint32_t start_mask; /* of packets' first windows those with these bits 0 are kept */
+    uint32_t bytes;      /* looked at so far */
+    uint16_t tries;
+    uint16_t index_size;
+    uint8_t anchors, starts;
+    bool cut; /* some payload looked at was not captured whole */
 };
 
 /* Adds the payload of packet number `pkt` of the stream: `captured_bytes` of it are there, of

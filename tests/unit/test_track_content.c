@@ -93,12 +93,31 @@ static void repetition_is_kept_once(void **state)
     free(bytes);
 }
 
+/* Also where the same bytes come again at other places, among many marks. */
+static void no_window_is_kept_twice(void **state)
+{
+    (void)state;
+    uint8_t *bytes = random_bytes(BYTES, 10);
+    for (uint32_t i = 1500; i < BYTES; i++)
+        bytes[i] = bytes[i - 1500];
+    struct content content = {0};
+    fill(&content, bytes, BYTES, 333, 333);
+    assert_true(content.count > 100);
+    assert_int_equal(shared(&content, &content), content.count);
+    uint32_t count = content.count;
+    fill(&content, bytes, BYTES, 333, 333);
+    assert_int_equal(content.count, count);
+    content_free(&content);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_do_not_depend_on_segments),
         cmocka_unit_test(beginnings_of_cut_packets_are_kept),
         cmocka_unit_test(repetition_is_kept_once),
+        cmocka_unit_test(no_window_is_kept_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
