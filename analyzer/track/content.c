@@ -150,13 +150,18 @@ static bool add_start(struct content *content, uint32_t pkt, const uint8_t *payl
     return add_mark(content, (struct content_mark){.hash = hash, .pkt = pkt, .start = 1});
 }
 
+/* Not yet enough of the stream's beginning? */
+static bool looking(const struct content *content)
+{
+    return content->bytes < CONTENT_BYTES_MAX && content->anchors < CONTENT_ANCHORS_MAX &&
+           content->tries < TRIES_MAX;
+}
+
 bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
                  uint32_t captured_bytes, uint32_t payload_bytes)
 {
     uint32_t bytes = captured_bytes < payload_bytes ? captured_bytes : payload_bytes;
-    bool looking = content->bytes < CONTENT_BYTES_MAX && content->anchors < CONTENT_ANCHORS_MAX &&
-                   content->tries < TRIES_MAX;
-    if (looking) {
+    if (looking(content)) {
         content->cut |= bytes < payload_bytes;
         content->bytes = payload_bytes > CONTENT_BYTES_MAX - content->bytes
                              ? CONTENT_BYTES_MAX
@@ -169,7 +174,7 @@ bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
 
 uint32_t content_mask(const struct content *content)
 {
-    return content->bytes >= CONTENT_BYTES_MAX ? content->start_mask : 0;
+    return looking(content) ? 0 : content->start_mask;
 }
 
 void content_free(struct content *content)
