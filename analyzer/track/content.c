@@ -13,6 +13,7 @@
 
 #define INDEX_FROM       16u /* marks; fewer are looked through as fast */
 #define INDEX_FIRST_SIZE 64u
+#define PICK_BYTES       4u    /* of a window, that it is picked by */
 #define TRIES_MAX        1024u /* repetitive bytes pick the same window again and again */
 
 static uint32_t window_hash(const uint8_t *bytes)
@@ -91,21 +92,54 @@ static bool add_mark(struct content *content, struct content_mark mark)
     return true;
 }
 
-/* Every 4th window at first, then every 64th, then every 1024th. */
-static uint32_t anchor_shift(const struct content *content)
+/* What a window is picked by, from its first four bytes: any value is as likely as any other. Of 16
+ * bits, as processors multiply eight of these at once. */
+static inline int16_t pick_value(const uint8_t *bytes)
 {
-    return content->anchors < 64 ? 30u : content->anchors < 96 ? 26u : 22u;
+    uint16_t first, second;
+    memcpy(&first, bytes, sizeof first);
+    memcpy(&second, bytes + 2, sizeof second);
+    return (int16_t)(first * 0x85ebu + second * 0xc2b3u);
+}
+
+/* The least value of `count` windows, a constant, so that compilers look at 16 of them at once:
+ * neighbours share bytes, every other one does not. */
+static inline int16_t least_value(const uint8_t *bytes, unsigned count)
+{
+    int16_t least = INT16_MAX;
+    for (unsigned i = 0; i < count; i += 2) {
+        int16_t even = pick_value(bytes + i), odd = pick_value(bytes + i + 1);
+        int16_t less = even < odd ? even : odd;
+        least = less < least ? less : least;
+    }
+    return least;
+}
+
+/* Windows with a value below are picked: every 4th at first, then every 64th, then every 1024th. */
+static int16_t pick_below(const struct content *content)
+{
+    unsigned bits = content->anchors < 64 ? 2 : content->anchors < 96 ? 6 : 10;
+    return (int16_t)(INT16_MIN + (1 << (16 - bits)));
+}
+
+/* The first window from `at` on that is picked; where the bytes end if none is. Blocks of windows
+ * without any are passed over, of 64, then of 16: none reads beyond the bytes. */
+static uint32_t next_pick(const uint8_t *payload, uint32_t at, uint32_t bytes, int16_t below)
+{
+    while (bytes - at >= 64 + PICK_BYTES && least_value(payload + at, 64) >= below)
+        at += 64;
+    while (bytes - at >= 16 + PICK_BYTES && least_value(payload + at, 16) >= below)
+        at += 16;
+    while (bytes - at >= CONTENT_WINDOW_BYTES && pick_value(payload + at) >= below)
+        at++;
+    return bytes - at >= CONTENT_WINDOW_BYTES ? at : bytes;
 }
 
 static bool add_anchors(struct content *content, uint32_t pkt, const uint8_t *payload,
                         uint32_t bytes)
 {
-    unsigned shift = anchor_shift(content);
-    for (uint32_t i = 0; i + CONTENT_WINDOW_BYTES <= bytes; i++) {
-        uint32_t word;
-        memcpy(&word, payload + i, sizeof word);
-        if (word * 0x9e3779b1u >> shift != 0)
-            continue;
+    int16_t below = pick_below(content);
+    for (uint32_t i = 0; (i = next_pick(payload, i, bytes, below)) < bytes; i++) {
         uint32_t hash = window_hash(payload + i);
         if (content->anchors == CONTENT_ANCHORS_MAX || ++content->tries > TRIES_MAX)
             break;
@@ -114,7 +148,7 @@ static bool add_anchors(struct content *content, uint32_t pkt, const uint8_t *pa
         if (!add_mark(content, (struct content_mark){.hash = hash, .pkt = pkt, .within = i}))
             return false;
         content->anchors++;
-        shift = anchor_shift(content);
+        below = pick_below(content);
     }
     return true;
 }

@@ -93,6 +93,29 @@ static void repetition_is_kept_once(void **state)
     free(bytes);
 }
 
+/* Windows looked at alone, one after the other, are those found among many at once. */
+static void windows_picked_alone_are_the_same(void **state)
+{
+    (void)state;
+    uint8_t *bytes = random_bytes(4000, 11);
+    struct content together = {0}, alone = {0};
+    fill(&together, bytes, 4000, 4000, 4000);
+    for (uint32_t i = 0; i + CONTENT_WINDOW_BYTES <= 4000; i++)
+        assert_true(content_add(&alone, i, bytes + i, CONTENT_WINDOW_BYTES, CONTENT_WINDOW_BYTES));
+    assert_true(together.anchors >= 96);
+    assert_int_equal(alone.anchors, together.anchors);
+    for (uint32_t i = 0, j = 0; i < together.anchors; i++, j++) { /* the start comes last */
+        while (alone.marks[j].start)
+            j++;
+        assert_false(together.marks[i].start);
+        assert_int_equal(alone.marks[j].hash, together.marks[i].hash);
+        assert_int_equal(alone.marks[j].pkt, together.marks[i].within);
+    }
+    content_free(&together);
+    content_free(&alone);
+    free(bytes);
+}
+
 /* Also where the same bytes come again at other places, among many marks. */
 static void no_window_is_kept_twice(void **state)
 {
@@ -117,6 +140,7 @@ int main(void)
         cmocka_unit_test(windows_do_not_depend_on_segments),
         cmocka_unit_test(beginnings_of_cut_packets_are_kept),
         cmocka_unit_test(repetition_is_kept_once),
+        cmocka_unit_test(windows_picked_alone_are_the_same),
         cmocka_unit_test(no_window_is_kept_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
