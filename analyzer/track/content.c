@@ -78,17 +78,18 @@ static bool grow_index(struct content *content)
     return true;
 }
 
-static bool add_mark(struct content *content, struct content_mark mark)
+static bool add_mark(struct content *content, uint32_t hash, uint32_t pkt, uint32_t within,
+                     bool start)
 {
     struct content_mark *added = ARRAY_PUSH(content->marks, content->count, content->capacity);
     if (!added)
         return false;
-    *added = mark;
+    *added = (struct content_mark){.hash = hash, .pkt = pkt, .within = within, .start = start};
     if (content->index ? content->count * 4 > content->index_size * 3u
                        : content->count >= INDEX_FROM)
         return grow_index(content);
     if (content->index)
-        note(content->index, content->index_size, mark.hash, content->count);
+        note(content->index, content->index_size, hash, content->count);
     return true;
 }
 
@@ -145,7 +146,7 @@ static bool add_anchors(struct content *content, uint32_t pkt, const uint8_t *pa
             break;
         if (known(content, hash))
             continue;
-        if (!add_mark(content, (struct content_mark){.hash = hash, .pkt = pkt, .within = i}))
+        if (!add_mark(content, hash, pkt, i, false))
             return false;
         content->anchors++;
         below = pick_below(content);
@@ -181,7 +182,7 @@ static bool add_start(struct content *content, uint32_t pkt, const uint8_t *payl
     if (hash & content->start_mask)
         return true;
     content->starts++;
-    return add_mark(content, (struct content_mark){.hash = hash, .pkt = pkt, .start = 1});
+    return add_mark(content, hash, pkt, 0, true);
 }
 
 /* Not yet enough of the stream's beginning? */
