@@ -95,18 +95,18 @@ static void count_alike(const struct legs *legs, struct trial *trial, unsigned s
             j += here->hash > there->hash;
             continue;
         }
-        const struct pkt *at_server = &trial->server->pkts[here->pkt];
-        const struct pkt *at_client = &trial->client->pkts[there->pkt];
+        const struct pkt *at_server = &trial->server->pkts[content_pkt(a, here)];
+        const struct pkt *at_client = &trial->client->pkts[content_pkt(b, there)];
         uint32_t legs_with = census_of(&legs->census, here->hash);
         alike->elsewhere += legs_with > 2;
         if (legs_with <= 2)
             alike->unique_bits += UNIQUE_BITS;
         else
             alike->common_bits += COMMON_BITS / (legs_with - 1);
-        int64_t offset = at_server->seq + here->within;
+        int64_t offset = at_server->seq + content_within(here);
         alike->same_number +=
             trial->server->stream[side].base + (uint32_t)offset ==
-            trial->client->stream[side].base + (uint32_t)(at_client->seq + there->within);
+            trial->client->stream[side].base + (uint32_t)(at_client->seq + content_within(there));
         alike->first = alike->shared == 0 || offset < alike->first ? offset : alike->first;
         alike->last = alike->shared++ == 0 || offset > alike->last ? offset : alike->last;
         add_lag(trial, side, on_path(trial->server_clock, at_server),

@@ -78,14 +78,36 @@ static bool grow_index(struct content *content)
     return true;
 }
 
+/* By a quarter and a few: all streams of a capture have theirs at the same time. */
+static bool grow_marks(struct content *content)
+{
+    uint32_t capacity = content->count + content->count / 4u + 4;
+    struct content_mark *marks = realloc(content->marks, capacity * sizeof *marks);
+    if (!marks)
+        return false;
+    content->marks = marks;
+    content->capacity = (uint8_t)capacity;
+    return true;
+}
+
+/* Where a mark is; `within` 0 for a start. */
+static struct content_mark make_mark(const struct content *content, uint32_t hash, uint32_t pkt,
+                                     uint32_t within, bool start)
+{
+    uint32_t since = pkt - content->first_pkt;
+    uint32_t place = start ? pkt : since << CONTENT_WITHIN_BITS | within;
+    return (struct content_mark){.hash = hash, .start = start, .place = place & 0x7fffffffu};
+}
+
 static bool add_mark(struct content *content, uint32_t hash, uint32_t pkt, uint32_t within,
                      bool start)
 {
-    struct content_mark *added = ARRAY_PUSH(content->marks, content->count, content->capacity);
-    if (!added)
+    if (content->count == content->capacity && !grow_marks(content))
         return false;
-    *added = (struct content_mark){.hash = hash, .pkt = pkt, .within = within, .start = start};
-    if (content->index ? content->count * 4 > content->index_size * 3u
+    if (content->count == 0)
+        content->first_pkt = pkt;
+    content->marks[content->count++] = make_mark(content, hash, pkt, within, start);
+    if (content->index ? content->count * 4u > content->index_size * 3u
                        : content->count >= INDEX_FROM)
         return grow_index(content);
     if (content->index)
@@ -140,6 +162,10 @@ static bool add_anchors(struct content *content, uint32_t pkt, const uint8_t *pa
                         uint32_t bytes)
 {
     int16_t below = pick_below(content);
+    if (content->count && pkt - content->first_pkt >= 1u << CONTENT_PKT_BITS)
+        return true;
+    if (bytes > 1u << CONTENT_WITHIN_BITS)
+        bytes = 1u << CONTENT_WITHIN_BITS;
     for (uint32_t i = 0; (i = next_pick(payload, i, bytes, below)) < bytes; i++) {
         uint32_t hash = window_hash(payload + i);
         if (content->anchors == CONTENT_ANCHORS_MAX || ++content->tries > TRIES_MAX)
@@ -166,7 +192,7 @@ static void thin_starts(struct content *content)
             if (!gone)
                 content->marks[kept++] = content->marks[i];
         }
-        content->count = kept;
+        content->count = (uint8_t)kept;
         note_all(content);
         if (content->start_mask == UINT32_MAX)
             return;
@@ -210,6 +236,25 @@ bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
 uint32_t content_mask(const struct content *content)
 {
     return looking(content) ? 0 : content->start_mask;
+}
+
+/* Packets move by few places only: where the count from the first mark's ends, it ends for them. */
+void content_renumber(struct content *content, const uint32_t *moved_to)
+{
+    const struct content before = *content;
+    const uint32_t most = (1u << CONTENT_PKT_BITS) - 1;
+    content->first_pkt = UINT32_MAX;
+    for (uint32_t i = 0; i < content->count; i++) {
+        uint32_t pkt = moved_to[content_pkt(&before, &content->marks[i])];
+        content->first_pkt = pkt < content->first_pkt ? pkt : content->first_pkt;
+    }
+    for (uint32_t i = 0; i < content->count; i++) {
+        struct content_mark *mark = &content->marks[i];
+        uint32_t pkt = moved_to[content_pkt(&before, mark)];
+        if (!mark->start && pkt - content->first_pkt > most)
+            pkt = content->first_pkt + most;
+        *mark = make_mark(content, mark->hash, pkt, content_within(mark), mark->start);
+    }
 }
 
 void content_free(struct content *content)

@@ -16,25 +16,42 @@
 #define CONTENT_BYTES_MAX    65536u /* as sent, from the start of each stream, looked at closely */
 #define CONTENT_MARKS_MAX    (CONTENT_ANCHORS_MAX + CONTENT_STARTS_MAX)
 
-/* A window of bytes: its hash and where it was first seen. */
+/* A window of bytes: its hash and where it was first seen, see content_pkt and content_within. */
 struct content_mark {
     uint32_t hash;
-    uint32_t pkt;         /* index into track_flow.pkts */
-    uint32_t within : 31; /* bytes of payload before it */
-    uint32_t start : 1;   /* kept as the first window of a packet */
+    uint32_t start : 1; /* kept as the first window of a packet */
+    uint32_t place : 31;
 };
 
 struct content {
     struct content_mark *marks; /* no hash twice */
     uint8_t *index;             /* open addressing: numbers of marks, plus 1; NULL: few marks yet */
-    uint32_t count, capacity;
-    uint32_t start_mask; /* of packets' first windows those with these bits 0 are kept */
-    uint32_t bytes;      /* looked at so far */
+    uint32_t first_pkt;         /* of the first mark: what those picked by content count from */
+    uint32_t start_mask;        /* of packets' first windows those with these bits 0 are kept */
+    uint32_t bytes;             /* looked at so far */
     uint16_t tries;
     uint16_t index_size;
-    uint8_t anchors, starts;
-    bool cut; /* some payload looked at was not captured whole */
+    uint8_t count, capacity; /* marks */
+    uint8_t anchors, starts; /* of them */
+    bool cut;                /* some payload looked at was not captured whole */
 };
+
+/* Windows picked by content are kept from so many packets from the first one on, and so far into
+ * their payload: what a stream begins with lies within. */
+#define CONTENT_PKT_BITS    15u
+#define CONTENT_WITHIN_BITS 16u
+
+/* The packet of a mark, an index into track_flow.pkts. */
+static inline uint32_t content_pkt(const struct content *content, const struct content_mark *mark)
+{
+    return mark->start ? mark->place : content->first_pkt + (mark->place >> CONTENT_WITHIN_BITS);
+}
+
+/* Bytes of the packet's payload before it. */
+static inline uint32_t content_within(const struct content_mark *mark)
+{
+    return mark->start ? 0 : mark->place & ((1u << CONTENT_WITHIN_BITS) - 1);
+}
 
 /* Adds the payload of packet number `pkt` of the stream: `captured_bytes` of it are there, of
  * `payload_bytes` sent. Looks at no more than the first 64 KiB of a stream, and at the first
@@ -45,6 +62,9 @@ bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
 /* content_add would pass over a packet whose payload's first CONTENT_WINDOW_BYTES have a hash with
  * one of these bits. */
 uint32_t content_mask(const struct content *content);
+
+/* Packet number `i` of the flow is now number moved_to[i]. */
+void content_renumber(struct content *content, const uint32_t *moved_to);
 
 void content_free(struct content *content);
 

@@ -107,9 +107,8 @@ int track_order(struct track_flow *flow, struct wh_error *error)
     if (!move_sacks(flow, moved_to))
         goto cleanup;
     for (unsigned side = 0; side < 2; side++)
-        for (uint32_t i = 0; i < stream_content(&flow->stream[side])->count; i++)
-            flow->stream[side].content->marks[i].pkt =
-                moved_to[flow->stream[side].content->marks[i].pkt];
+        if (flow->stream[side].content)
+            content_renumber(flow->stream[side].content, moved_to);
     memcpy(flow->pkts, sorted, count * sizeof *sorted);
     status = WH_OK;
 cleanup:

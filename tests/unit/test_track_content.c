@@ -2,6 +2,9 @@
 /* Unit tests of stage 3, track: the windows of content that are kept of a stream. */
 #include "track/content.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "packet_samples.h"
 
 #define BYTES 40000u
@@ -51,8 +54,9 @@ static void windows_do_not_depend_on_segments(void **state)
     for (uint32_t i = 0; i < a.count; i++) /* each is where it says */
         for (uint32_t j = 0; j < b.count; j++)
             if (a.marks[i].hash == b.marks[j].hash)
-                assert_int_equal(a.marks[i].pkt * 1448 + a.marks[i].within,
-                                 b.marks[j].pkt * 911 + b.marks[j].within + 37);
+                assert_int_equal(content_pkt(&a, &a.marks[i]) * 1448 + content_within(&a.marks[i]),
+                                 content_pkt(&b, &b.marks[j]) * 911 + content_within(&b.marks[j]) +
+                                     37);
     content_free(&a);
     content_free(&b);
     content_free(&c);
@@ -74,7 +78,7 @@ static void beginnings_of_cut_packets_are_kept(void **state)
     assert_true(shared(&a, &b) >= 40);
     uint32_t last = 0; /* they are spread over the whole stream */
     for (uint32_t i = 0; i < a.count; i++)
-        last = a.marks[i].pkt > last ? a.marks[i].pkt : last;
+        last = content_pkt(&a, &a.marks[i]) > last ? content_pkt(&a, &a.marks[i]) : last;
     assert_true(last > 1500);
     content_free(&a);
     content_free(&b);
@@ -109,10 +113,49 @@ static void windows_picked_alone_are_the_same(void **state)
             j++;
         assert_false(together.marks[i].start);
         assert_int_equal(alone.marks[j].hash, together.marks[i].hash);
-        assert_int_equal(alone.marks[j].pkt, together.marks[i].within);
+        assert_int_equal(content_pkt(&alone, &alone.marks[j]), content_within(&together.marks[i]));
     }
     content_free(&together);
     content_free(&alone);
+    free(bytes);
+}
+
+/* A place is kept in few bits, whatever the packet's number; packets that are put in order take
+ * their marks along. Of what is too far from the first mark only the start is kept. */
+static void marks_follow_their_packets(void **state)
+{
+    enum { FIRST = 1000001, PKTS = 40, FAR = 1u << CONTENT_PKT_BITS };
+    (void)state;
+    uint8_t *bytes = random_bytes((PKTS + 1) * 200, 12);
+    uint32_t *moved_to = calloc(FIRST + FAR + 1, sizeof *moved_to);
+    struct content content = {0};
+    assert_non_null(moved_to);
+    for (uint32_t i = 0; i < PKTS; i++)
+        assert_true(content_add(&content, FIRST + i, bytes + (size_t)i * 200, 200, 200));
+    uint32_t count = content.count, anchors = content.anchors;
+    assert_true(anchors > 64 && anchors < CONTENT_ANCHORS_MAX);
+    assert_true(content_add(&content, FIRST + FAR, bytes + (size_t)PKTS * 200, 200, 200));
+    assert_int_equal(content.anchors, anchors);
+    assert_int_equal(content.count, count + 1);
+    for (uint32_t i = 0; i < PKTS; i++)
+        moved_to[FIRST + i] = (FIRST + i) ^ 1;
+    moved_to[FIRST + FAR] = FIRST + FAR;
+    struct content before = content;
+    struct content_mark *marks = malloc(content.count * sizeof *marks);
+    assert_non_null(marks);
+    memcpy(marks, content.marks, content.count * sizeof *marks);
+    content_renumber(&content, moved_to);
+    for (uint32_t i = 0; i < content.count; i++) {
+        uint32_t was = content_pkt(&before, &marks[i]), at = was - FIRST;
+        assert_int_equal(content_pkt(&content, &content.marks[i]), moved_to[was]);
+        assert_int_equal(content_within(&content.marks[i]), content_within(&marks[i]));
+        if (at < PKTS && content.marks[i].start)
+            assert_int_equal((uint32_t)XXH3_64bits(bytes + (size_t)at * 200, CONTENT_WINDOW_BYTES),
+                             marks[i].hash);
+    }
+    content_free(&content);
+    free(marks);
+    free(moved_to);
     free(bytes);
 }
 
@@ -141,6 +184,7 @@ int main(void)
         cmocka_unit_test(beginnings_of_cut_packets_are_kept),
         cmocka_unit_test(repetition_is_kept_once),
         cmocka_unit_test(windows_picked_alone_are_the_same),
+        cmocka_unit_test(marks_follow_their_packets),
         cmocka_unit_test(no_window_is_kept_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
