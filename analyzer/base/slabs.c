@@ -47,6 +47,8 @@ static bool add_extent(struct slabs *slabs, size_t wanted)
         return false;
     }
     *extent = (struct slab_extent){slabs->extents, memory, bytes * 4, memory, bytes * 4};
+    /* Of a large piece only the pages written to shall exist, not what is around them. */
+    madvise(memory, extent->bytes, MADV_NOHUGEPAGE);
     slabs->extents = extent;
     return true;
 }
