@@ -165,9 +165,10 @@ static int64_t least_age(const struct track_flow *view, const struct clock_steps
 static bool ask_sender(const struct track_flow *view, const struct clock_steps *known,
                        unsigned side, uint64_t before, uint64_t after, int64_t *moved_ns)
 {
-    uint32_t from = index_of(view, after), until = index_of(view, before + 1);
-    if (until == 0 || from >= view->pkt_count)
+    if (view->pkt_count == 0 || pkt_place(&view->pkts[0]) > before ||
+        pkt_place(&view->pkts[view->pkt_count - 1]) < after)
         return false;
+    uint32_t from = index_of(view, after), until = index_of(view, before + 1);
     struct run early = find_run(view, known, side, until - 1, -1);
     struct run late = find_run(view, known, side, from, 1);
     if (early.count < 2 || late.count < 2)

@@ -60,6 +60,10 @@ static void look_at(struct outlook *outlook, const struct track_flow *here,
     int64_t slack_ns = clock->uncertainty_ns + outlook->clock->uncertainty_ns + NS_PER_MS;
     int64_t from_ns = outlook->after ? outlook->edge_ns + slack_ns : INT64_MIN;
     int64_t to_ns = outlook->after ? INT64_MAX : outlook->edge_ns - slack_ns;
+    /* Few flows live then: the others' packets need not be looked at. */
+    if (clock_to_path(clock, there->last).ns <= from_ns ||
+        clock_to_path(clock, there->first).ns >= to_ns)
+        return;
     uint32_t i = outlook->after ? first_after(there, clock, from_ns) : 0;
     for (uint32_t tested = 0; i < there->pkt_count && !outlook->passed; i++) {
         const struct pkt *pkt = &there->pkts[i];
@@ -94,6 +98,9 @@ static int64_t quiet_ns(const struct flows *flows, const struct alignment *align
                         struct outlook *outlook, int64_t limit_ns)
 {
     unsigned place = place_of(alignment, point, count);
+    int64_t silent_ns = outlook->after ? limit_ns - outlook->edge_ns : outlook->edge_ns - limit_ns;
+    if (silent_ns <= 0)
+        return 0;
     for (uint32_t f = 0; f < flows->count && !outlook->passed; f++) {
         const struct flow *flow = &flows->items[f];
         if (flow->protocol != IPPROTO_TCP || !two_sided(flow->at[point]))
@@ -106,8 +113,7 @@ static int64_t quiet_ns(const struct flows *flows, const struct alignment *align
                     up != flow->reversed);
         }
     }
-    int64_t silent_ns = outlook->after ? limit_ns - outlook->edge_ns : outlook->edge_ns - limit_ns;
-    return outlook->due && !outlook->passed && silent_ns > 0 ? silent_ns : 0;
+    return outlook->due && !outlook->passed ? silent_ns : 0;
 }
 
 void follow_running(const struct flows *flows, const struct alignment *alignment,
