@@ -258,16 +258,23 @@ static bool match_one(struct search *search, uint32_t flow, unsigned point, unsi
     return true;
 }
 
+/* Without a handshake it may be another flow's second name. */
+static bool goes_on_from_before(const struct flow *flow, unsigned point_count)
+{
+    bool begun = false;
+    for (unsigned p = 0; p < point_count; p++)
+        begun |= flow->at[p] && flow->at[p]->syn_seen;
+    return flow->protocol == IPPROTO_TCP && !begun;
+}
+
 static bool find_names(struct search *search)
 {
+    unsigned count = search->flows->point_count;
     for (uint32_t f = 0; f < search->flows->count; f++) {
         const struct flow *flow = &search->flows->items[f];
-        bool begun = false;
-        for (unsigned p = 0; p < search->flows->point_count; p++)
-            begun |= flow->at[p] && flow->at[p]->syn_seen;
-        for (unsigned p = 0; !begun && p < search->flows->point_count; p++)
-            for (unsigned side = 0; side < 2 && flow->protocol == IPPROTO_TCP && flow->at[p];
-                 side++)
+        bool asked = goes_on_from_before(flow, count);
+        for (unsigned p = 0; asked && p < count; p++)
+            for (unsigned side = 0; side < 2 && flow->at[p]; side++)
                 if (!match_one(search, f, p, side))
                     return false;
     }
@@ -417,9 +424,15 @@ static bool find_renamed(struct search *search)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static bool make_indexes(struct search *search)
+/* Only what will be looked for: nearly always neither. */
+static bool make_indexes(struct search *search, const struct nat_icmps *icmps)
 {
-    for (uint32_t f = 0; f < search->flows->count; f++) {
+    bool numbers = false, names = false;
+    for (uint32_t f = 0; f < search->flows->count && !numbers; f++)
+        numbers = goes_on_from_before(&search->flows->items[f], search->flows->point_count);
+    for (unsigned p = 0; icmps && p < search->flows->point_count; p++)
+        names |= icmps[p].count > 0;
+    for (uint32_t f = 0; f < search->flows->count && (numbers || names); f++) {
         const struct flow *flow = &search->flows->items[f];
         if (flow->kind == MATCH_SINGLE || !find_translation(search, flow, 0).span)
             continue;
@@ -428,11 +441,12 @@ static bool make_indexes(struct search *search)
                 const struct track_flow *view = flow->at[p];
                 uint32_t bucket = next_number(view, !side) >> BUCKET_SHIFT;
                 bool tcp = flow->protocol == IPPROTO_TCP;
-                if ((tcp && !add_entry(&search->by_numbers,
-                                       numbers_key(&view->endpoint[side], bucket), f, p, side)) ||
-                    !add_entry(&search->by_names,
-                               names_key(&view->endpoint[side], &view->endpoint[!side]), f, p,
-                               side))
+                if ((numbers && tcp &&
+                     !add_entry(&search->by_numbers, numbers_key(&view->endpoint[side], bucket), f,
+                                p, side)) ||
+                    (names && !add_entry(&search->by_names,
+                                         names_key(&view->endpoint[side], &view->endpoint[!side]),
+                                         f, p, side)))
                     return false;
             }
     }
@@ -460,7 +474,7 @@ bool nat_find(const struct flows *flows, const struct alignment *alignment,
     struct search search = {.flows = flows, .alignment = alignment, .signs = signs};
     *signs = (struct nat_signs){0};
     signs->is_continuation = calloc((size_t)flows->count + 1, sizeof *signs->is_continuation);
-    bool ok = signs->is_continuation && make_indexes(&search) && find_names(&search) &&
+    bool ok = signs->is_continuation && make_indexes(&search, icmps) && find_names(&search) &&
               find_renamed(&search) && find_refusals(&search, icmps);
     if (ok && signs->count)
         qsort(signs->items, signs->count, sizeof *signs->items, nat_compare);
