@@ -11,83 +11,50 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define INDEX_FROM       16u /* marks; fewer are looked through as fast */
-#define INDEX_FIRST_SIZE 64u
-#define PICK_BYTES       4u    /* of a window, that it is picked by */
-#define TRIES_MAX        1024u /* repetitive bytes pick the same window again and again */
+#define CHAINS      64u
+#define CHAINS_FROM 16u   /* marks; fewer are looked through as fast */
+#define PICK_BYTES  4u    /* of a window, that it is picked by */
+#define TRIES_MAX   1024u /* repetitive bytes pick the same window again and again */
 
 static uint32_t window_hash(const uint8_t *bytes)
 {
     return (uint32_t)XXH3_64bits(bytes, CONTENT_WINDOW_BYTES);
 }
 
-/* A mark's number, plus 1, is in the first place that was free from this one on. By the upper bits:
- * the lower ones are alike where starts are thinned. */
-static uint32_t first_place(uint32_t hash, uint32_t index_size)
+/* By the upper bits: the lower ones are alike where starts are thinned. */
+static uint32_t chain_of(uint32_t hash)
 {
-    return hash >> 16 & (index_size - 1);
+    return hash >> 16 & (CHAINS - 1);
 }
 
-static bool known_by_index(const struct content *content, uint32_t hash)
-{
-    uint32_t at = first_place(hash, content->index_size);
-    while (content->index[at] && content->marks[content->index[at] - 1].hash != hash)
-        at = (at + 1) & (content->index_size - 1u);
-    return content->index[at];
-}
+/* Marks by their number, which is their index plus 1; 0: none. */
+struct content_chains {
+    uint8_t first[CHAINS];
+    uint8_t next[CONTENT_MARKS_MAX]; /* in the same chain */
+};
 
+/* All marks are one chain as long as they are few. */
 static bool known(const struct content *content, uint32_t hash)
 {
-    if (content->index)
-        return known_by_index(content, hash);
-    for (uint32_t i = content->count; i-- > 0;)
-        if (content->marks[i].hash == hash)
-            return true;
-    return false;
+    const struct content_chains *chains = content->chains;
+    uint32_t number = chains ? chains->first[chain_of(hash)] : content->count;
+    while (number && content->marks[number - 1].hash != hash)
+        number = chains ? chains->next[number - 1] : number - 1;
+    return number != 0;
 }
 
-static void note(uint8_t *index, uint32_t index_size, uint32_t hash, uint32_t number)
+static void chain(struct content *content, uint32_t number)
 {
-    uint32_t at = first_place(hash, index_size);
-    while (index[at])
-        at = (at + 1) & (index_size - 1);
-    index[at] = (uint8_t)number;
+    uint8_t *first = &content->chains->first[chain_of(content->marks[number - 1].hash)];
+    content->chains->next[number - 1] = *first;
+    *first = (uint8_t)number;
 }
 
-static void note_all(const struct content *content)
+static void chain_all(struct content *content)
 {
-    uint8_t *index = content->index;
-    uint32_t index_size = content->index_size, count = index ? content->count : 0;
-    const struct content_mark *marks = content->marks;
-    if (index)
-        memset(index, 0, index_size);
-    for (uint32_t i = 0; i < count; i++)
-        note(index, index_size, marks[i].hash, i + 1);
-}
-
-/* At least a quarter of the index stays free. */
-static bool grow_index(struct content *content)
-{
-    uint16_t size = content->index ? (uint16_t)(content->index_size * 2) : INDEX_FIRST_SIZE;
-    uint8_t *index = realloc(content->index, size);
-    if (!index)
-        return false;
-    content->index = index;
-    content->index_size = size;
-    note_all(content);
-    return true;
-}
-
-/* By a quarter and a few: all streams of a capture have theirs at the same time. */
-static bool grow_marks(struct content *content)
-{
-    uint32_t capacity = content->count + content->count / 4u + 4;
-    struct content_mark *marks = realloc(content->marks, capacity * sizeof *marks);
-    if (!marks)
-        return false;
-    content->marks = marks;
-    content->capacity = (uint8_t)capacity;
-    return true;
+    memset(content->chains->first, 0, sizeof content->chains->first);
+    for (uint32_t number = 1; number <= content->count; number++)
+        chain(content, number);
 }
 
 /* Where a mark is; `within` 0 for a start. */
@@ -99,19 +66,44 @@ static struct content_mark make_mark(const struct content *content, uint32_t has
     return (struct content_mark){.hash = hash, .start = start, .place = place & 0x7fffffffu};
 }
 
-static bool add_mark(struct content *content, uint32_t hash, uint32_t pkt, uint32_t within,
+static bool resize(struct content **content, uint32_t capacity)
+{
+    struct content *moved =
+        realloc(*content, sizeof *moved + capacity * sizeof(struct content_mark));
+    if (!moved)
+        return false;
+    if (!*content)
+        *moved = (struct content){0};
+    moved->capacity = (uint8_t)capacity;
+    *content = moved;
+    return true;
+}
+
+/* By a quarter and a few, as all streams of a capture have theirs at the same time: to an odd
+ * number of marks, as malloc hands out multiples of two. */
+static bool grow_marks(struct content **content)
+{
+    uint32_t count = *content ? (*content)->count : 0;
+    return resize(content, (count + count / 4 + 2) | 1);
+}
+
+static bool add_mark(struct content **kept, uint32_t hash, uint32_t pkt, uint32_t within,
                      bool start)
 {
-    if (content->count == content->capacity && !grow_marks(content))
+    if ((*kept)->count == (*kept)->capacity && !grow_marks(kept))
         return false;
+    struct content *content = *kept;
     if (content->count == 0)
         content->first_pkt = pkt;
     content->marks[content->count++] = make_mark(content, hash, pkt, within, start);
-    if (content->index ? content->count * 4u > content->index_size * 3u
-                       : content->count >= INDEX_FROM)
-        return grow_index(content);
-    if (content->index)
-        note(content->index, content->index_size, hash, content->count);
+    if (content->chains) {
+        chain(content, content->count);
+    } else if (content->count >= CHAINS_FROM) {
+        content->chains = malloc(sizeof *content->chains);
+        if (!content->chains)
+            return false;
+        chain_all(content);
+    }
     return true;
 }
 
@@ -158,22 +150,21 @@ static uint32_t next_pick(const uint8_t *payload, uint32_t at, uint32_t bytes, i
     return bytes - at >= CONTENT_WINDOW_BYTES ? at : bytes;
 }
 
-static bool add_anchors(struct content *content, uint32_t pkt, const uint8_t *payload,
-                        uint32_t bytes)
+static bool add_anchors(struct content **kept, uint32_t pkt, const uint8_t *payload, uint32_t bytes)
 {
+    struct content *content = *kept;
     int16_t below = pick_below(content);
     if (content->count && pkt - content->first_pkt >= 1u << CONTENT_PKT_BITS)
         return true;
-    if (bytes > 1u << CONTENT_WITHIN_BITS)
-        bytes = 1u << CONTENT_WITHIN_BITS;
     for (uint32_t i = 0; (i = next_pick(payload, i, bytes, below)) < bytes; i++) {
         uint32_t hash = window_hash(payload + i);
         if (content->anchors == CONTENT_ANCHORS_MAX || ++content->tries > TRIES_MAX)
             break;
         if (known(content, hash))
             continue;
-        if (!add_mark(content, hash, pkt, i, false))
+        if (!add_mark(kept, hash, pkt, i, false))
             return false;
+        content = *kept;
         content->anchors++;
         below = pick_below(content);
     }
@@ -193,14 +184,16 @@ static void thin_starts(struct content *content)
                 content->marks[kept++] = content->marks[i];
         }
         content->count = (uint8_t)kept;
-        note_all(content);
+        if (content->chains)
+            chain_all(content);
         if (content->start_mask == UINT32_MAX)
             return;
     }
 }
 
-static bool add_start(struct content *content, uint32_t pkt, const uint8_t *payload)
+static bool add_start(struct content **kept, uint32_t pkt, const uint8_t *payload)
 {
+    struct content *content = *kept;
     uint32_t hash = window_hash(payload);
     if (hash & content->start_mask || known(content, hash))
         return true;
@@ -208,7 +201,7 @@ static bool add_start(struct content *content, uint32_t pkt, const uint8_t *payl
     if (hash & content->start_mask)
         return true;
     content->starts++;
-    return add_mark(content, hash, pkt, 0, true);
+    return add_mark(kept, hash, pkt, 0, true);
 }
 
 /* Not yet enough of the stream's beginning? */
@@ -218,19 +211,24 @@ static bool looking(const struct content *content)
            content->tries < TRIES_MAX;
 }
 
-bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
+bool content_add(struct content **kept, uint32_t pkt, const uint8_t *payload,
                  uint32_t captured_bytes, uint32_t payload_bytes)
 {
     uint32_t bytes = captured_bytes < payload_bytes ? captured_bytes : payload_bytes;
+    if (bytes > UINT16_MAX) /* as far as CONTENT_WITHIN_BITS reach */
+        bytes = UINT16_MAX;
+    if (!*kept && !grow_marks(kept))
+        return false;
+    struct content *content = *kept;
     if (looking(content)) {
-        content->cut |= bytes < payload_bytes;
+        content->cut |= captured_bytes < payload_bytes;
         content->bytes = payload_bytes > CONTENT_BYTES_MAX - content->bytes
                              ? CONTENT_BYTES_MAX
                              : content->bytes + payload_bytes;
-        if (!add_anchors(content, pkt, payload, bytes))
+        if (!add_anchors(kept, pkt, payload, bytes))
             return false;
     }
-    return bytes < CONTENT_WINDOW_BYTES || add_start(content, pkt, payload);
+    return bytes < CONTENT_WINDOW_BYTES || add_start(kept, pkt, payload);
 }
 
 uint32_t content_mask(const struct content *content)
@@ -257,9 +255,18 @@ void content_renumber(struct content *content, const uint32_t *moved_to)
     }
 }
 
+void content_settle(struct content **content)
+{
+    if (!*content)
+        return;
+    free((*content)->chains);
+    (*content)->chains = NULL;
+    resize(content, (*content)->count | 1u); /* where that fails, all is as it was */
+}
+
 void content_free(struct content *content)
 {
-    free(content->marks);
-    free(content->index);
-    *content = (struct content){0};
+    if (content)
+        free(content->chains);
+    free(content);
 }

@@ -23,21 +23,22 @@ struct content_mark {
     uint32_t place : 31;
 };
 
+/* malloc'ed, in one piece, as there is one for nearly each stream of a capture. */
+struct content_chains;
 struct content {
-    struct content_mark *marks; /* no hash twice */
-    uint8_t *index;             /* open addressing: numbers of marks, plus 1; NULL: few marks yet */
-    uint32_t first_pkt;         /* of the first mark: what those picked by content count from */
-    uint32_t start_mask;        /* of packets' first windows those with these bits 0 are kept */
-    uint32_t bytes;             /* looked at so far */
+    struct content_chains *chains; /* to find marks by. NULL: few marks yet, or no more to come */
+    uint32_t first_pkt;            /* of the first mark: what those picked by content count from */
+    uint32_t start_mask;           /* of packets' first windows those with these bits 0 are kept */
+    uint32_t bytes;                /* looked at so far */
     uint16_t tries;
-    uint16_t index_size;
-    uint8_t count, capacity; /* marks */
-    uint8_t anchors, starts; /* of them */
-    bool cut;                /* some payload looked at was not captured whole */
+    uint8_t count, capacity;     /* marks */
+    uint8_t anchors, starts;     /* of them */
+    bool cut;                    /* some payload looked at was not captured whole */
+    struct content_mark marks[]; /* no hash twice */
 };
 
-/* Windows picked by content are kept from so many packets from the first one on, and so far into
- * their payload: what a stream begins with lies within. */
+/* Windows picked by content are kept from so many packets from the first one on: what a stream
+ * begins with lies within. */
 #define CONTENT_PKT_BITS    15u
 #define CONTENT_WITHIN_BITS 16u
 
@@ -55,8 +56,9 @@ static inline uint32_t content_within(const struct content_mark *mark)
 
 /* Adds the payload of packet number `pkt` of the stream: `captured_bytes` of it are there, of
  * `payload_bytes` sent. Looks at no more than the first 64 KiB of a stream, and at the first
- * window of each later packet. False when memory is out. */
-bool content_add(struct content *content, uint32_t pkt, const uint8_t *payload,
+ * window of each later packet. `*content` is NULL for the first packet, and moves as it grows.
+ * False when memory is out. */
+bool content_add(struct content **content, uint32_t pkt, const uint8_t *payload,
                  uint32_t captured_bytes, uint32_t payload_bytes);
 
 /* content_add would pass over a packet whose payload's first CONTENT_WINDOW_BYTES have a hash with
@@ -66,6 +68,11 @@ uint32_t content_mask(const struct content *content);
 /* Packet number `i` of the flow is now number moved_to[i]. */
 void content_renumber(struct content *content, const uint32_t *moved_to);
 
+/* The stream has ended: gives back what only adding more needs. More may come all the same.
+ * `*content` may be NULL, and may move. */
+void content_settle(struct content **content);
+
+/* NULL is allowed. */
 void content_free(struct content *content);
 
 #endif

@@ -26,11 +26,8 @@ void track_init(struct track *track)
 void track_forget_flow_content(struct track_flow *flow)
 {
     for (unsigned side = 0; side < 2; side++) {
-        struct content **content = &flow->stream[side].content;
-        if (*content)
-            content_free(*content);
-        free(*content);
-        *content = NULL;
+        content_free(flow->stream[side].content);
+        flow->stream[side].content = NULL;
     }
 }
 
@@ -431,10 +428,8 @@ static void note_time(struct track_flow *flow, struct point_time time)
 /* The last bit of pkt.hash is not certain. */
 static bool add_content(struct stream *stream, uint32_t pkt, const struct decoded *packet)
 {
-    if (!stream->content)
-        stream->content = calloc(1, sizeof *stream->content);
-    if (!stream->content || !content_add(stream->content, pkt, packet->payload,
-                                         packet->payload_captured_bytes, packet->payload_bytes))
+    if (!content_add(&stream->content, pkt, packet->payload, packet->payload_captured_bytes,
+                     packet->payload_bytes))
         return false;
     stream->content_mask = content_mask(stream->content) & 0xfffeu;
     return true;
@@ -488,5 +483,7 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
                !add_content(sender, flow->pkt_count - 1, packet)) {
         return error_memory(error, "content");
     }
+    if (tcp && (packet->flags & (TCP_FIN | TCP_RST)))
+        content_settle(&sender->content);
     return WH_OK;
 }

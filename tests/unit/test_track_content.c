@@ -20,7 +20,7 @@ static uint8_t *random_bytes(uint32_t count, uint64_t seed)
 }
 
 /* The stream cut into segments, of each at most `captured` bytes. */
-static void fill(struct content *content, const uint8_t *bytes, uint32_t count, uint32_t segment,
+static void fill(struct content **content, const uint8_t *bytes, uint32_t count, uint32_t segment,
                  uint32_t captured)
 {
     uint32_t pkt = 0;
@@ -43,23 +43,23 @@ static void windows_do_not_depend_on_segments(void **state)
 {
     (void)state;
     uint8_t *bytes = random_bytes(BYTES, 7), *others = random_bytes(BYTES, 8);
-    struct content a = {0}, b = {0}, c = {0};
+    struct content *a = NULL, *b = NULL, *c = NULL;
     fill(&a, bytes, BYTES, 1448, 1448);
     fill(&b, bytes + 37, BYTES - 37, 911, 911);
     fill(&c, others, BYTES, 1448, 1448);
-    assert_true(a.anchors >= 100 && a.count <= CONTENT_MARKS_MAX);
-    assert_true(shared(&a, &b) >= 90);
-    assert_int_equal(shared(&a, &c), 0);
-    assert_false(a.cut);
-    for (uint32_t i = 0; i < a.count; i++) /* each is where it says */
-        for (uint32_t j = 0; j < b.count; j++)
-            if (a.marks[i].hash == b.marks[j].hash)
-                assert_int_equal(content_pkt(&a, &a.marks[i]) * 1448 + content_within(&a.marks[i]),
-                                 content_pkt(&b, &b.marks[j]) * 911 + content_within(&b.marks[j]) +
+    assert_true(a->anchors >= 100 && a->count <= CONTENT_MARKS_MAX);
+    assert_true(shared(a, b) >= 90);
+    assert_int_equal(shared(a, c), 0);
+    assert_false(a->cut);
+    for (uint32_t i = 0; i < a->count; i++) /* each is where it says */
+        for (uint32_t j = 0; j < b->count; j++)
+            if (a->marks[i].hash == b->marks[j].hash)
+                assert_int_equal(content_pkt(a, &a->marks[i]) * 1448 + content_within(&a->marks[i]),
+                                 content_pkt(b, &b->marks[j]) * 911 + content_within(&b->marks[j]) +
                                      37);
-    content_free(&a);
-    content_free(&b);
-    content_free(&c);
+    content_free(a);
+    content_free(b);
+    content_free(c);
     free(bytes);
     free(others);
 }
@@ -70,18 +70,18 @@ static void beginnings_of_cut_packets_are_kept(void **state)
     (void)state;
     uint32_t count = 1448 * 2000;
     uint8_t *bytes = random_bytes(count, 9);
-    struct content a = {0}, b = {0};
+    struct content *a = NULL, *b = NULL;
     fill(&a, bytes, count, 1448, 30);
     fill(&b, bytes, count, 2896, 30);
-    assert_true(a.cut);
-    assert_true(a.starts >= CONTENT_STARTS_MAX / 4 && a.starts <= CONTENT_STARTS_MAX);
-    assert_true(shared(&a, &b) >= 40);
+    assert_true(a->cut);
+    assert_true(a->starts >= CONTENT_STARTS_MAX / 4 && a->starts <= CONTENT_STARTS_MAX);
+    assert_true(shared(a, b) >= 40);
     uint32_t last = 0; /* they are spread over the whole stream */
-    for (uint32_t i = 0; i < a.count; i++)
-        last = content_pkt(&a, &a.marks[i]) > last ? content_pkt(&a, &a.marks[i]) : last;
+    for (uint32_t i = 0; i < a->count; i++)
+        last = content_pkt(a, &a->marks[i]) > last ? content_pkt(a, &a->marks[i]) : last;
     assert_true(last > 1500);
-    content_free(&a);
-    content_free(&b);
+    content_free(a);
+    content_free(b);
     free(bytes);
 }
 
@@ -89,11 +89,11 @@ static void repetition_is_kept_once(void **state)
 {
     (void)state;
     uint8_t *bytes = calloc(BYTES, 1);
-    struct content content = {0};
+    struct content *content = NULL;
     fill(&content, bytes, BYTES, 1000, 1000);
-    assert_true(content.count <= 2);
+    assert_true(content->count <= 2);
     assert_true(content_add(&content, 99, NULL, 0, 1000)); /* headers only */
-    content_free(&content);
+    content_free(content);
     free(bytes);
 }
 
@@ -102,21 +102,21 @@ static void windows_picked_alone_are_the_same(void **state)
 {
     (void)state;
     uint8_t *bytes = random_bytes(4000, 11);
-    struct content together = {0}, alone = {0};
+    struct content *together = NULL, *alone = NULL;
     fill(&together, bytes, 4000, 4000, 4000);
     for (uint32_t i = 0; i + CONTENT_WINDOW_BYTES <= 4000; i++)
         assert_true(content_add(&alone, i, bytes + i, CONTENT_WINDOW_BYTES, CONTENT_WINDOW_BYTES));
-    assert_true(together.anchors >= 96);
-    assert_int_equal(alone.anchors, together.anchors);
-    for (uint32_t i = 0, j = 0; i < together.anchors; i++, j++) { /* the start comes last */
-        while (alone.marks[j].start)
+    assert_true(together->anchors >= 96);
+    assert_int_equal(alone->anchors, together->anchors);
+    for (uint32_t i = 0, j = 0; i < together->anchors; i++, j++) { /* the start comes last */
+        while (alone->marks[j].start)
             j++;
-        assert_false(together.marks[i].start);
-        assert_int_equal(alone.marks[j].hash, together.marks[i].hash);
-        assert_int_equal(content_pkt(&alone, &alone.marks[j]), content_within(&together.marks[i]));
+        assert_false(together->marks[i].start);
+        assert_int_equal(alone->marks[j].hash, together->marks[i].hash);
+        assert_int_equal(content_pkt(alone, &alone->marks[j]), content_within(&together->marks[i]));
     }
-    content_free(&together);
-    content_free(&alone);
+    content_free(together);
+    content_free(alone);
     free(bytes);
 }
 
@@ -128,34 +128,56 @@ static void marks_follow_their_packets(void **state)
     (void)state;
     uint8_t *bytes = random_bytes((PKTS + 1) * 200, 12);
     uint32_t *moved_to = calloc(FIRST + FAR + 1, sizeof *moved_to);
-    struct content content = {0};
+    struct content *content = NULL;
     assert_non_null(moved_to);
     for (uint32_t i = 0; i < PKTS; i++)
         assert_true(content_add(&content, FIRST + i, bytes + (size_t)i * 200, 200, 200));
-    uint32_t count = content.count, anchors = content.anchors;
+    uint32_t count = content->count, anchors = content->anchors;
     assert_true(anchors > 64 && anchors < CONTENT_ANCHORS_MAX);
     assert_true(content_add(&content, FIRST + FAR, bytes + (size_t)PKTS * 200, 200, 200));
-    assert_int_equal(content.anchors, anchors);
-    assert_int_equal(content.count, count + 1);
+    assert_int_equal(content->anchors, anchors);
+    assert_int_equal(content->count, count + 1);
     for (uint32_t i = 0; i < PKTS; i++)
         moved_to[FIRST + i] = (FIRST + i) ^ 1;
     moved_to[FIRST + FAR] = FIRST + FAR;
-    struct content before = content;
-    struct content_mark *marks = malloc(content.count * sizeof *marks);
+    struct content before = *content;
+    struct content_mark *marks = malloc(content->count * sizeof *marks);
     assert_non_null(marks);
-    memcpy(marks, content.marks, content.count * sizeof *marks);
-    content_renumber(&content, moved_to);
-    for (uint32_t i = 0; i < content.count; i++) {
+    memcpy(marks, content->marks, content->count * sizeof *marks);
+    content_renumber(content, moved_to);
+    for (uint32_t i = 0; i < content->count; i++) {
         uint32_t was = content_pkt(&before, &marks[i]), at = was - FIRST;
-        assert_int_equal(content_pkt(&content, &content.marks[i]), moved_to[was]);
-        assert_int_equal(content_within(&content.marks[i]), content_within(&marks[i]));
-        if (at < PKTS && content.marks[i].start)
+        assert_int_equal(content_pkt(content, &content->marks[i]), moved_to[was]);
+        assert_int_equal(content_within(&content->marks[i]), content_within(&marks[i]));
+        if (at < PKTS && content->marks[i].start)
             assert_int_equal((uint32_t)XXH3_64bits(bytes + (size_t)at * 200, CONTENT_WINDOW_BYTES),
                              marks[i].hash);
     }
-    content_free(&content);
+    content_free(content);
     free(marks);
     free(moved_to);
+    free(bytes);
+}
+
+/* What comes after a stream's end is kept as if nothing had been given back. */
+static void a_settled_stream_goes_on(void **state)
+{
+    (void)state;
+    uint8_t *bytes = random_bytes(BYTES, 13);
+    struct content *settled = NULL, *other = NULL;
+    content_settle(&settled);
+    assert_null(settled);
+    for (uint32_t i = 0; i + 100 <= BYTES; i += 100) {
+        assert_true(content_add(&settled, i, bytes + i, 100, 100));
+        assert_true(content_add(&other, i, bytes + i, 100, 100));
+        if (i % 700 == 0)
+            content_settle(&settled);
+    }
+    assert_true(other->count > 100);
+    assert_int_equal(settled->count, other->count);
+    assert_memory_equal(settled->marks, other->marks, other->count * sizeof *other->marks);
+    content_free(settled);
+    content_free(other);
     free(bytes);
 }
 
@@ -166,14 +188,14 @@ static void no_window_is_kept_twice(void **state)
     uint8_t *bytes = random_bytes(BYTES, 10);
     for (uint32_t i = 1500; i < BYTES; i++)
         bytes[i] = bytes[i - 1500];
-    struct content content = {0};
+    struct content *content = NULL;
     fill(&content, bytes, BYTES, 333, 333);
-    assert_true(content.count > 100);
-    assert_int_equal(shared(&content, &content), content.count);
-    uint32_t count = content.count;
+    assert_true(content->count > 100);
+    assert_int_equal(shared(content, content), content->count);
+    uint32_t count = content->count;
     fill(&content, bytes, BYTES, 333, 333);
-    assert_int_equal(content.count, count);
-    content_free(&content);
+    assert_int_equal(content->count, count);
+    content_free(content);
     free(bytes);
 }
 
@@ -185,6 +207,7 @@ int main(void)
         cmocka_unit_test(repetition_is_kept_once),
         cmocka_unit_test(windows_picked_alone_are_the_same),
         cmocka_unit_test(marks_follow_their_packets),
+        cmocka_unit_test(a_settled_stream_goes_on),
         cmocka_unit_test(no_window_is_kept_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
