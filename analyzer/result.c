@@ -186,6 +186,8 @@ static struct wh_flow *make_flows(struct wh_analysis *analysis, const struct ren
             return NULL;
     analysis->result.flows = flows;
     analysis->result.flow_count = count;
+    free(analysis->totals);
+    analysis->totals = NULL;
     return flows;
 }
 
