@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Slabs are cut from extents of reserved address space, which costs nothing until it is touched.
- * Small sizes grow by a quarter, as what lies between them is touched all the same, and are cut
+ * Small sizes grow by little, as what lies between them is touched all the same, and are cut
  * from the beginning. Large ones are whole pages, cut from the end: what they take ends in the page
  * written to last, so they grow by sixteen.
  */
@@ -17,12 +17,14 @@
 #define PAGE_MOST    ((size_t)1 << 16) /* of any usual system */
 #define LARGE_BYTES  ((size_t)6 * PAGE_MOST)
 
-/* Small ones are multiples of 40 and of 48: nothing is left over of what packets take. */
+/* Small ones are multiples of 120: next to nothing is left over of what packets take. */
 static const size_t SIZES[SLAB_SIZES] = {
-    (size_t)240,       (size_t)480,       (size_t)720,       (size_t)960,      (size_t)1200,
-    (size_t)1440,      (size_t)1920,      (size_t)2400,      (size_t)2880,     (size_t)3600,
-    (size_t)4560,      (size_t)5760,      LARGE_BYTES,       LARGE_BYTES << 4, LARGE_BYTES << 8,
-    LARGE_BYTES << 12, LARGE_BYTES << 16, LARGE_BYTES << 18,
+    (size_t)240,       (size_t)360,       (size_t)480,      (size_t)600,      (size_t)720,
+    (size_t)840,       (size_t)960,       (size_t)1080,     (size_t)1200,     (size_t)1320,
+    (size_t)1440,      (size_t)1680,      (size_t)1920,     (size_t)2160,     (size_t)2400,
+    (size_t)2880,      (size_t)3360,      (size_t)3840,     (size_t)4320,     (size_t)5040,
+    (size_t)5760,      LARGE_BYTES,       LARGE_BYTES << 4, LARGE_BYTES << 8, LARGE_BYTES << 12,
+    LARGE_BYTES << 16, LARGE_BYTES << 18,
 };
 
 struct slab_extent {

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLAB_SIZES 18u
+#define SLAB_SIZES 27u
 
 #define SLAB_PACKED SLAB_SIZES /* as a size: as many bytes as there were elements */
 
