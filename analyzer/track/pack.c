@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * What a track takes that only adding packets needed: the table of flows, and room for packets that
- * did not come, a sixth of what short flows take.
- */
+/* Packets put together once no more come: room for those that did not is a part of what short flows
+ * take. */
 #include "base/keyed.h"
 #include "track/track.h"
 
@@ -40,7 +38,4 @@ void track_pack(struct track *track)
         pack(track, places, uses, count);
     free(places);
     free(uses);
-    free(track->table);
-    track->table = NULL;
-    track->table_size = track->table_used = 0;
 }

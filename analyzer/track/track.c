@@ -114,6 +114,13 @@ static bool grow_table(struct track *track)
     return true;
 }
 
+static void free_table(struct track *track)
+{
+    free(track->table);
+    track->table = NULL;
+    track->table_size = track->table_used = 0;
+}
+
 /* The same addresses on two networks are two flows. But a flow may cross another VLAN on its way
  * back: a direction not seen before joins the flow of its own network first, else any. */
 static bool same_network(const struct track_flow *flow, unsigned side, uint32_t network)
@@ -282,6 +289,7 @@ int track_finish(struct track *track, struct wh_error *error)
             track_flip(flow);
     }
     free(flows_on_port);
+    free_table(track);
     return WH_OK;
 }
 

@@ -163,9 +163,9 @@ void track_add_fragment(struct track *track, const struct decoded *packet);
 void track_open_fragments(struct track *track, const struct decoded *packet, uint32_t flow,
                           uint32_t pkt);
 
-/* To be called once after the last packet: puts each flow's packets in order (track_order) and
- * chooses the client of flows whose handshake was not seen. The server's side is the port that more
- * flows share, else the lower port. */
+/* To be called once after the last packet: none can be added then. Puts each flow's packets in
+ * order (track_order) and chooses the client of flows whose handshake was not seen. The server's
+ * side is the port that more flows share, else the lower port. */
 int track_finish(struct track *track, struct wh_error *error);
 
 /* Puts a flow's packets in order by time where the file has them out of it by 2 ms at most; what
@@ -188,7 +188,7 @@ void track_shift(struct track_flow *flow, unsigned side, int64_t shift);
 void track_forget_flow_content(struct track_flow *flow);
 void track_forget_content(struct track *track);
 
-/* Gives back what only adding packets needs: none can be added then. Packets may move. */
+/* Gives back the room there was for more packets. They may move. */
 void track_pack(struct track *track);
 
 void track_free(struct track *track);
