@@ -9,11 +9,24 @@
 struct samples {
     struct plot_sample *items;
     uint32_t count, capacity;
+    unsigned wanted; /* kinds, KIND bits: what else there is is left out */
+};
+
+#define KIND(kind) (1u << (kind))
+#define DATA_KINDS (KIND(PLOT_DATA) | KIND(PLOT_RESENT) | KIND(PLOT_LOST))
+#define ALL_KINDS  (~0u)
+
+/* Packets that one hop of the direction saw and the next one did not, or not whole. */
+struct losses {
+    uint32_t *pkts;
+    uint32_t count, capacity;
 };
 
 static bool add_sample(struct samples *samples, int64_t time_ns, int64_t offset, uint32_t length,
                        enum plot_kind kind)
 {
+    if (!(samples->wanted & KIND(kind)))
+        return true;
     struct plot_sample *sample = ARRAY_PUSH(samples->items, samples->count, samples->capacity);
     if (sample)
         *sample = (struct plot_sample){time_ns, offset, length, (uint8_t)kind};
@@ -56,28 +69,45 @@ static bool is_lost(const struct copy *copy)
     return copy->fate == FATE_LOST || copy->fate == FATE_PARTLY;
 }
 
+static bool find_losses(const struct trail *trail, struct losses *losses)
+{
+    for (unsigned k = 0; k < trail->hop_count; k++) {
+        const struct hop *hop = &trail->hops[k];
+        for (uint32_t i = 0; i < hop->count; i++) {
+            if (!is_lost(&hop->copies[i]))
+                continue;
+            uint32_t *pkt = ARRAY_PUSH(losses[k].pkts, losses[k].count, losses[k].capacity);
+            if (!pkt)
+                return false;
+            *pkt = hop->copies[i].pkt;
+        }
+    }
+    return true;
+}
+
 /* All that one point saw of the direction: data, what was sent again or lost, ACKs, the window. */
 static bool sample_hop(const struct wh_analysis *analysis, const struct hop *hop, unsigned side,
-                       struct samples *samples)
+                       const struct losses *losses, struct samples *samples)
 {
+    const bool answers = samples->wanted & ~DATA_KINDS;
     int64_t high = INT64_MIN;
-    uint32_t copy = 0, sack = 0;
+    uint32_t next = 0, sack = 0;
     for (uint32_t i = 0; hop->view && i < hop->view->pkt_count; i++) {
         const struct pkt *pkt = &hop->view->pkts[i];
-        int64_t time_ns = picture_time(analysis, hop->clock, pkt->time);
-        if (pkt->flags & PKT_DUPLICATE)
+        if ((pkt->flags & PKT_DUPLICATE) || (pkt_side(pkt) != side && !answers))
             continue;
+        int64_t time_ns = picture_time(analysis, hop->clock, pkt->time);
         if (pkt_side(pkt) != side) {
             if (!add_ack(hop->view, pkt, time_ns, samples) ||
                 !add_sacks(hop->view, i, &sack, time_ns, samples))
                 return false;
             continue;
         }
-        while (copy < hop->count && hop->copies[copy].pkt < i)
-            copy++;
+        while (next < losses->count && losses->pkts[next] < i)
+            next++;
         if (pkt_span(pkt) == 0 || (pkt->flags & PKT_RST))
             continue;
-        bool lost = copy < hop->count && hop->copies[copy].pkt == i && is_lost(&hop->copies[copy]);
+        bool lost = next < losses->count && losses->pkts[next] == i;
         enum plot_kind kind = lost ? PLOT_LOST : pkt->seq < high ? PLOT_RESENT : PLOT_DATA;
         if (!add_sample(samples, time_ns, pkt->seq, pkt_span(pkt), kind))
             return false;
@@ -128,26 +158,18 @@ static bool sample_all_datagrams(const struct wh_analysis *analysis, const struc
 
 /* ---- points ---------------------------------------------------------------------------------- */
 
-static bool make_points(struct pictures *pictures, const struct picture_flow *flow,
-                        struct samples *samples, struct plot_point *points)
+static struct plot_point *make_points(struct pictures *pictures, const struct trail *trail)
 {
-    const struct wh_analysis *analysis = pictures->analysis;
-    const struct trail *trail = &flow->followed.trail[flow->side];
-    if (flow->flow->protocol == IPPROTO_TCP) {
-        for (unsigned k = 0; k < trail->hop_count; k++)
-            if (!sample_hop(analysis, &trail->hops[k], flow->side, &samples[k]))
-                return false;
-    } else if (!sample_all_datagrams(analysis, trail, samples)) {
-        return false;
-    }
-    for (unsigned k = 0; k < trail->hop_count; k++) {
-        const struct wh_point *point = &analysis->result.points[trail->hops[k].place];
-        points[k] = (struct plot_point){point->name, samples[k].items, samples[k].count, NULL, 0};
+    const struct wh_result *result = &pictures->analysis->result;
+    struct plot_point *points = arena_alloc(&pictures->arena, trail->hop_count + 1, sizeof *points);
+    for (unsigned k = 0; points && k < trail->hop_count; k++) {
+        const struct wh_point *point = &result->points[trail->hops[k].place];
+        points[k].name = point->name;
         points[k].gaps = picture_gaps(pictures, point, &points[k].gap_count);
         if (!points[k].gaps)
-            return false;
+            return NULL;
     }
-    return true;
+    return points;
 }
 
 /* ---- the three pictures ---------------------------------------------------------------------- */
@@ -188,41 +210,94 @@ static const char *name_direction(struct pictures *pictures, const struct pictur
                         shown->id);
 }
 
+/* ---- one after the other --------------------------------------------------------------------- */
+
+/* What a picture shows. Each is sampled for itself: all samples of a large flow take more than all
+ * else that there is of it. */
+struct picture_kind {
+    const char *name, *title;
+    picture_write *write;
+    unsigned at_first, behind; /* kinds of samples that it needs of the first hop, of the others */
+    bool thin;                 /* it needs not all of them */
+    bool tcp_only;
+};
+
+static const struct picture_kind PICTURE_KINDS[] = {
+    {"throughput", "Throughput", write_throughput, DATA_KINDS, DATA_KINDS, false, false},
+    {"window", "Bytes in flight", write_window, ALL_KINDS, 0, false, true},
+    {"sequence", "Bytes", write_sequence, ALL_KINDS, ALL_KINDS, true, false},
+};
+
+static void thin_samples(const struct plot_frame *frame, struct samples *samples)
+{
+    samples->count = plot_thin(samples->items, samples->count, frame->start_ns, frame->end_ns);
+    samples->capacity = samples->count + 1;
+    void *shrunk = realloc(samples->items, samples->capacity * sizeof *samples->items);
+    samples->items = shrunk ? shrunk : samples->items;
+}
+
+/* `losses` by hop; NULL: the flow is of datagrams. */
+static bool sample_all(const struct wh_analysis *analysis, const struct picture_flow *flow,
+                       const struct picture_kind *kind, const struct losses *losses,
+                       struct samples *samples)
+{
+    const struct trail *trail = &flow->followed.trail[flow->side];
+    for (unsigned k = 0; k < trail->hop_count; k++)
+        samples[k].wanted = k ? kind->behind : kind->at_first;
+    if (!losses && !sample_all_datagrams(analysis, trail, samples))
+        return false;
+    for (unsigned k = 0; k < trail->hop_count; k++) {
+        if (losses && samples[k].wanted &&
+            !sample_hop(analysis, &trail->hops[k], flow->side, &losses[k], &samples[k]))
+            return false;
+        if (kind->thin)
+            thin_samples(&flow->frame, &samples[k]);
+    }
+    return true;
+}
+
+static int draw_kind(struct pictures *pictures, const struct picture_flow *flow,
+                     const struct picture_kind *kind, const struct losses *losses,
+                     struct plot_point *points, struct wh_error *error)
+{
+    struct samples samples[WH_POINTS_MAX] = {{NULL, 0, 0, 0}};
+    struct plot_sequence sequence = {flow->frame, points,
+                                     flow->followed.trail[flow->side].hop_count, 0};
+    const char *direction = name_direction(pictures, flow);
+    const char *name = arena_printf(&pictures->arena, "flow-%u-%s", flow->shown->id, kind->name);
+    int status = WH_OK;
+    sequence.frame.title =
+        direction ? arena_printf(&pictures->arena, "%s %s", kind->title, direction) : NULL;
+    if (!name || !sequence.frame.title ||
+        !sample_all(pictures->analysis, flow, kind, losses, samples))
+        status = error_memory(error, "the plots");
+    for (uint32_t k = 0; k < sequence.point_count; k++) {
+        points[k].samples = samples[k].items;
+        points[k].sample_count = samples[k].count;
+    }
+    if (!status)
+        status = picture_put(pictures, name, kind->write, &sequence, error);
+    for (uint32_t k = 0; k < sequence.point_count; k++)
+        free(samples[k].items);
+    return status;
+}
+
 int picture_packets(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error)
 {
-    static const struct {
-        const char *name, *title;
-        picture_write *write;
-        bool tcp_only;
-    } kinds[] = {
-        {"throughput", "Throughput", write_throughput, false},
-        {"window", "Bytes in flight", write_window, true},
-        {"sequence", "Bytes", write_sequence, false}, /* last: it needs not all samples */
-    };
-    unsigned hop_count = flow->followed.trail[flow->side].hop_count;
-    struct plot_point *points = arena_alloc(&pictures->arena, hop_count + 1, sizeof *points);
-    struct samples *samples = calloc(hop_count + 1, sizeof *samples);
-    const char *direction = name_direction(pictures, flow);
-    struct plot_sequence sequence = {flow->frame, points, hop_count, 0};
+    struct trail *trail = &flow->followed.trail[flow->side];
+    struct plot_point *points = make_points(pictures, trail);
+    struct losses losses[WH_POINTS_MAX] = {{NULL, 0, 0}};
+    bool tcp = flow->flow->protocol == IPPROTO_TCP;
     int status = WH_OK;
-    if (!points || !samples || !direction || !make_points(pictures, flow, samples, points))
+    if (!points || (tcp && !find_losses(trail, losses)))
         status = error_memory(error, "the plots");
-    followed_free(&flow->followed);
-    for (size_t i = 0; !status && i < sizeof kinds / sizeof *kinds; i++) {
-        if (kinds[i].tcp_only && flow->flow->protocol != IPPROTO_TCP)
-            continue;
-        for (unsigned k = 0; kinds[i].write == write_sequence && k < hop_count; k++)
-            points[k].sample_count = plot_thin(samples[k].items, samples[k].count,
-                                               flow->frame.start_ns, flow->frame.end_ns);
-        sequence.frame.title = arena_printf(&pictures->arena, "%s %s", kinds[i].title, direction);
-        const char *name =
-            arena_printf(&pictures->arena, "flow-%u-%s", flow->shown->id, kinds[i].name);
-        status = name && sequence.frame.title
-                     ? picture_put(pictures, name, kinds[i].write, &sequence, error)
-                     : error_memory(error, "the plots");
-    }
-    for (unsigned k = 0; samples && k < hop_count; k++)
-        free(samples[k].items);
-    free(samples);
+    if (tcp)
+        followed_drop_copies(&flow->followed);
+    for (size_t i = 0; !status && i < sizeof PICTURE_KINDS / sizeof *PICTURE_KINDS; i++)
+        if (tcp || !PICTURE_KINDS[i].tcp_only)
+            status =
+                draw_kind(pictures, flow, &PICTURE_KINDS[i], tcp ? losses : NULL, points, error);
+    for (unsigned k = 0; k < WH_POINTS_MAX; k++)
+        free(losses[k].pkts);
     return status;
 }

@@ -56,7 +56,7 @@ int picture_compare_flows(const struct wh_result *result, const struct wh_flow *
 /* Each makes one picture, or those of one kind. */
 int picture_path(struct pictures *pictures, struct wh_error *error);
 int picture_flows(struct pictures *pictures, const char *time_label, struct wh_error *error);
-/* Comes last: gives back flow->followed once it has what it needs of it. */
+/* Comes last: gives back flow->followed's copies once it has what it needs of them. */
 int picture_packets(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error);
 int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
                    struct wh_error *error);

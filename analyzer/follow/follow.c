@@ -340,6 +340,18 @@ uint32_t copies_from(const struct hop *hop, int64_t time_ns)
     return low;
 }
 
+void followed_drop_copies(struct followed *followed)
+{
+    for (unsigned side = 0; side < 2; side++)
+        for (unsigned k = 0; k < followed->trail[side].hop_count; k++) {
+            followed->trail[side].hops[k].copies = NULL;
+            followed->trail[side].hops[k].count = 0;
+        }
+    free(followed->copies);
+    followed->copies = NULL;
+    followed->copy_count = followed->copy_capacity = 0;
+}
+
 void followed_free(struct followed *followed)
 {
     arena_free(&followed->arena);

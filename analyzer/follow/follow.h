@@ -120,6 +120,9 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
                 const struct capture_span *spans, unsigned point_count, struct followed *followed,
                 struct wh_error *error);
 
+/* Gives back the copies, which take most: hops then have none. */
+void followed_drop_copies(struct followed *followed);
+
 void followed_free(struct followed *followed);
 
 /* Did this point see only the other side's packets, though these answer what `side` sent? Then
