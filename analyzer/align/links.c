@@ -106,12 +106,12 @@ static void collect_part(void *context, unsigned worker, uint32_t item)
     pair_table_free(&table);
 }
 
-/* Puts the parts' pairs of a link behind each other. */
+/* Puts the parts' pairs of a link behind each other, which have no place of their own then. */
 static bool join_parts(struct context *context, const struct part *parts, unsigned index)
 {
     struct link *link = &context->links[index];
     for (unsigned n = 0; n < PARTS; n++) {
-        const struct pairs *pairs = &parts[n].pairs[index];
+        struct pairs *pairs = &parts[n].pairs[index];
         for (uint32_t i = parts[n].first; i < parts[n].end; i++)
             link->flow_end[i] += link->pairs.count;
         for (uint32_t i = 0; i < pairs->count; i++) {
@@ -121,6 +121,7 @@ static bool join_parts(struct context *context, const struct part *parts, unsign
                 return false;
             *pair = pairs->items[i];
         }
+        pairs_free(pairs);
     }
     return true;
 }
