@@ -111,12 +111,12 @@ static bool is_small(const struct slab_extent *extent, const struct slab *slab)
     return at >= start && at - start < (uintptr_t)extent->at - start;
 }
 
-static void pack_extent(struct slab_extent *extent, const struct slab_use *uses, uint32_t count)
+static void pack_extent(struct slab_extent *extent, struct slab_use *uses, uint32_t count)
 {
     const size_t step = _Alignof(max_align_t);
     char *const start = extent->memory, *packed = start;
     for (uint32_t i = 0; i < count; i++) {
-        struct slab *slab = uses[i].slab;
+        struct slab *slab = &uses[i].slab;
         if (!is_small(extent, slab))
             continue;
         memmove(packed, slab->memory, uses[i].used_bytes);
@@ -130,7 +130,7 @@ static void pack_extent(struct slab_extent *extent, const struct slab_use *uses,
     extent->at = packed;
 }
 
-void slabs_pack(struct slabs *slabs, const struct slab_use *uses, uint32_t count)
+void slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count)
 {
     for (struct slab_extent *extent = slabs->extents; extent; extent = extent->next)
         pack_extent(extent, uses, count);

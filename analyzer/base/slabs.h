@@ -30,7 +30,7 @@ struct slab {
 
 /* For slabs_pack. */
 struct slab_use {
-    struct slab *slab;
+    struct slab slab;
     size_t used_bytes;
 };
 
@@ -40,9 +40,9 @@ struct slab_use {
 bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size_t element_bytes);
 
 /* Moves small arrays together and gives back what lay between them. `uses` are all arrays of
- * `slabs`, in the order of their addresses; a slab then says where its array is, which has room for
+ * `slabs`, in the order of their addresses; they then say where each array is, which has room for
  * no more than it holds. */
-void slabs_pack(struct slabs *slabs, const struct slab_use *uses, uint32_t count);
+void slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count);
 
 void slabs_free(struct slabs *slabs);
 

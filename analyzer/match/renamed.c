@@ -66,10 +66,10 @@ bool renamed_join(struct track_flow *sooner, struct track_flow *later)
             sooner->renamed_pkt = i;
         pkts[i] = old ? sooner->pkts[a++] : later->pkts[b++];
     }
-    if (!sooner->pkt_slab.memory)
+    if (sooner->pkt_slab == TRACK_NO_SLAB)
         free(sooner->pkts);
     sooner->pkts = pkts;
-    sooner->pkt_slab.memory = NULL;
+    sooner->pkt_slab = TRACK_NO_SLAB;
     sooner->pkt_count = sooner->pkt_capacity = count;
     if (later->last.ns > sooner->last.ns)
         sooner->last = later->last;

@@ -9,8 +9,8 @@ static uint32_t order_by_place(const struct track *track, struct keyed *places)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < track->flow_count; i++)
-        if (track->flows[i].pkt_slab.memory)
-            places[count++] = (struct keyed){(uintptr_t)track->flows[i].pkt_slab.memory, i};
+        if (track->flows[i].pkt_slab != TRACK_NO_SLAB)
+            places[count++] = (struct keyed){(uintptr_t)track->flows[i].pkts, i};
     return keyed_sort(places, count) ? count : 0;
 }
 
@@ -18,13 +18,15 @@ static void pack(struct track *track, const struct keyed *places, struct slab_us
                  uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct track_flow *flow = &track->flows[places[i].index];
-        uses[i] = (struct slab_use){&flow->pkt_slab, flow->pkt_count * sizeof *flow->pkts};
+        const struct track_flow *flow = &track->flows[places[i].index];
+        uses[i] =
+            (struct slab_use){{flow->pkts, flow->pkt_slab}, flow->pkt_count * sizeof *flow->pkts};
     }
     slabs_pack(&track->slabs, uses, count);
     for (uint32_t i = 0; i < count; i++) {
         struct track_flow *flow = &track->flows[places[i].index];
-        flow->pkts = flow->pkt_slab.memory;
+        flow->pkts = uses[i].slab.memory;
+        flow->pkt_slab = uses[i].slab.size;
         flow->pkt_capacity = flow->pkt_count;
     }
 }

@@ -41,7 +41,7 @@ void track_free(struct track *track)
 {
     track_forget_content(track);
     for (uint32_t i = 0; i < track->flow_count; i++) {
-        if (!track->flows[i].pkt_slab.memory)
+        if (track->flows[i].pkt_slab == TRACK_NO_SLAB)
             free(track->flows[i].pkts);
         free(track->flows[i].sacks);
     }
@@ -413,9 +413,11 @@ static int add_icmp(struct track *track, const struct arrival *arrival, struct w
 static struct pkt *add_pkt(struct track *track, struct track_flow *flow)
 {
     if (flow->pkt_count == flow->pkt_capacity) {
-        if (!slabs_grow(&track->slabs, &flow->pkt_slab, &flow->pkt_capacity, sizeof *flow->pkts))
+        struct slab slab = {flow->pkts, flow->pkt_slab};
+        if (!slabs_grow(&track->slabs, &slab, &flow->pkt_capacity, sizeof *flow->pkts))
             return NULL;
-        flow->pkts = flow->pkt_slab.memory;
+        flow->pkts = slab.memory;
+        flow->pkt_slab = slab.size;
     }
     return &flow->pkts[flow->pkt_count++];
 }

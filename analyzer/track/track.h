@@ -79,6 +79,8 @@ struct stream {
     struct content *content; /* malloc'ed; NULL: none. TCP only */
 };
 
+#define TRACK_NO_SLAB UINT8_MAX
+
 #define TRACK_RECENT 16u /* packets of a flow among which one may come twice; a power of two */
 
 /* A flow as one point saw it. endpoint[0] is the client: the SYN's sender; without a SYN, see
@@ -95,7 +97,7 @@ struct track_flow {
     struct stream stream[2];       /* by sender: 0 client, 1 server */
     struct point_time first, last; /* of its packets, earliest and latest */
     uint16_t recent[TRACK_RECENT]; /* what the latest packets look like, see track/repeats.h */
-    struct slab pkt_slab;          /* they lie in the track's, or are malloc'ed (memory NULL) */
+    uint8_t pkt_slab; /* the size of theirs, see base/slabs.h; TRACK_NO_SLAB: they are malloc'ed */
     uint32_t renamed_pkt; /* from this one on an end has another name; 0: from none (see match) */
     struct sack_block *sacks; /* by pkt */
     uint32_t sack_count, sack_capacity;

@@ -75,10 +75,12 @@ static void test_packed_slabs_keep_what_they_hold(void **state)
     assert_true(keyed_sort(places, ARRAYS));
     for (uint32_t a = 0; a < ARRAYS; a++) {
         uint32_t array = places[a].index;
-        uses[a] = (struct slab_use){&slab[array], length[array] * sizeof(uint64_t)};
+        uses[a] = (struct slab_use){slab[array], length[array] * sizeof(uint64_t)};
     }
     const char *last = slab[places[ARRAYS - 2].index].memory; /* behind it is the large one */
     slabs_pack(&slabs, uses, ARRAYS);
+    for (uint32_t a = 0; a < ARRAYS; a++)
+        slab[places[a].index] = uses[a].slab;
     assert_true((const char *)slab[places[ARRAYS - 2].index].memory < last);
     capacity[3] = length[3];
     assert_true(slabs_grow(&slabs, &slab[3], &capacity[3], sizeof(uint64_t)));
