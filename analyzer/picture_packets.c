@@ -277,7 +277,7 @@ static int draw_kind(struct pictures *pictures, const struct picture_flow *flow,
     }
     if (!status)
         status = picture_put(pictures, name, kind->write, &sequence, error);
-    for (uint32_t k = 0; k < sequence.point_count; k++)
+    for (unsigned k = 0; k < WH_POINTS_MAX; k++)
         free(samples[k].items);
     return status;
 }

@@ -27,10 +27,10 @@ enum fate {
 
 /* One packet of a direction at one point: 24 bytes. */
 struct copy {
-    int64_t time_ns;    /* when it was there, by the path's clock */
-    uint32_t pkt;       /* index into the hop's view->pkts */
-    uint32_t next;      /* copy that carried its first byte on, at the next hop; COPY_NONE */
-    uint32_t previous;  /* copy at the hop before that carried its first byte; COPY_NONE */
+    int64_t time_ns;         /* when it was there, by the path's clock */
+    uint32_t pkt;            /* index into the hop's view->pkts */
+    uint32_t next;           /* copy that carried its first byte on, at the next hop; COPY_NONE */
+    uint32_t previous;       /* copy at the hop before that carried its first byte; COPY_NONE */
     uint32_t met_bytes : 29; /* of its sequence space, at the next hop */
     uint32_t fate : 3;       /* enum fate */
 };
