@@ -81,30 +81,33 @@ static bool resize(struct content **content, uint32_t capacity)
 
 /* By a quarter and a few, as all streams of a capture have theirs at the same time: to an odd
  * number of marks, as malloc hands out multiples of two. */
-static bool grow_marks(struct content **content)
+static bool grow(struct content **content)
 {
     uint32_t count = *content ? (*content)->count : 0;
-    return resize(content, (count + count / 4 + 2) | 1);
+    if (!resize(content, (count + count / 4 + 2) | 1))
+        return false;
+    if ((*content)->chains || count < CHAINS_FROM)
+        return true;
+    (*content)->chains = malloc(sizeof *(*content)->chains);
+    if ((*content)->chains)
+        chain_all(*content);
+    return (*content)->chains;
 }
 
-static bool add_mark(struct content **kept, uint32_t hash, uint32_t pkt, uint32_t within,
+/* Room for one more mark. */
+static bool has_room(struct content **content)
+{
+    return (*content)->count < (*content)->capacity || grow(content);
+}
+
+static void add_mark(struct content *content, uint32_t hash, uint32_t pkt, uint32_t within,
                      bool start)
 {
-    if ((*kept)->count == (*kept)->capacity && !grow_marks(kept))
-        return false;
-    struct content *content = *kept;
     if (content->count == 0)
         content->first_pkt = pkt;
     content->marks[content->count++] = make_mark(content, hash, pkt, within, start);
-    if (content->chains) {
+    if (content->chains)
         chain(content, content->count);
-    } else if (content->count >= CHAINS_FROM) {
-        content->chains = malloc(sizeof *content->chains);
-        if (!content->chains)
-            return false;
-        chain_all(content);
-    }
-    return true;
 }
 
 /* What a window is picked by, from its first four bytes: any value is as likely as any other. Of 16
@@ -138,12 +141,14 @@ static int16_t pick_below(const struct content *content)
 }
 
 /* The first window from `at` on that is picked; where the bytes end if none is. Blocks of windows
- * without any are passed over, of 64, then of 16: none reads beyond the bytes. */
+ * without any are passed over, of 64, then of 16, where picks are few: none reads beyond the bytes.
+ */
 static uint32_t next_pick(const uint8_t *payload, uint32_t at, uint32_t bytes, int16_t below)
 {
-    while (bytes - at >= 64 + PICK_BYTES && least_value(payload + at, 64) >= below)
+    bool few = below < INT16_MIN / 2;
+    while (few && bytes - at >= 64 + PICK_BYTES && least_value(payload + at, 64) >= below)
         at += 64;
-    while (bytes - at >= 16 + PICK_BYTES && least_value(payload + at, 16) >= below)
+    while (few && bytes - at >= 16 + PICK_BYTES && least_value(payload + at, 16) >= below)
         at += 16;
     while (bytes - at >= CONTENT_WINDOW_BYTES && pick_value(payload + at) >= below)
         at++;
@@ -162,9 +167,10 @@ static bool add_anchors(struct content **kept, uint32_t pkt, const uint8_t *payl
             break;
         if (known(content, hash))
             continue;
-        if (!add_mark(kept, hash, pkt, i, false))
+        if (!has_room(kept))
             return false;
         content = *kept;
+        add_mark(content, hash, pkt, i, false);
         content->anchors++;
         below = pick_below(content);
     }
@@ -200,8 +206,11 @@ static bool add_start(struct content **kept, uint32_t pkt, const uint8_t *payloa
     thin_starts(content);
     if (hash & content->start_mask)
         return true;
-    content->starts++;
-    return add_mark(kept, hash, pkt, 0, true);
+    if (!has_room(kept))
+        return false;
+    (*kept)->starts++;
+    add_mark(*kept, hash, pkt, 0, true);
+    return true;
 }
 
 /* Not yet enough of the stream's beginning? */
@@ -217,7 +226,7 @@ bool content_add(struct content **kept, uint32_t pkt, const uint8_t *payload,
     uint32_t bytes = captured_bytes < payload_bytes ? captured_bytes : payload_bytes;
     if (bytes > UINT16_MAX) /* as far as CONTENT_WITHIN_BITS reach */
         bytes = UINT16_MAX;
-    if (!*kept && !grow_marks(kept))
+    if (!*kept && !grow(kept))
         return false;
     struct content *content = *kept;
     if (looking(content)) {
