@@ -2,19 +2,36 @@
 /* The stage's steps in their order: pairs, the path's order, steps of clocks, the path's clock. */
 #include "align/align.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "align/links.h"
 #include "base/error.h"
+#include "base/parallel.h"
+
+struct sampling {
+    struct context *context;
+    const struct alignment *alignment;
+    atomic_bool failed;
+};
+
+/* The link between two places, the nearer one's number before the farther one's. */
+static void sample_link(void *context, unsigned worker, uint32_t item)
+{
+    struct sampling *sampling = context;
+    const unsigned *order = sampling->alignment->order;
+    unsigned near = item / sampling->context->count, far = item % sampling->context->count;
+    (void)worker;
+    if (near < far && !link_sample(sampling->context, order[near], order[far]))
+        sampling->failed = true;
+}
 
 static bool sample_all(struct context *context, const struct alignment *alignment)
 {
-    for (unsigned i = 0; i < context->count; i++)
-        for (unsigned j = i + 1; j < context->count; j++)
-            if (!link_sample(context, alignment->order[i], alignment->order[j]))
-                return false;
-    return true;
+    struct sampling sampling = {context, alignment, false};
+    parallel_run(context->threads, context->count * context->count, sample_link, &sampling);
+    return !sampling.failed;
 }
 
 static void mark_common(const struct context *context, struct alignment *alignment)

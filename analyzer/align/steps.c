@@ -11,6 +11,7 @@
 #include "align/links.h"
 #include "align/survey.h"
 #include "align/witness.h"
+#include "base/parallel.h"
 
 #define STEP_LEAST_NS NS_PER_MS
 #define TURNS_MAX     96u
@@ -254,17 +255,26 @@ static bool settle_jump(struct search *search, unsigned i, unsigned j, bool *app
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
+static void survey_link(void *context, unsigned worker, uint32_t index)
+{
+    struct search *search = context;
+    unsigned i = index / search->context->count, j = index % search->context->count;
+    (void)worker;
+    if (i >= j || !search->stale[index])
+        return;
+    struct link *link = link_at(search, i, j);
+    search->stale[index] = !survey_make(&search->surveys[index], link->samples, link->sample_count);
+}
+
+/* Each link for itself; one that is stale still is a sign that memory is out. */
 static bool survey_stale(struct search *search)
 {
-    for (unsigned i = 0; i < search->context->count; i++)
-        for (unsigned j = i + 1; j < search->context->count; j++) {
-            unsigned index = survey_index(search, i, j);
-            struct link *link = link_at(search, i, j);
-            if (search->stale[index] &&
-                !survey_make(&search->surveys[index], link->samples, link->sample_count))
+    unsigned count = search->context->count;
+    parallel_run(search->context->threads, count * count, survey_link, search);
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned j = i + 1; j < count; j++)
+            if (search->stale[survey_index(search, i, j)])
                 return false;
-            search->stale[index] = false;
-        }
     return true;
 }
 
