@@ -173,8 +173,7 @@ static bool add_gaps(struct pictures *pictures, uint32_t place, unsigned side,
     return segment->gaps[side] != NULL;
 }
 
-int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
-                   struct wh_error *error)
+int picture_delays(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error)
 {
     const struct wh_analysis *analysis = pictures->analysis;
     const struct wh_result *result = &analysis->result;

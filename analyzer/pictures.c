@@ -191,7 +191,11 @@ static unsigned choose_side(const struct wh_result *result, const struct wh_flow
     return flow->bytes_to_client >= flow->bytes_to_server;
 }
 
-static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, struct wh_error *error)
+typedef int flow_picture(struct pictures *pictures, struct picture_flow *flow,
+                         struct wh_error *error);
+
+static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, flow_picture *draw,
+                     struct wh_error *error)
 {
     const struct wh_analysis *analysis = pictures->analysis;
     struct capture_span spans[WH_POINTS_MAX];
@@ -206,24 +210,26 @@ static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, str
     int status = follow_flow(flow.flow, &analysis->alignment, spans, analysis->capture_count,
                              &flow.followed, error);
     if (!status)
-        status = picture_delays(pictures, &flow, error);
-    if (!status)
-        status = picture_packets(pictures, &flow, error);
+        status = draw(pictures, &flow, error);
     followed_free(&flow.followed);
     return status;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-/* The first task draws the path and the strips, each other one a flow. */
+typedef int task_draw(struct pictures *pictures, const struct wh_flow *shown,
+                      struct wh_error *error);
+
+/* What one thread draws in one go. */
 struct task {
     struct pictures pictures;
-    const struct wh_flow *shown; /* NULL: the first */
+    task_draw *draw;
+    const struct wh_flow *shown; /* NULL where all of them are */
     int status;
     struct wh_error error;
 };
 
-#define TASKS_MAX (1 + FLOWS_DRAWN)
+#define TASKS_MAX (2 + 2 * FLOWS_DRAWN)
 
 struct tasks {
     struct task tasks[TASKS_MAX];
@@ -247,15 +253,64 @@ static int stage(struct pictures *pictures, struct report_folder *folder, const 
     return staged->png ? WH_OK : WH_ERROR;
 }
 
-static int stage_flow(struct task *task, struct report_folder *folder, struct wh_error *error)
+static int draw_path(struct pictures *pictures, const struct wh_flow *shown, struct wh_error *error)
 {
-    static const char *const kinds[] = {"sequence", "throughput", "window", "delay"};
-    struct pictures *pictures = &task->pictures;
-    bool tcp = strcmp(task->shown->protocol, "tcp") == 0;
+    (void)shown;
+    return picture_path(pictures, error);
+}
+
+static int draw_strips(struct pictures *pictures, const struct wh_flow *shown,
+                       struct wh_error *error)
+{
+    const char *label = time_label(pictures, "");
+    (void)shown;
+    return label ? picture_flows(pictures, label, error) : error_memory(error, "the plots");
+}
+
+/* A flow is followed once more for its delays, which takes a fraction of drawing them. */
+static int draw_delays(struct pictures *pictures, const struct wh_flow *shown,
+                       struct wh_error *error)
+{
+    return draw_flow(pictures, shown, picture_delays, error);
+}
+
+static int draw_packets(struct pictures *pictures, const struct wh_flow *shown,
+                        struct wh_error *error)
+{
+    return draw_flow(pictures, shown, picture_packets, error);
+}
+
+static struct task *add_task(struct tasks *all, const struct wh_analysis *analysis, task_draw *draw,
+                             const struct wh_flow *shown)
+{
+    struct task *task = &all->tasks[all->count++];
+    task->pictures.analysis = analysis;
+    task->draw = draw;
+    task->shown = shown;
+    return task;
+}
+
+static int stage_flow(struct tasks *all, const struct wh_analysis *analysis,
+                      const struct wh_flow *shown, struct report_folder *folder,
+                      struct wh_error *error)
+{
+    static const struct {
+        const char *name;
+        task_draw *draw;
+        bool tcp_only;
+    } kinds[] = {{"sequence", draw_packets, false},
+                 {"throughput", draw_packets, false},
+                 {"window", draw_packets, true},
+                 {"delay", draw_delays, false}};
+    bool tcp = strcmp(shown->protocol, "tcp") == 0;
+    struct task *task = NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (!tcp && strcmp(kinds[i], "window") == 0)
+        if (!tcp && kinds[i].tcp_only)
             continue;
-        const char *name = arena_printf(&pictures->arena, "flow-%u-%s", task->shown->id, kinds[i]);
+        if (!task || task->draw != kinds[i].draw)
+            task = add_task(all, analysis, kinds[i].draw, shown);
+        struct pictures *pictures = &task->pictures;
+        const char *name = arena_printf(&pictures->arena, "flow-%u-%s", shown->id, kinds[i].name);
         if (!name)
             return error_memory(error, "the plots");
         if (stage(pictures, folder, name, error))
@@ -270,24 +325,21 @@ static int make_tasks(struct tasks *all, const struct wh_analysis *analysis,
 {
     const struct wh_flow *chosen[FLOWS_DRAWN];
     bool asked = analysis->options.flow != NULL;
-    struct task *first = &all->tasks[all->count++];
-    first->pictures.analysis = analysis;
-    int status = stage(&first->pictures, folder, "path", error);
+    struct task *path = add_task(all, analysis, draw_path, NULL);
+    struct task *strips = add_task(all, analysis, draw_strips, NULL);
+    int status = stage(&path->pictures, folder, "path", error);
     if (!status)
-        status = stage(&first->pictures, folder, "flows", error);
+        status = stage(&strips->pictures, folder, "flows", error);
     for (unsigned i = 0; !status && i < FLOWS_DRAWN; i++) {
         chosen[i] = worst_flow(&analysis->result, chosen, i);
         if (!chosen[i] || (i && !asked && !chosen[i]->stall_count))
             break;
-        struct task *task = &all->tasks[all->count++];
-        task->pictures.analysis = analysis;
-        task->shown = chosen[i];
-        status = stage_flow(task, folder, error);
+        status = stage_flow(all, analysis, chosen[i], folder, error);
     }
     return status;
 }
 
-/* What is to be done beside comes first, as it may be the longest, the first task last. */
+/* What is to be done beside comes first, as it may be the longest, the first tasks last. */
 static void draw_task(void *context, unsigned worker, uint32_t index)
 {
     struct tasks *all = context;
@@ -296,22 +348,11 @@ static void draw_task(void *context, unsigned worker, uint32_t index)
         return;
     }
     struct task *task = &all->tasks[all->count - index];
-    struct pictures *pictures = &task->pictures;
     if (!all->letters[worker])
         all->letters[worker] = plot_letters_make(&task->error);
-    pictures->letters = all->letters[worker];
-    task->status = pictures->letters ? WH_OK : WH_ERROR;
-    if (task->status)
-        return;
-    if (task->shown) {
-        task->status = draw_flow(pictures, task->shown, &task->error);
-        return;
-    }
-    const char *label = time_label(pictures, "");
+    task->pictures.letters = all->letters[worker];
     task->status =
-        label ? picture_path(pictures, &task->error) : error_memory(&task->error, "the plots");
-    if (!task->status)
-        task->status = picture_flows(pictures, label, &task->error);
+        task->pictures.letters ? task->draw(&task->pictures, task->shown, &task->error) : WH_ERROR;
 }
 
 int pictures_draw(void *context, struct report_folder *folder, const struct report_beside *beside,

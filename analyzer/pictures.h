@@ -7,7 +7,7 @@
 #include "plot/plot.h"
 #include "report/report.h"
 
-#define PICTURES_STAGED 4u
+#define PICTURES_STAGED 3u
 
 /* The pictures of one task. Tasks are shared out among threads. */
 struct pictures {
@@ -56,9 +56,8 @@ int picture_compare_flows(const struct wh_result *result, const struct wh_flow *
 /* Each makes one picture, or those of one kind. */
 int picture_path(struct pictures *pictures, struct wh_error *error);
 int picture_flows(struct pictures *pictures, const char *time_label, struct wh_error *error);
-/* Comes last: gives back flow->followed's copies once it has what it needs of them. */
+/* Gives back flow->followed's copies once it has what it needs of them. */
 int picture_packets(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error);
-int picture_delays(struct pictures *pictures, const struct picture_flow *flow,
-                   struct wh_error *error);
+int picture_delays(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error);
 
 #endif
