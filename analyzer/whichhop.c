@@ -20,6 +20,9 @@
 #define UNSTEADY_NS  (50 * NS_PER_MS) /* a clock that is off by more says nothing of delays */
 #define FILES_MAX    65535u
 
+/* Shares of a point's packets that are given back by whoever is free. */
+#define RELEASE_PARTS 4u
+
 /* ---- opening and adding ---------------------------------------------------------------------- */
 
 int wh_open(struct wh_analysis **analysis, const struct wh_options *options, struct wh_error *error)
@@ -489,6 +492,15 @@ char *wh_text_report(const struct wh_analysis *analysis, const char *command, bo
     return analysis->done ? report_text(&analysis->result, command, colours) : NULL;
 }
 
+/* The kernel takes its time over pages, and packets have most of them. */
+static void release_packets(void *context, unsigned worker, uint32_t item)
+{
+    struct wh_analysis *analysis = context;
+    (void)worker;
+    slabs_release(&analysis->captures[item / RELEASE_PARTS].track.slabs, item % RELEASE_PARTS,
+                  RELEASE_PARTS);
+}
+
 static void free_capture(void *context, unsigned worker, uint32_t item)
 {
     struct wh_analysis *analysis = context;
@@ -500,6 +512,8 @@ void wh_free(struct wh_analysis *analysis)
 {
     if (!analysis)
         return;
+    parallel_run(analysis->options.threads, analysis->capture_count * RELEASE_PARTS,
+                 release_packets, analysis);
     parallel_run(analysis->options.threads, analysis->capture_count, free_capture, analysis);
     for (uint32_t i = 0; i < analysis->findings.count; i++)
         free(analysis->findings.items[i].evidence);

@@ -138,6 +138,28 @@ void slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count)
         slabs->unused[size] = NULL;
 }
 
+/* One share of whole pages from `start` on; of the last, what `bytes` leaves. */
+static void release_share(char *start, size_t bytes, unsigned part, unsigned parts)
+{
+    size_t pages = (bytes + PAGE_MOST - 1) / PAGE_MOST;
+    size_t from = pages * part / parts * PAGE_MOST, to = pages * (part + 1) / parts * PAGE_MOST;
+    to = to < bytes ? to : bytes;
+    if (from < to)
+        madvise(start + from, to - from, MADV_DONTNEED);
+}
+
+void slabs_release(struct slabs *slabs, unsigned part, unsigned parts)
+{
+    for (struct slab_extent *extent = slabs->extents; extent; extent = extent->next) {
+        size_t small = (size_t)(extent->at - (char *)extent->memory);
+        size_t large = extent->bytes - small - extent->left;
+        release_share(extent->memory, small, part, parts);
+        large = (large + PAGE_MOST - 1) / PAGE_MOST * PAGE_MOST;
+        large = large < extent->bytes ? large : extent->bytes;
+        release_share((char *)extent->memory + extent->bytes - large, large, part, parts);
+    }
+}
+
 void slabs_free(struct slabs *slabs)
 {
     while (slabs->extents) {
