@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/keyed.h"
 #include "match/renamed.h"
 #include "match/score.h"
 #include "match/share.h"
@@ -24,13 +25,9 @@
 #define CANDIDATES_MAX    64u  /* with the same token */
 #define TOKENS_MAX        (4u + SKETCH_SAMPLES + 2 * SKETCH_EDGE)
 
-struct token {
-    uint64_t value;
-    uint32_t owner;
-};
-
+/* What flows may have in common, each with the flow that has it. */
 struct tokens {
-    struct token *items;
+    struct keyed *items;
     uint32_t count, capacity;
 };
 
@@ -54,14 +51,6 @@ struct round {
     uint32_t candidate_count, candidate_capacity;
 };
 
-static int compare_tokens(const void *left, const void *right)
-{
-    const struct token *a = left, *b = right;
-    if (a->value != b->value)
-        return a->value < b->value ? -1 : 1;
-    return a->owner < b->owner ? -1 : a->owner > b->owner;
-}
-
 static int compare_candidates(const void *left, const void *right)
 {
     const struct candidate *a = left, *b = right;
@@ -74,9 +63,9 @@ static int compare_candidates(const void *left, const void *right)
 
 static bool add_token(struct tokens *tokens, uint64_t value, uint32_t owner)
 {
-    struct token *token = ARRAY_PUSH(tokens->items, tokens->count, tokens->capacity);
+    struct keyed *token = ARRAY_PUSH(tokens->items, tokens->count, tokens->capacity);
     if (token)
-        *token = (struct token){value, owner};
+        *token = (struct keyed){value, owner};
     return token != NULL;
 }
 
@@ -105,8 +94,8 @@ static bool handshake_token(const struct track_flow *flow, uint64_t *value)
 
 static bool unique(const struct tokens *tokens, uint32_t at)
 {
-    return (at == 0 || tokens->items[at - 1].value != tokens->items[at].value) &&
-           (at + 1 == tokens->count || tokens->items[at + 1].value != tokens->items[at].value);
+    return (at == 0 || tokens->items[at - 1].key != tokens->items[at].key) &&
+           (at + 1 == tokens->count || tokens->items[at + 1].key != tokens->items[at].key);
 }
 
 static bool timestamps_agree(const struct track_flow *a, const struct track_flow *b)
@@ -115,11 +104,25 @@ static bool timestamps_agree(const struct track_flow *a, const struct track_flow
            (b->pkts[0].flags & PKT_TIMESTAMPS) && a->pkts[0].tsval == b->pkts[0].tsval;
 }
 
+/* Of each flow, the newcomer (plus 1) that has the same token, where either is the only one; 0:
+ * none. */
+static void pair_tokens(const struct tokens *known, const struct tokens *coming, uint32_t *pairs)
+{
+    for (uint32_t i = 0, j = 0; i < known->count && j < coming->count;) {
+        uint64_t a = known->items[i].key, b = coming->items[j].key;
+        if (a == b && unique(known, i) && unique(coming, j))
+            pairs[known->items[i].index] = coming->items[j].index + 1;
+        i += a <= b;
+        j += b <= a;
+    }
+}
+
 static void assign(struct round *round, const struct candidate *candidate);
 
 static int match_handshakes(struct round *round, struct wh_error *error)
 {
     struct tokens known = {0}, coming = {0};
+    uint32_t *pairs = calloc((size_t)round->flows->count + 1, sizeof *pairs);
     int status = error_memory(error, "matching flows");
     uint64_t value;
     for (uint32_t i = 0; i < round->flows->count; i++)
@@ -130,25 +133,21 @@ static int match_handshakes(struct round *round, struct wh_error *error)
     for (uint32_t i = 0; i < round->track->flow_count; i++)
         if (handshake_token(&round->track->flows[i], &value) && !add_token(&coming, value, i))
             goto cleanup;
-    if (known.count)
-        qsort(known.items, known.count, sizeof *known.items, compare_tokens);
-    if (coming.count)
-        qsort(coming.items, coming.count, sizeof *coming.items, compare_tokens);
-    for (uint32_t i = 0, j = 0; i < known.count && j < coming.count;) {
-        uint64_t a = known.items[i].value, b = coming.items[j].value;
-        if (a == b && unique(&known, i) && unique(&coming, j)) {
-            uint32_t flow = known.items[i].owner, newcomer = coming.items[j].owner;
-            const struct track_flow *view =
-                best_view(&round->flows->items[flow], round->flows->point_count);
-            struct score score = {.bits = 64, .handshake = true, .content = true};
-            score.timestamps = timestamps_agree(view, &round->track->flows[newcomer]);
-            assign(round, &(struct candidate){score, flow, newcomer, 0, 0});
-        }
-        i += a <= b;
-        j += b <= a;
+    if (!pairs || !keyed_sort(known.items, known.count) || !keyed_sort(coming.items, coming.count))
+        goto cleanup;
+    pair_tokens(&known, &coming, pairs);
+    for (uint32_t i = 0; i < round->flows->count; i++) { /* in the order in which they lie */
+        if (!pairs[i])
+            continue;
+        const struct track_flow *view =
+            best_view(&round->flows->items[i], round->flows->point_count);
+        struct score score = {.bits = 64, .handshake = true, .content = true};
+        score.timestamps = timestamps_agree(view, &round->track->flows[pairs[i] - 1]);
+        assign(round, &(struct candidate){score, i, pairs[i] - 1, 0, 0});
     }
     status = WH_OK;
 cleanup:
+    free(pairs);
     free(known.items);
     free(coming.items);
     return status;
@@ -186,7 +185,7 @@ static uint32_t first_with(const struct tokens *tokens, uint64_t value)
     uint32_t low = 0, high = tokens->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (tokens->items[middle].value < value)
+        if (tokens->items[middle].key < value)
             low = middle + 1;
         else
             high = middle;
@@ -209,9 +208,9 @@ static bool add_candidates(struct round *round, const struct tokens *known, uint
     for (unsigned i = 0; i < count; i++) {
         uint32_t at = first_with(known, values[i]);
         for (uint32_t n = 0;
-             n < CANDIDATES_MAX && at + n < known->count && known->items[at + n].value == values[i];
+             n < CANDIDATES_MAX && at + n < known->count && known->items[at + n].key == values[i];
              n++) {
-            uint32_t owner = known->items[at + n].owner;
+            uint32_t owner = known->items[at + n].index;
             bool met = false;
             for (uint32_t c = first; c < round->candidate_count && !met; c++)
                 met = round->candidates[c].flow == owner;
@@ -313,8 +312,8 @@ static int collect_candidates(struct round *round, struct wh_error *error)
             if (!add_token(&known, values[t], i))
                 goto cleanup;
     }
-    if (known.count)
-        qsort(known.items, known.count, sizeof *known.items, compare_tokens);
+    if (!keyed_sort(known.items, known.count))
+        goto cleanup;
     for (uint32_t i = 0; i < round->track->flow_count; i++) {
         if (round->assigned[i])
             continue;
