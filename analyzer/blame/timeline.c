@@ -59,6 +59,8 @@ int64_t steps_level(const struct steps *steps, int64_t time_ns, int64_t before)
 uint32_t view_from(const struct hop *hop, int64_t time_ns)
 {
     uint32_t low = 0, high = hop->view->pkt_count;
+    if (clock_to_path(hop->clock, hop->view->last).ns < time_ns) /* as most flows, mostly */
+        return high;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (view_time(hop, middle) < time_ns)
