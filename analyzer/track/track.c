@@ -469,7 +469,7 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
         .tsval = packet->tsval,
         .tsecr = packet->tsecr,
         .frame = arrival->frame,
-        .len = packet->payload_bytes,
+        .len = packet->payload_bytes < PKT_LEN_MAX ? packet->payload_bytes : PKT_LEN_MAX,
         .flags = packet->flags | (side ? PKT_FROM_SERVER : 0u),
         .file = arrival->file,
         .window = packet->window,

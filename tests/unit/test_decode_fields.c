@@ -177,12 +177,15 @@ static void test_lengths(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct decoded out;
+        memset(&out, 0xa5, sizeof out);
         enum decode_status status =
             decode_changed(rows[i].text, rows[i].at, rows[i].high, rows[i].low, &out);
         if (status != rows[i].status)
             fail_msg("row %zu: status %d", i, (int)status);
         if (status == DECODE_OK && out.payload_bytes != rows[i].payload_bytes)
             fail_msg("row %zu: %u bytes", i, out.payload_bytes);
+        if (status == DECODE_OK && (out.window == 0) != (out.protocol == 17))
+            fail_msg("row %zu: a window of %u", i, out.window);
     }
 }
 

@@ -566,6 +566,7 @@ static void test_protocols_are_kept_apart(void **state)
     assert_int_equal(flow->protocol, IPPROTO_UDP);
     assert_int_equal(flow->pkt_count, 2);
     assert_int_equal(flow->pkts[0].ack, ACK_NONE);
+    assert_int_equal(flow->pkts[0].window, 0);
     assert_int_equal(flow->pkts[1].len, 6);
     assert_int_not_equal(flow->pkts[0].hash, 0);
     assert_int_not_equal(flow->pkts[0].hash, flow->pkts[1].hash);
@@ -699,8 +700,10 @@ static void test_many_flows(void **state)
 static void test_lengths_are_capped(void **state)
 {
     struct bench *bench = *state;
-    TRACK(&bench->track, &bench->talk, {.seq = 1, .ack = 1, .len = UINT32_MAX});
+    TRACK(&bench->track, &bench->talk, {.seq = 1, .ack = 1, .len = UINT32_MAX},
+          {.seq = 1, .ack = 1, .len = PKT_LEN_MAX + 1});
     assert_int_equal(only_flow(bench)->pkts[0].len, PKT_LEN_MAX);
+    assert_int_equal(only_flow(bench)->pkts[1].len, PKT_LEN_MAX);
 }
 
 /* Any numbers at all: nothing breaks, and offsets keep the lower 32 bits of what was sent. */
