@@ -76,11 +76,6 @@ static uint32_t first_with(const struct index *index, uint64_t key)
     return low;
 }
 
-static bool same_end(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
-}
-
 static uint64_t end_hash(const struct endpoint *end, uint64_t seed)
 {
     return XXH3_64bits_withSeed(end->address, sizeof end->address, seed * 65536 + end->port);
@@ -114,7 +109,8 @@ static unsigned place_of_point(const struct search *search, unsigned point)
 
 static bool same_names(const struct track_flow *a, const struct track_flow *b)
 {
-    return same_end(&a->endpoint[0], &b->endpoint[0]) && same_end(&a->endpoint[1], &b->endpoint[1]);
+    return endpoint_equal(&a->endpoint[0], &b->endpoint[0]) &&
+           endpoint_equal(&a->endpoint[1], &b->endpoint[1]);
 }
 
 /* The translation nearest to a point; span 0: the flow bears one name everywhere. */
@@ -192,7 +188,7 @@ static bool is_untranslated(const struct flow *flow, unsigned point_count, unsig
                             unsigned side, const struct endpoint *name)
 {
     for (unsigned p = 0; p < point_count; p++)
-        if (p != point && flow->at[p] && same_end(&flow->at[p]->endpoint[side], name))
+        if (p != point && flow->at[p] && endpoint_equal(&flow->at[p]->endpoint[side], name))
             return true;
     return false;
 }
@@ -216,8 +212,8 @@ static bool consider(struct search *search, const struct entry *entry, uint32_t 
     const struct track_flow *view = flow->at[point], *other = other_flow->at[point];
     const struct clock_fit *clock = &search->alignment->clock[point];
     if (entry->flow == other_index || !other ||
-        same_end(&view->endpoint[side], &other->endpoint[other_side]) ||
-        !same_end(&view->endpoint[!side], &other->endpoint[!other_side]) ||
+        endpoint_equal(&view->endpoint[side], &other->endpoint[other_side]) ||
+        !endpoint_equal(&view->endpoint[!side], &other->endpoint[!other_side]) ||
         !goes_on(view, side, other, other_side))
         return true;
     const struct pkt *first = first_of(other, other_side);

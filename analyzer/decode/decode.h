@@ -7,6 +7,8 @@
 #ifndef WHICHHOP_DECODE_DECODE_H
 #define WHICHHOP_DECODE_DECODE_H
 
+#include <string.h>
+
 #include "whichhop.h"
 
 enum decode_status {
@@ -47,6 +49,15 @@ struct endpoint {
     uint16_t port; /* host order */
 };
 
+/* Without branches: every packet's ends are held against its flow's. */
+static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    uint64_t left[2], right[2];
+    memcpy(left, a->address, sizeof left);
+    memcpy(right, b->address, sizeof right);
+    return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (uint64_t)(a->port ^ b->port)) == 0;
+}
+
 /* The packet an ICMP error quotes. */
 struct icmp_quote {
     struct endpoint source, destination;
@@ -71,7 +82,7 @@ struct decoded {
     uint32_t seq, ack;
     uint32_t tsval, tsecr;           /* 0 without PACKET_TIMESTAMPS */
     const uint8_t *payload;          /* borrowed from the frame */
-    uint32_t payload_bytes;          /* as sent; below 2^20 */
+    uint32_t payload_bytes;          /* as sent */
     uint32_t payload_captured_bytes; /* as captured */
     uint32_t header_bytes;           /* of the TCP header */
     enum checksum_state checksum;

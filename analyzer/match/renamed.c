@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool same_end(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
-}
-
 /* The first or the last packet that a side sent; NULL. */
 static const struct pkt *edge_of(const struct track_flow *view, unsigned side, bool first)
 {
@@ -30,7 +25,7 @@ bool renamed_goes_on(const struct track_flow *sooner, const struct track_flow *l
 {
     bool same[2];
     for (unsigned side = 0; side < 2; side++)
-        same[side] = same_end(&sooner->endpoint[side], &later->endpoint[side]);
+        same[side] = endpoint_equal(&sooner->endpoint[side], &later->endpoint[side]);
     if (sooner->protocol != IPPROTO_UDP || same[0] == same[1] ||
         sooner->network[0] != later->network[0])
         return false;

@@ -107,14 +107,9 @@ static double range_bits(const struct range32 *a, const struct range32 *b, uint3
     return chance < 1 ? -log2(chance) : 0;
 }
 
-static bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
-}
-
 static double endpoint_bits(const struct endpoint *a, const struct endpoint *b)
 {
-    if (endpoint_same(a, b))
+    if (endpoint_equal(a, b))
         return BITS_ENDPOINT;
     return a->port == b->port ? BITS_PORT : 0;
 }

@@ -54,14 +54,6 @@ void track_free(struct track *track)
 
 /* ---- look-up --------------------------------------------------------------------------------- */
 
-static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
-{
-    uint64_t left[2], right[2];
-    memcpy(left, a->address, sizeof left);
-    memcpy(right, b->address, sizeof right);
-    return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (uint64_t)(a->port ^ b->port)) == 0;
-}
-
 static uint64_t endpoint_hash(const struct endpoint *endpoint)
 {
     uint64_t high, low;
