@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "report/parts.h"
 
 #define HEADER        "time_s,point,frame,flow,direction,kind,seq_start,seq_end,detail\n"
@@ -122,25 +123,12 @@ static void free_names(struct names *names, uint32_t count)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-static char *put_count(char *to, uint64_t value)
-{
-    char digits[20];
-    size_t length = 0;
-    do {
-        digits[length++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    while (length)
-        *to++ = digits[--length];
-    return to;
-}
-
 static char *put_seconds(char *to, int64_t ns)
 {
     uint64_t left = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
     if (ns < 0)
         *to++ = '-';
-    to = put_count(to, left / NS_PER_S);
+    to = digits_put(to, left / NS_PER_S);
     uint64_t rest = left % NS_PER_S;
     *to++ = '.';
     for (int i = 8; i >= 0; i--, rest /= 10)
@@ -152,7 +140,7 @@ static char *put_signed(char *to, int64_t value)
 {
     if (value < 0)
         *to++ = '-';
-    return put_count(to, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+    return digits_put(to, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 static char *put_field(char *to, const struct field *field)
@@ -166,7 +154,7 @@ static char *put_frame(char *to, const struct names *names, const struct wh_even
     bool named = names && event->file < names->file_count;
     if (named)
         to = put_field(to, &names->before[event->file]);
-    to = put_count(to, event->frame);
+    to = digits_put(to, event->frame);
     if (named && names->quoted[event->file])
         *to++ = '"';
     return to;
@@ -229,7 +217,7 @@ static void add_row(struct csv *csv, const struct wh_event *event, bool bears_ru
     *to++ = ',';
     to = put_frame(to, names, event);
     *to++ = ',';
-    to = event->flow ? put_count(to, event->flow) : to;
+    to = event->flow ? digits_put(to, event->flow) : to;
     *to++ = ',';
     to = stpcpy(to, wh_direction_word((enum wh_direction)event->direction));
     *to++ = ',';
