@@ -111,6 +111,11 @@ static bool is_small(const struct slab_extent *extent, const struct slab *slab)
     return at >= start && at - start < (uintptr_t)extent->at - start;
 }
 
+static size_t whole_pages(size_t bytes)
+{
+    return (bytes + PAGE_MOST - 1) / PAGE_MOST * PAGE_MOST;
+}
+
 static void pack_extent(struct slab_extent *extent, struct slab_use *uses, uint32_t count)
 {
     const size_t step = _Alignof(max_align_t);
@@ -123,7 +128,7 @@ static void pack_extent(struct slab_extent *extent, struct slab_use *uses, uint3
         *slab = (struct slab){packed, SLAB_PACKED};
         packed += (uses[i].used_bytes + step - 1) / step * step;
     }
-    size_t kept = ((size_t)(packed - start) + PAGE_MOST - 1) / PAGE_MOST * PAGE_MOST;
+    size_t kept = whole_pages((size_t)(packed - start));
     if (start + kept < extent->at)
         madvise(start + kept, (size_t)(extent->at - start) - kept, MADV_DONTNEED);
     extent->left += (size_t)(extent->at - packed);
@@ -141,7 +146,7 @@ void slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count)
 /* One share of whole pages from `start` on; of the last, what `bytes` leaves. */
 static void release_share(char *start, size_t bytes, unsigned part, unsigned parts)
 {
-    size_t pages = (bytes + PAGE_MOST - 1) / PAGE_MOST;
+    size_t pages = whole_pages(bytes) / PAGE_MOST;
     size_t from = pages * part / parts * PAGE_MOST, to = pages * (part + 1) / parts * PAGE_MOST;
     to = to < bytes ? to : bytes;
     if (from < to)
@@ -152,9 +157,8 @@ void slabs_release(struct slabs *slabs, unsigned part, unsigned parts)
 {
     for (struct slab_extent *extent = slabs->extents; extent; extent = extent->next) {
         size_t small = (size_t)(extent->at - (char *)extent->memory);
-        size_t large = extent->bytes - small - extent->left;
+        size_t large = whole_pages(extent->bytes - small - extent->left);
         release_share(extent->memory, small, part, parts);
-        large = (large + PAGE_MOST - 1) / PAGE_MOST * PAGE_MOST;
         large = large < extent->bytes ? large : extent->bytes;
         release_share((char *)extent->memory + extent->bytes - large, large, part, parts);
     }
@@ -164,8 +168,6 @@ void slabs_free(struct slabs *slabs)
 {
     while (slabs->extents) {
         struct slab_extent *next = slabs->extents->next;
-        /* Freeing pages takes time, and munmap lets only one thread do it at a time. */
-        madvise(slabs->extents->memory, slabs->extents->bytes, MADV_DONTNEED);
         munmap(slabs->extents->memory, slabs->extents->bytes);
         free(slabs->extents);
         slabs->extents = next;

@@ -45,7 +45,8 @@ bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size
 void slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count);
 
 /* Gives the pages of one of `parts` shares, which are about as large as each other, back to the
- * system, before slabs_free: what was in them is lost. Threads may each take another share. */
+ * system, before slabs_free: what was in them is lost. Threads may each take another share: that
+ * takes most of the time, and slabs_free, which unmaps, does it for one thread at a time only. */
 void slabs_release(struct slabs *slabs, unsigned part, unsigned parts);
 
 void slabs_free(struct slabs *slabs);
