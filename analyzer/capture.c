@@ -56,13 +56,29 @@ static void count_unfollowed(struct capture *capture, enum decode_status status)
     }
 }
 
-static void count_record(struct count *count, const struct record *record)
+static void count_records(struct count *to, const struct record *records, uint32_t number)
 {
-    if (count->packets++ == 0)
-        count->begin = count->first = count->last = record->time;
-    count->bytes += record->wirelen;
-    count->first.ns = record->time.ns < count->first.ns ? record->time.ns : count->first.ns;
-    count->last.ns = record->time.ns > count->last.ns ? record->time.ns : count->last.ns;
+    struct count count = *to;
+    if (count.packets == 0 && number > 0)
+        count.begin = count.first = count.last = records->time;
+    count.packets += number;
+    for (const struct record *record = records; number > 0; record++, number--) {
+        int64_t ns = record->time.ns;
+        count.bytes += record->wirelen;
+        count.first.ns = ns < count.first.ns ? ns : count.first.ns;
+        count.last.ns = ns > count.last.ns ? ns : count.last.ns;
+    }
+    *to = count;
+}
+
+/* Drops what is other points'; returns how many are left. */
+static uint32_t keep_own(const struct capture_file *file, struct record *records, uint32_t number)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < number; i++)
+        if (lane_wanted(file, &records[i]))
+            records[kept++] = records[i];
+    return kept;
 }
 
 /* Is the record one that is asked for? 1, 0 or WH_ERROR. */
@@ -71,7 +87,7 @@ static int choose_record(struct reading *reading, const struct record *record)
     int passes = reading->filter ? filter_match(reading->filter, record, &reading->error) : 1;
     if (passes <= 0 || record->time.ns < reading->from_ns || record->time.ns > reading->to_ns)
         return passes < 0 ? WH_ERROR : 0;
-    count_record(&reading->taken, record);
+    count_records(&reading->taken, record, 1);
     return 1;
 }
 
@@ -79,9 +95,6 @@ static int take_record(struct reading *reading, const struct record *record)
 {
     struct capture *capture = reading->capture;
     struct arrival *arrival = &reading->arrival;
-    if (reading->lanes && !lane_wanted(&capture->files[reading->file], record))
-        return WH_OK;
-    count_record(&reading->point, record);
     if (reading->choosy) {
         int chosen = choose_record(reading, record);
         if (chosen <= 0)
@@ -167,7 +180,11 @@ static int read_records(struct reading *reading)
         count = read_run(reading->reader, records, &damage);
         if (count <= 0)
             break;
-        for (int i = 0; i < count; i++)
+        uint32_t own = (uint32_t)count;
+        if (reading->lanes)
+            own = keep_own(&capture->files[reading->file], records, own);
+        count_records(&reading->point, records, own);
+        for (uint32_t i = 0; i < own; i++)
             if (take_record(reading, &records[i]) < 0)
                 return WH_ERROR;
     }

@@ -75,8 +75,8 @@ struct decoded {
     uint16_t flags;   /* enum packet_flag */
     uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 */
     uint8_t ttl;      /* or hop limit */
-    uint16_t ip_id;   /* IPv4 only, else 0 */
     uint16_t window;  /* as sent, not scaled; 0 but for TCP */
+    uint16_t ip_id;   /* IPv4 only, else 0 */
     uint32_t network; /* a hash of the VLAN numbers and tunnels around it: the same addresses on
                          two networks are two flows. 0: none */
     uint32_t seq, ack;

@@ -13,8 +13,9 @@ bool track_find_copy(const struct track *track, const struct track_flow *flow);
 /* Equal for equal packets; of others, few share it. */
 static inline uint16_t track_look(const struct pkt *pkt)
 {
-    uint32_t numbers = (uint32_t)pkt->seq + 31u * (uint32_t)pkt->ack + 7u * pkt->tsval;
-    return (uint16_t)((numbers ^ ((uint32_t)pkt->ip_id << 16 | pkt->hash)) * 0x9e3779b1u >> 16);
+    uint32_t sum = (uint32_t)pkt->seq * 0x9e3779b1u + (uint32_t)pkt->ack * 0x85ebca77u;
+    sum += pkt->tsval * 0xc2b2ae3du + pkt->ip_id * 0x27d4eb2fu + pkt->hash * 0x165667b1u;
+    return (uint16_t)(sum >> 16);
 }
 
 /* Did the flow's last packet come before? To be asked of each packet once. */
@@ -27,10 +28,12 @@ static inline bool track_seen_before(struct track *track, struct track_flow *flo
         known[i] = (flow->recent[i] == look) | (flow->recent[i + TRACK_RECENT / 2] == look);
     memcpy(any, known, sizeof any);
     bool found = (any[0] | any[1]) && track_find_copy(track, flow);
-    bool certain = pkt->ip_id != 0 || takes_space;
     flow->recent[(flow->pkt_count - 1) % TRACK_RECENT] = look;
-    track->repeatable += certain;
-    track->repeated += certain && found;
+    if (takes_space || pkt->ip_id != 0) {
+        track->repeatable++;
+        if (found)
+            track->repeated++;
+    }
     return found;
 }
 

@@ -54,21 +54,20 @@ void track_free(struct track *track)
 
 /* ---- look-up --------------------------------------------------------------------------------- */
 
-static uint64_t endpoint_hash(const struct endpoint *endpoint)
+static uint64_t endpoint_number(const struct endpoint *endpoint)
 {
     uint64_t high, low;
     memcpy(&high, endpoint->address, 8);
     memcpy(&low, endpoint->address + 8, 8);
-    uint64_t mixed = ((high ^ (low * 0x9e3779b97f4a7c15u)) + endpoint->port) * 0xbf58476d1ce4e5b9u;
-    return mixed ^ (mixed >> 32);
+    return ((high ^ (low * 0x9e3779b97f4a7c15u)) + endpoint->port) ^ 0xbf58476d1ce4e5b9u;
 }
 
 /* The same for both directions. */
 static uint32_t key_hash(const struct decoded *packet)
 {
-    uint64_t sum = endpoint_hash(&packet->source) + endpoint_hash(&packet->destination);
-    sum = (sum + packet->protocol) * 0x94d049bb133111ebu;
-    return (uint32_t)(sum >> 32);
+    uint64_t product = endpoint_number(&packet->source) * endpoint_number(&packet->destination);
+    product = (product ^ (product >> 32) ^ packet->protocol) * 0x94d049bb133111ebu;
+    return (uint32_t)(product >> 32);
 }
 
 /* Returns the side that sent the packet by its addresses, or -1. */
@@ -309,16 +308,16 @@ static void set_base(struct stream *stream, uint32_t base, bool known)
     stream->next = known ? 0 : 1;
 }
 
-/* Sequence and acknowledgement number as offsets of the two streams. */
+/* Sequence and acknowledgement number as offsets of the two streams; `span` as pkt_span. */
 static void set_offsets(struct stream *sender, struct stream *other, const struct decoded *packet,
-                        struct pkt *pkt)
+                        uint32_t span, struct pkt *pkt)
 {
     bool syn = is_syn(packet), reset = packet->flags & TCP_RST;
     if (__builtin_expect(!sender->seen, 0))
         set_base(sender, syn ? packet->seq : packet->seq - 1, syn);
     pkt->seq = unwrap(sender, packet->seq);
     if (!reset)
-        move_next(sender, pkt_end(pkt));
+        move_next(sender, pkt->seq + span);
     if (!(packet->flags & TCP_ACK))
         return;
     if (__builtin_expect(!other->seen, 0))
@@ -466,19 +465,20 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
         .file = arrival->file,
         .window = packet->window,
         .ip_id = packet->ip_id,
-        .hash = payload_hash(packet),
     };
+    pkt->hash = payload_hash(packet);
     note_time(flow, arrival->time);
     note_packet(flow, side, sender, packet, pkt);
+    uint32_t span = tcp ? pkt_span(pkt) : 0;
     if (tcp)
-        set_offsets(sender, other, packet, pkt);
+        set_offsets(sender, other, packet, span, pkt);
     if (is_syn(packet))
         note_syn(flow, sender, packet);
     if ((packet->flags & PACKET_SACK) && !add_sacks(flow, other, packet))
         return error_memory(error, "SACK blocks");
     if (tcp && packet->first_fragment)
         track_open_fragments(track, packet, (uint32_t)(flow - track->flows), flow->pkt_count - 1);
-    if (track_seen_before(track, flow, pkt, tcp && pkt_span(pkt))) {
+    if (track_seen_before(track, flow, pkt, span > 0)) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
     } else if (tcp && pkt->len > 0 && !(pkt->hash & sender->content_mask) &&

@@ -44,9 +44,9 @@ struct pkt {
     uint32_t len : PKT_LEN_BITS; /* payload bytes */
     uint32_t flags : 12;         /* enum pkt_flag */
     uint16_t file;               /* index into the point's files */
+    uint16_t hash;               /* of the first captured payload bytes */
     uint16_t window;             /* as sent; track_window scales it */
     uint16_t ip_id;
-    uint16_t hash; /* of the first captured payload bytes */
 };
 
 _Static_assert(sizeof(struct pkt) == 48, "memory per packet is a promise");
