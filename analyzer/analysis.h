@@ -36,6 +36,7 @@ struct capture_file {
     const char *format;
     const char *damaged;
     uint64_t packets;
+    uint32_t frames_before;        /* in the files read before it */
     struct point_time first, last; /* packets; first orders the files, INT64_MAX: none */
 };
 
@@ -115,6 +116,10 @@ void analysis_spans(const struct wh_analysis *analysis, struct capture_span span
  * over, `status` and `error` are set. Different points may be read at the same time. */
 double capture_turn(struct wh_analysis *analysis, struct capture *capture);
 void capture_free(struct capture *capture);
+
+/* capture.c: the file of a pkt.place of a point, and its number there. The stages name frames by
+ * their places; the result has them by files. */
+struct wh_frame capture_frame(const struct wh_analysis *analysis, unsigned point, uint32_t place);
 
 /* copies.c: warns of a file given twice under two names. To be called once all points are read. */
 void warn_copies(struct wh_analysis *analysis);

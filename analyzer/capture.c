@@ -28,6 +28,7 @@ struct reading {
     uint32_t files_read; /* those that could be */
     struct wh_error error;
     int64_t from_ns, to_ns; /* the time that is asked for */
+    uint32_t frames;        /* counted so far, in all files */
     uint16_t file;          /* the one at hand; what follows is its own */
     struct reader *reader;  /* NULL: not opened yet */
     struct filter *filter;
@@ -111,8 +112,7 @@ static int take_record(struct reading *reading, const struct record *record)
     if (record->flags & RECORD_CHECKSUM_NOT_READY)
         arrival->packet.checksum = CHECKSUM_UNKNOWN;
     arrival->time = record->time;
-    arrival->frame = record->frame;
-    arrival->file = reading->file;
+    arrival->place = capture->files[reading->file].frames_before + record->frame;
     return track_add(&capture->track, arrival, &reading->error);
 }
 
@@ -168,6 +168,18 @@ static void note_interfaces(struct reading *reading)
     }
 }
 
+/* Counts the frames up to `record` of the file at hand. */
+static int count_frames(struct reading *reading, const struct record *record,
+                        struct wh_error *error)
+{
+    const struct capture_file *file = &reading->capture->files[reading->file];
+    if (record->frame > UINT32_MAX - file->frames_before)
+        return error_set(error, file->path, record->frame, record->byte,
+                         "the point has more packets than can be counted; give fewer files");
+    reading->frames = file->frames_before + record->frame;
+    return WH_OK;
+}
+
 /* A turn's records. A file that ends in the middle is analysed as far as it goes. Returns 1 when
  * there is more in it, 0 at its end, or WH_ERROR. */
 static int read_records(struct reading *reading)
@@ -178,7 +190,7 @@ static int read_records(struct reading *reading)
     int count = 1;
     for (uint32_t taken = 0; taken < TURN_RECORDS; taken += (uint32_t)count) {
         count = read_run(reading->reader, records, &damage);
-        if (count <= 0)
+        if (count <= 0 || (count_frames(reading, &records[count - 1], &damage) && (count = -1)))
             break;
         uint32_t own = (uint32_t)count;
         if (reading->lanes)
@@ -198,7 +210,8 @@ static int read_records(struct reading *reading)
 static int open_file(struct reading *reading)
 {
     const struct wh_options *options = &reading->analysis->options;
-    const struct capture_file *file = &reading->capture->files[reading->file];
+    struct capture_file *file = &reading->capture->files[reading->file];
+    file->frames_before = reading->frames;
     if (read_open(&reading->reader, file->path, &reading->error) ||
         (options->filter && filter_open(&reading->filter, options->filter, &reading->error)))
         return WH_ERROR;
@@ -324,6 +337,21 @@ double capture_turn(struct wh_analysis *analysis, struct capture *capture)
         return how_far(reading);
     end_reading(capture);
     return TURNS_OVER;
+}
+
+struct wh_frame capture_frame(const struct wh_analysis *analysis, unsigned point, uint32_t place)
+{
+    const struct capture *capture = &analysis->captures[point];
+    uint32_t low = 0, high = capture->file_count; /* the last file with fewer frames before it */
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (capture->files[middle].frames_before < place)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (struct wh_frame){(uint16_t)point, (uint16_t)low,
+                             place - capture->files[low].frames_before};
 }
 
 void capture_free(struct capture *capture)

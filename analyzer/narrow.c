@@ -27,8 +27,8 @@ static bool inside(const struct place *part, const struct place *whole)
 static bool broke_behind(const struct hop *hop, uint32_t copy)
 {
     uint32_t next = hop->copies[copy].next;
-    return next != COPY_NONE && !(hop_pkt(hop, copy)->flags & PKT_BAD_CHECKSUM) &&
-           (hop_pkt(hop + 1, next)->flags & PKT_BAD_CHECKSUM);
+    return next != COPY_NONE && !hop_pkt(hop, copy)->bad_checksum &&
+           hop_pkt(hop + 1, next)->bad_checksum;
 }
 
 /* Packets that entered the segment behind hop k in the stall and show its cause there. */

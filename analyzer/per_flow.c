@@ -35,8 +35,7 @@ static bool add_event(const struct wh_analysis *analysis, struct worker *worker,
         return false;
     event.time_ns = clock_to_path(&analysis->alignment.clock[point], pkt->time).ns;
     event.flow = flow;
-    event.frame = pkt->frame;
-    event.file = pkt->file;
+    event.frame = pkt->place; /* events_make finds the file */
     event.point = (uint8_t)point;
     event.direction = pkt_side(pkt) ? WH_TO_CLIENT : WH_TO_SERVER;
     event.kind = (uint8_t)kind;
@@ -117,10 +116,8 @@ static bool add_too_big(const struct wh_analysis *analysis, struct worker *worke
         int side = quoted_side(view, &icmp->quote);
         if (side < 0)
             continue;
-        struct pkt pkt = {.time = icmp->time,
-                          .frame = icmp->frame,
-                          .file = icmp->file,
-                          .flags = side ? 0 : PKT_FROM_SERVER};
+        struct pkt pkt = {
+            .time = icmp->time, .place = icmp->place, .flags = side ? 0 : PKT_FROM_SERVER};
         struct wh_event event = {.seq = (int32_t)(icmp->quote.seq - view->stream[side].base),
                                  .length = icmp->quote.ip_bytes,
                                  .value = icmp->quote.mtu};

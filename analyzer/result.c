@@ -31,7 +31,7 @@ static int64_t since_epoch(const struct wh_analysis *analysis, unsigned point, s
 struct flow_start {
     int64_t start_ns;
     uint32_t flow;
-    uint32_t frame;
+    uint32_t place; /* of its first packet in the capture */
 };
 
 static int compare_starts(const void *left, const void *right)
@@ -39,13 +39,13 @@ static int compare_starts(const void *left, const void *right)
     const struct flow_start *a = left, *b = right;
     if (a->start_ns != b->start_ns)
         return a->start_ns < b->start_ns ? -1 : 1;
-    if (a->frame != b->frame)
-        return a->frame < b->frame ? -1 : 1;
+    if (a->place != b->place)
+        return a->place < b->place ? -1 : 1;
     return a->flow < b->flow ? -1 : a->flow > b->flow;
 }
 
 static void flow_times(const struct wh_analysis *analysis, const struct flow *flow,
-                       int64_t *start_ns, int64_t *end_ns, uint32_t *frame)
+                       int64_t *start_ns, int64_t *end_ns, uint32_t *place)
 {
     *start_ns = INT64_MAX;
     *end_ns = INT64_MIN;
@@ -57,7 +57,7 @@ static void flow_times(const struct wh_analysis *analysis, const struct flow *fl
         int64_t last_ns = since_epoch(analysis, p, view->last);
         if (first_ns < *start_ns) {
             *start_ns = first_ns;
-            *frame = view->pkts[0].frame;
+            *place = view->pkts[0].place;
         }
         *end_ns = last_ns > *end_ns ? last_ns : *end_ns;
     }
@@ -74,7 +74,7 @@ static bool number_flows(struct wh_analysis *analysis, struct renumbering *numbe
         int64_t end_ns;
         starts[i].flow = i;
         flow_times(analysis, &analysis->flows.items[i], &starts[i].start_ns, &end_ns,
-                   &starts[i].frame);
+                   &starts[i].place);
     }
     if (ok && count)
         qsort(starts, count, sizeof *starts, compare_starts);
@@ -342,12 +342,15 @@ static bool make_path(struct wh_analysis *analysis, struct wh_segment **segments
 
 /* ---- stalls ------------------------------------------------------------------------------ */
 
-static void renumber_evidence(const struct finding *finding, const struct renumbering *numbers)
+static void renumber_evidence(const struct wh_analysis *analysis, const struct finding *finding,
+                              const struct renumbering *numbers)
 {
     for (uint32_t e = 0; e < finding->evidence_count; e++) {
         struct wh_frame *frames = (struct wh_frame *)finding->evidence[e].frames;
-        for (uint32_t f = 0; f < finding->evidence[e].frame_count; f++)
+        for (uint32_t f = 0; f < finding->evidence[e].frame_count; f++) {
+            frames[f] = capture_frame(analysis, frames[f].point, frames[f].frame);
             frames[f].point = (uint16_t)numbers->place[frames[f].point];
+        }
     }
 }
 
@@ -369,7 +372,7 @@ static bool make_stalls(struct wh_analysis *analysis, const struct renumbering *
         return false;
     for (uint32_t i = 0; i < count; i++) {
         const struct finding *finding = &analysis->findings.items[i];
-        renumber_evidence(finding, numbers);
+        renumber_evidence(analysis, finding, numbers);
         stalls[i] = (struct wh_stall){.id = i,
                                       .caused_by = finding->caused_by,
                                       .flow = numbers->id[finding->flow],

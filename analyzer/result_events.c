@@ -46,6 +46,9 @@ bool events_make(struct wh_analysis *analysis, const uint32_t *ids, const unsign
         struct wh_event *event = &analysis->events[i];
         event->time_ns -= analysis->epoch.ns;
         event->flow = ids[event->flow];
+        struct wh_frame frame = capture_frame(analysis, event->point, event->frame);
+        event->file = frame.file;
+        event->frame = frame.frame;
         event->point = (uint8_t)place[event->point];
     }
     if (!sort_events(&analysis->events, analysis->event_count))

@@ -81,13 +81,12 @@ void align_straighten(struct track *track, const struct clock_steps *steps)
         struct track_flow *flow = &track->flows[f];
         for (uint32_t i = 0; i < flow->pkt_count; i++)
             flow->pkts[i].time.ns =
-                step_straight_ns(steps, pkt_place(&flow->pkts[i]), flow->pkts[i].time.ns);
+                step_straight_ns(steps, flow->pkts[i].place, flow->pkts[i].time.ns);
         note_ends(flow);
     }
     for (uint32_t i = 0; i < track->icmp_count; i++) {
         struct track_icmp *icmp = &track->icmps[i];
-        uint64_t place = (uint64_t)icmp->file << 32 | icmp->frame;
-        icmp->time.ns = step_straight_ns(steps, place, icmp->time.ns);
+        icmp->time.ns = step_straight_ns(steps, icmp->place, icmp->time.ns);
     }
 }
 

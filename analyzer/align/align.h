@@ -12,7 +12,7 @@
 
 /* A clock was set while the capture ran. */
 struct clock_step {
-    uint64_t place;         /* of the first packet after it in the point's capture: file, frame */
+    uint64_t place;         /* of the first packet after it, see pkt.place */
     int64_t step_ns;        /* above 0: set forward */
     struct point_time last; /* of the packet before it and of the one after, as captured */
     struct point_time next;

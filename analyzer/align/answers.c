@@ -42,9 +42,9 @@ static bool add_answer(const struct pkt *data, const struct pkt *answer, bool ou
     struct sample *sample = ARRAY_PUSH(samples->items, samples->count, samples->capacity);
     if (sample) {
         *sample = (struct sample){.outwards = outwards};
-        sample->place[!outwards] = pkt_place(data);
+        sample->place[!outwards] = data->place;
         sample->ns[!outwards] = data->time.ns;
-        sample->place[outwards] = pkt_place(answer);
+        sample->place[outwards] = answer->place;
         sample->ns[outwards] = answer->time.ns;
     }
     return sample != NULL;

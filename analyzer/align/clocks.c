@@ -132,7 +132,7 @@ static struct point_time begin_of(const struct context *context, const struct cl
         const struct track_flow *view = context->flows->items[f].at[point];
         if (!view || view->pkt_count == 0)
             continue;
-        int64_t ns = step_straight_ns(steps, pkt_place(&view->pkts[0]), view->pkts[0].time.ns);
+        int64_t ns = step_straight_ns(steps, view->pkts[0].place, view->pkts[0].time.ns);
         begin.ns = ns < begin.ns ? ns : begin.ns;
     }
     return begin;
@@ -477,7 +477,7 @@ static struct path_time centre_of(const struct context *context, const struct al
             continue;
         for (; next < seen + view->pkt_count; next += apart) {
             const struct pkt *pkt = &view->pkts[next - seen];
-            times_ns[count++] = step_straight_ns(steps, pkt_place(pkt), pkt->time.ns);
+            times_ns[count++] = step_straight_ns(steps, pkt->place, pkt->time.ns);
         }
         seen += view->pkt_count;
     }

@@ -21,7 +21,7 @@
 
 /* One packet that both points saw. Index 0: at the near point, 1: at the far one. */
 struct sample {
-    uint64_t place[2]; /* its pkt_place */
+    uint64_t place[2]; /* in the capture */
     int64_t ns[2];     /* its times, each by the point's own clock */
     int64_t x_ns;      /* time as passed since the first sample, never falling */
     bool outwards;     /* from near to far */

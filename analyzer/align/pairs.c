@@ -147,7 +147,7 @@ bool pairs_collect(const struct choice *a, const struct choice *b, unsigned thin
         const struct pkt *to = &b->view->pkts[slot->pkt[1] - 1];
         *pair = (struct pair){from->time,
                               to->time.ns - from->time.ns,
-                              {pkt_place(from), pkt_place(to)},
+                              {from->place, to->place},
                               (uint8_t)pkt_side(from)};
     }
     return true;

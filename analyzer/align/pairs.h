@@ -9,7 +9,7 @@
 struct pair {
     struct point_time at; /* when A saw it */
     int64_t later_ns;     /* B's reading of its time minus A's, each in its own clock */
-    uint64_t place[2];    /* its pkt_place at A and at B */
+    uint64_t place[2];    /* of it at A and at B */
     uint8_t side;         /* who sent it: 0 client, 1 server */
 };
 

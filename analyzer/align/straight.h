@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A packet's place in its capture, and times without the steps of a clock. */
+/* Times without the steps of a clock. */
 #ifndef WHICHHOP_ALIGN_STRAIGHT_H
 #define WHICHHOP_ALIGN_STRAIGHT_H
 
 #include "align/align.h"
-
-/* Where a packet stands in its point's capture: grows in the order in which packets were captured,
- * whatever the clock does. */
-static inline uint64_t pkt_place(const struct pkt *pkt)
-{
-    return (uint64_t)pkt->file << 32 | pkt->frame;
-}
 
 /* What the steps up to a place come to. */
 static inline int64_t step_sum_ns(const struct clock_steps *steps, uint64_t place)

@@ -27,7 +27,7 @@ static uint32_t index_of(const struct track_flow *view, uint64_t place)
     uint32_t low = 0, high = view->pkt_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (pkt_place(&view->pkts[middle]) < place)
+        if (view->pkts[middle].place < place)
             low = middle + 1;
         else
             high = middle;
@@ -37,7 +37,7 @@ static uint32_t index_of(const struct track_flow *view, uint64_t place)
 
 static int64_t straight_ns(const struct clock_steps *known, const struct pkt *pkt)
 {
-    return step_straight_ns(known, pkt_place(pkt), pkt->time.ns);
+    return step_straight_ns(known, pkt->place, pkt->time.ns);
 }
 
 /* ---- the capture's own times ----------------------------------------------------------------- */
@@ -63,14 +63,14 @@ bool witness_stretch(const struct flows *flows, unsigned point, const struct clo
     for (uint32_t f = 0; f < flows->count; f++) {
         const struct track_flow *view = flows->items[f].at[point];
         for (uint32_t i = view ? index_of(view, before) : 0;
-             view && i < view->pkt_count && pkt_place(&view->pkts[i]) <= after; i++) {
+             view && i < view->pkt_count && view->pkts[i].place <= after; i++) {
             struct moment *moment = ARRAY_PUSH(moments, count, capacity);
             if (!moment) {
                 free(moments);
                 return false;
             }
             const struct pkt *pkt = &view->pkts[i];
-            *moment = (struct moment){pkt_place(pkt), pkt->time, straight_ns(known, pkt)};
+            *moment = (struct moment){pkt->place, pkt->time, straight_ns(known, pkt)};
         }
     }
     if (count)
@@ -165,8 +165,8 @@ static int64_t least_age(const struct track_flow *view, const struct clock_steps
 static bool ask_sender(const struct track_flow *view, const struct clock_steps *known,
                        unsigned side, uint64_t before, uint64_t after, int64_t *moved_ns)
 {
-    if (view->pkt_count == 0 || pkt_place(&view->pkts[0]) > before ||
-        pkt_place(&view->pkts[view->pkt_count - 1]) < after)
+    if (view->pkt_count == 0 || view->pkts[0].place > before ||
+        view->pkts[view->pkt_count - 1].place < after)
         return false;
     uint32_t from = index_of(view, after), until = index_of(view, before + 1);
     struct run early = find_run(view, known, side, until - 1, -1);
@@ -227,7 +227,7 @@ static bool leaps(const struct pkt *a, const struct pkt *b, const struct clock_s
         llabs(passed_ns - sent_ns) > tick->slack_ns && (a->flags & b->flags & PKT_TIMESTAMPS);
     if (!fell && !differs)
         return false;
-    *leap = (struct leap){pkt_place(a), pkt_place(b), fell ? passed_ns : passed_ns - sent_ns, fell};
+    *leap = (struct leap){a->place, b->place, fell ? passed_ns : passed_ns - sent_ns, fell};
     return true;
 }
 

@@ -39,7 +39,8 @@ struct finding {
     bool explained;     /* by a queue of the same flow: to be left out */
     uint32_t caused_by; /* set by look_across: a finding's index plus one; 0: none */
     struct vanished vanished;
-    struct wh_evidence *evidence; /* malloc'ed; texts and frames in the arena, points as added */
+    struct wh_evidence *evidence; /* malloc'ed; texts and frames in the arena, points as added,
+                                     frames by pkt.place */
     uint32_t evidence_count, evidence_capacity;
 };
 

@@ -192,8 +192,7 @@ static void add_frame(struct wh_frame *frames, uint32_t *count, const struct hop
 {
     if (!hop || !hop->view || pkt == COPY_NONE)
         return;
-    frames[(*count)++] = (struct wh_frame){(uint16_t)hop->point, hop->view->pkts[pkt].file,
-                                           hop->view->pkts[pkt].frame};
+    frames[(*count)++] = (struct wh_frame){(uint16_t)hop->point, 0, hop->view->pkts[pkt].place};
 }
 
 static void add_evidence(struct stall_case *item, const struct wh_frame *frames, uint32_t count,

@@ -19,7 +19,7 @@ enum sum { SUM_UNKNOWN, SUM_RIGHT, SUM_WRONG };
 static enum sum sum_of(const struct stall_case *item, const struct hop *hop, uint32_t copy)
 {
     const struct pkt *pkt = hop_pkt(hop, copy);
-    bool wrong = pkt->flags & PKT_BAD_CHECKSUM;
+    bool wrong = pkt->bad_checksum;
     if (pkt->len >= hop->view->stream[pkt_side(pkt)].checked_below_bytes ||
         (wrong && pkt->len > item->timeline->mss))
         return SUM_UNKNOWN;

@@ -85,7 +85,7 @@ static bool find_reset(const struct followed *followed, unsigned side, unsigned 
                                   .time_ns = at_ns,
                                   .last_ns = NEVER,
                                   .place = place_between(before, hop),
-                                  .frame = {(uint16_t)hop->point, pkt->file, pkt->frame}};
+                                  .frame = {(uint16_t)hop->point, 0, pkt->place}};
         return true;
     }
     return false;

@@ -230,7 +230,7 @@ static bool consider(struct search *search, const struct entry *entry, uint32_t 
                                        .time_ns = clock_to_path(clock, first->time).ns,
                                        .last_ns = clock_to_path(clock, other->last).ns,
                                        .place = find_translation(search, flow, point),
-                                       .frame = {(uint16_t)point, first->file, first->frame}});
+                                       .frame = {(uint16_t)point, 0, first->place}});
 }
 
 static bool match_one(struct search *search, uint32_t flow, unsigned point, unsigned side)
@@ -375,15 +375,15 @@ static bool find_refusals(struct search *search, const struct nat_icmps *icmps)
             continue;
         const struct track_icmp *icmp = refusal->icmp;
         const struct clock_fit *clock = &search->alignment->clock[refusal->point];
-        ok = add_sign(search, &(struct nat_sign){
-                                  .flow = refusal->flow,
-                                  .other = refusal->flow,
-                                  .kind = NAT_REFUSED,
-                                  .side = refusal->side,
-                                  .time_ns = clock_to_path(clock, icmp->time).ns,
-                                  .last_ns = clock_to_path(clock, icmp->time).ns,
-                                  .place = place,
-                                  .frame = {(uint16_t)refusal->point, icmp->file, icmp->frame}});
+        ok = add_sign(search,
+                      &(struct nat_sign){.flow = refusal->flow,
+                                         .other = refusal->flow,
+                                         .kind = NAT_REFUSED,
+                                         .side = refusal->side,
+                                         .time_ns = clock_to_path(clock, icmp->time).ns,
+                                         .last_ns = clock_to_path(clock, icmp->time).ns,
+                                         .place = place,
+                                         .frame = {(uint16_t)refusal->point, 0, icmp->place}});
     }
     free(refusals.items);
     return ok;
@@ -403,15 +403,14 @@ static bool find_renamed(struct search *search)
             const struct pkt *pkt = &view->pkts[view->renamed_pkt];
             const struct clock_fit *clock = &search->alignment->clock[p];
             int64_t time_ns = clock_to_path(clock, pkt->time).ns;
-            if (!add_sign(search,
-                          &(struct nat_sign){.flow = f,
-                                             .other = f,
-                                             .kind = NAT_REMAPPED,
-                                             .side = pkt_side(pkt),
-                                             .time_ns = time_ns,
-                                             .last_ns = time_ns,
-                                             .place = find_translation(search, flow, p),
-                                             .frame = {(uint16_t)p, pkt->file, pkt->frame}}))
+            if (!add_sign(search, &(struct nat_sign){.flow = f,
+                                                     .other = f,
+                                                     .kind = NAT_REMAPPED,
+                                                     .side = pkt_side(pkt),
+                                                     .time_ns = time_ns,
+                                                     .last_ns = time_ns,
+                                                     .place = find_translation(search, flow, p),
+                                                     .frame = {(uint16_t)p, 0, pkt->place}}))
                 return false;
         }
     }

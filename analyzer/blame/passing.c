@@ -143,7 +143,7 @@ bool lane_last(const struct passing *passing, const struct lane *lane, int64_t f
             const struct pkt *pkt = &hop.view->pkts[i];
             if (!is_in(lane, &passing->flows->items[after], pkt))
                 continue;
-            *frame = (struct wh_frame){(uint16_t)lane->at, pkt->file, pkt->frame};
+            *frame = (struct wh_frame){(uint16_t)lane->at, 0, pkt->place};
             return true;
         }
     }

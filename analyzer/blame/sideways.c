@@ -203,7 +203,7 @@ static void add_passage(const struct flow *flow, const struct alignment *alignme
         passage->count++;
         if (pkt->len >= passage->largest) {
             passage->largest = pkt->len;
-            passage->frame = (struct wh_frame){(uint16_t)vanished->to_point, pkt->file, pkt->frame};
+            passage->frame = (struct wh_frame){(uint16_t)vanished->to_point, 0, pkt->place};
         }
     }
 }

@@ -96,7 +96,7 @@ static inline int64_t announced_room(const struct track_flow *view, const struct
 static inline bool timeline_void(const struct track_flow *view, const struct pkt *pkt)
 {
     const struct stream *stream = &view->stream[pkt_side(pkt)];
-    return (pkt->flags & PKT_BAD_CHECKSUM) && stream->wrong * 2 <= stream->checked;
+    return pkt->bad_checksum && stream->wrong * 2 <= stream->checked;
 }
 
 static inline int64_t view_time(const struct hop *hop, uint32_t pkt)

@@ -19,19 +19,17 @@ enum decode_status {
     DECODE_FRAGMENT,    /* a later IP fragment: no transport header in it */
 };
 
-/* What is said of a packet by yes or no: the flags of TCP's header, and others. */
+/* What is said of a packet by yes or no: flags of TCP's header, and others. */
 enum packet_flag {
     TCP_FIN = 1,
     TCP_SYN = 2,
     TCP_RST = 4,
     TCP_PSH = 8,
     TCP_ACK = 16,
-    TCP_URG = 32,
-    PACKET_TIMESTAMPS = 128,     /* RFC 7323 */
-    PACKET_SACK = 256,           /* with a block at least (RFC 2018) */
-    PACKET_DONT_FRAGMENT = 2048, /* IPv4 only */
+    PACKET_TIMESTAMPS = 128, /* RFC 7323 */
+    PACKET_SACK = 256,       /* with a block at least (RFC 2018) */
 };
-#define TCP_FLAGS 0x3fu /* those of TCP's header */
+#define TCP_FLAGS 0x1fu /* those of TCP's header */
 
 enum checksum_state {
     CHECKSUM_UNKNOWN, /* not all bytes captured, or none sent (UDP over IPv4, 0) */

@@ -64,7 +64,6 @@ static enum decode_status ipv4_read(struct cursor *cursor, bool quoted, struct i
     ip->bytes = bytes;
     ip->id = cursor_u16(cursor, 4);
     ip->fragment_id = ip->id;
-    ip->dont_fragment = (fragment & 0x4000) != 0;
     ip->more_fragments = (fragment & 0x2000) != 0;
     ip->fragment_offset = fragment & 0x1fff;
     ip->ttl = cursor_u8(cursor, 8);
@@ -114,7 +113,6 @@ static enum decode_status ipv6_read(struct cursor *cursor, bool quoted, struct i
     ip->bytes = payload_bytes + IPV6_BYTES;
     ip->id = 0;
     ip->fragment_id = 0;
-    ip->dont_fragment = false;
     ip->more_fragments = false;
     ip->fragment_offset = 0;
     ip->source_routed = false;
@@ -255,7 +253,6 @@ enum layer decode_ip(struct walk *walk)
     out->protocol = (uint8_t)ip.protocol;
     out->ttl = (uint8_t)ip.ttl;
     out->ip_id = ip.id;
-    out->flags = ip.dont_fragment ? PACKET_DONT_FRAGMENT : 0;
     out->first_fragment = ip.more_fragments;
     if (ip.source_routed)
         walk->verify = false;

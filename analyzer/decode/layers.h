@@ -135,7 +135,7 @@ struct ip_packet {
     uint16_t fragment_offset;              /* in units of 8 bytes */
     uint32_t fragment_id;
     unsigned version, protocol, ttl; /* each a word: they are read as soon as they are written */
-    bool dont_fragment, more_fragments;
+    bool more_fragments;
     bool source_routed; /* IPv4: the last address is not the final one */
 };
 
@@ -184,7 +184,7 @@ static inline void options_clear(struct decoded *out)
 static inline void transport_clear(struct decoded *out)
 {
     options_clear(out);
-    out->flags &= PACKET_DONT_FRAGMENT;
+    out->flags = 0;
     out->window = 0;
     out->seq = 0;
     out->ack = 0;

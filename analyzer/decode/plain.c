@@ -108,8 +108,6 @@ static inline bool plain_ipv4(const uint8_t *ip, uint32_t left, uint32_t wire, b
     out->ip_version = 4;
     out->ttl = ip[8];
     out->ip_id = load_16(ip + 4);
-    if (ip[6] & 0x40)
-        out->flags |= PACKET_DONT_FRAGMENT;
     *plain = (struct plain){ip + IPV4_BYTES, bytes - IPV4_BYTES, left - IPV4_BYTES};
     return true;
 }

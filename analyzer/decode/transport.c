@@ -107,7 +107,7 @@ enum layer decode_tcp(struct walk *walk)
     out->destination.port = cursor_u16(cursor, 2);
     out->seq = cursor_u32(cursor, 4);
     out->ack = cursor_u32(cursor, 8);
-    out->flags |= cursor_u8(cursor, 13) & TCP_FLAGS;
+    out->flags = cursor_u8(cursor, 13) & TCP_FLAGS;
     /* a window that was cut off is none that was closed */
     out->window = cursor_has(cursor, 16) ? cursor_u16(cursor, 14) : UINT16_MAX;
     out->options_cut = !cursor_has(cursor, header_bytes);

@@ -187,8 +187,7 @@ int detect_flow(const struct track_flow *flow, struct detect_events *events, str
                 return WH_ERROR;
             continue;
         }
-        if ((pkt->flags & PKT_BAD_CHECKSUM) &&
-            event_add(events, i, WH_EVENT_BAD_CHECKSUM, 0, error))
+        if (pkt->bad_checksum && event_add(events, i, WH_EVENT_BAD_CHECKSUM, 0, error))
             return WH_ERROR;
         if (tcp && state_examine(&state, i, first, events, error))
             return WH_ERROR;

@@ -82,10 +82,10 @@ static inline int64_t side_window_edge(const struct side *side)
 static inline bool rule_is_plain(const struct pkt *pkt, const struct side *from,
                                  const struct side *to, const struct pace *pace)
 {
-    const unsigned odd = PKT_SYN | PKT_FIN | PKT_RST | PKT_DUPLICATE | PKT_BAD_CHECKSUM;
-    if ((pkt->flags & (odd | PKT_ACK)) != PKT_ACK || !from->seen || pkt->seq != from->next ||
-        pkt->window == 0 || (to->seen && pkt->ack > to->gapless) || to->last_ack > pkt->seq ||
-        !pace_is_steady(pace, pkt))
+    const unsigned odd = PKT_SYN | PKT_FIN | PKT_RST | PKT_DUPLICATE;
+    if ((pkt->flags & (odd | PKT_ACK)) != PKT_ACK || pkt->bad_checksum || !from->seen ||
+        pkt->seq != from->next || pkt->window == 0 || (to->seen && pkt->ack > to->gapless) ||
+        to->last_ack > pkt->seq || !pace_is_steady(pace, pkt))
         return false;
     if (pkt->len == 0)
         return pkt->ack != from->last_ack;

@@ -202,7 +202,7 @@ static void note_lack(struct seen_bytes *seen, const struct pkt *pkt, int64_t at
 {
     if (pkt->ack != seen->next || !seen->islands || pkt->len || seen->lacked_ns != INT64_MAX)
         return;
-    seen->repeats += pkt->flags & PKT_SACK ? REPEATS_MIN : 1;
+    seen->repeats += pkt->sack ? REPEATS_MIN : 1;
     if (seen->repeats > REPEATS_MIN - 1)
         seen->lacked_ns = at_ns;
 }

@@ -258,9 +258,10 @@ static void note_delay(struct delays *delays, int64_t delay_ns, bool known)
 /* Unchanged in all that a path hands on: whatever is asked of two such packets, they are one. */
 static bool is_unchanged(const struct pkt *a, const struct pkt *b, bool renumbered)
 {
-    return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->flags == b->flags &&
+    return a->seq == b->seq && a->flags == b->flags && a->hash == b->hash && a->ack == b->ack &&
+           a->len == b->len && a->sack == b->sack && a->bad_checksum == b->bad_checksum &&
            a->tsval == b->tsval && a->tsecr == b->tsecr && a->window == b->window &&
-           a->hash == b->hash && (a->ip_id == b->ip_id || renumbered);
+           (a->ip_id == b->ip_id || renumbered);
 }
 
 /* From `j` on, meets what came out just as it went in, next to each other at both. What meet_one

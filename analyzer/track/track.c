@@ -135,7 +135,8 @@ static inline struct track_flow *known_flow(const struct track *track, const str
     struct track_flow *flow = &track->flows[track->table[at].flow - 1];
     int found = side_of(flow, packet);
     *side = (unsigned)found;
-    return found >= 0 && same_network(flow, *side, packet->network) ? flow : NULL;
+    bool goes_on = found >= 0 && !flow->full && same_network(flow, *side, packet->network);
+    return goes_on ? flow : NULL;
 }
 
 /* The slot of the packet's flow, or the free one where it belongs; NULL when memory is out. */
@@ -205,15 +206,16 @@ find_flow(struct track *track, const struct decoded *packet, uint32_t hash, unsi
     if (!slot)
         return NULL;
     bool known = slot->flow != 0;
-    if (known &&
-        !(is_syn(packet) && begins_anew(&track->flows[slot->flow - 1], packet, (unsigned)found))) {
+    struct track_flow *old = known ? &track->flows[slot->flow - 1] : NULL;
+    bool reuses = old && is_syn(packet) && begins_anew(old, packet, (unsigned)found);
+    if (old && !old->full && !reuses) {
         *side = (unsigned)found;
-        return &track->flows[slot->flow - 1];
+        return old;
     }
     struct track_flow *flow = add_flow(track, packet);
     if (!flow)
         return NULL;
-    flow->reused = known;
+    flow->reused = reuses;
     slot->hash = hash;
     slot->flow = track->flow_count;
     track->table_used += !known;
@@ -308,23 +310,30 @@ static void set_base(struct stream *stream, uint32_t base, bool known)
     stream->next = known ? 0 : 1;
 }
 
-/* Sequence and acknowledgement number as offsets of the two streams; `span` as pkt_span. */
-static void set_offsets(struct stream *sender, struct stream *other, const struct decoded *packet,
-                        uint32_t span, struct pkt *pkt)
+/* Where a packet stands in the two streams. */
+struct offsets {
+    int64_t seq, ack;
+};
+
+/* `span` as pkt_span. */
+static struct offsets find_offsets(struct stream *sender, struct stream *other,
+                                   const struct decoded *packet, uint32_t span)
 {
+    struct offsets offsets = {.ack = ACK_NONE};
     bool syn = is_syn(packet), reset = packet->flags & TCP_RST;
     if (__builtin_expect(!sender->seen, 0))
         set_base(sender, syn ? packet->seq : packet->seq - 1, syn);
-    pkt->seq = unwrap(sender, packet->seq);
+    offsets.seq = unwrap(sender, packet->seq);
     if (!reset)
-        move_next(sender, pkt->seq + span);
+        move_next(sender, offsets.seq + span);
     if (!(packet->flags & TCP_ACK))
-        return;
+        return offsets;
     if (__builtin_expect(!other->seen, 0))
         set_base(other, packet->ack - 1, syn);
-    pkt->ack = unwrap(other, packet->ack);
+    offsets.ack = unwrap(other, packet->ack);
     if (!reset)
-        move_next(other, pkt->ack);
+        move_next(other, offsets.ack);
+    return offsets;
 }
 
 /* A snap length cuts the long packets: what is as short as one that was whole, was whole. */
@@ -335,7 +344,7 @@ static void note_checksum(struct stream *sender, const struct decoded *packet, s
     sender->checked++;
     if (packet->checksum == CHECKSUM_WRONG) {
         sender->wrong++;
-        pkt->flags |= PKT_BAD_CHECKSUM;
+        pkt->bad_checksum = true;
     }
     if (packet->payload_bytes >= sender->checked_below_bytes)
         sender->checked_below_bytes = packet->payload_bytes + 1;
@@ -396,8 +405,7 @@ static int add_icmp(struct track *track, const struct arrival *arrival, struct w
     struct track_icmp *icmp = ARRAY_PUSH(track->icmps, track->icmp_count, track->icmp_capacity);
     if (!icmp)
         return error_memory(error, "ICMP errors");
-    *icmp =
-        (struct track_icmp){arrival->time, arrival->packet.quote, arrival->frame, arrival->file};
+    *icmp = (struct track_icmp){arrival->time, arrival->packet.quote, arrival->place};
     return WH_OK;
 }
 
@@ -454,34 +462,41 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
     /* Chosen once: an index would be multiplied out again for each field. */
     struct stream *sender = side ? &flow->stream[1] : &flow->stream[0];
     struct stream *other = side ? &flow->stream[0] : &flow->stream[1];
+    uint32_t len = packet->payload_bytes < PKT_LEN_MAX ? packet->payload_bytes : PKT_LEN_MAX;
+    uint32_t span = tcp ? len + flags_span(packet->flags) : 0;
+    uint16_t payload = payload_hash(packet);
+    struct offsets at = {.ack = ACK_NONE};
+    if (tcp) {
+        at = find_offsets(sender, other, packet, span);
+        if (__builtin_expect((sender->next | other->next) >= TRACK_OFFSET_MAX, 0))
+            flow->full = true;
+    }
     *pkt = (struct pkt){
         .time = arrival->time,
-        .ack = ACK_NONE,
+        .seq = at.seq,
+        .flags = (packet->flags & (PACKET_SACK - 1)) | (side ? PKT_FROM_SERVER : 0u),
+        .hash = payload,
+        .ack = at.ack,
+        .len = len,
+        .sack = (packet->flags & PACKET_SACK) != 0,
         .tsval = packet->tsval,
         .tsecr = packet->tsecr,
-        .frame = arrival->frame,
-        .len = packet->payload_bytes < PKT_LEN_MAX ? packet->payload_bytes : PKT_LEN_MAX,
-        .flags = packet->flags | (side ? PKT_FROM_SERVER : 0u),
-        .file = arrival->file,
+        .place = arrival->place,
         .window = packet->window,
         .ip_id = packet->ip_id,
     };
-    pkt->hash = payload_hash(packet);
     note_time(flow, arrival->time);
     note_packet(flow, side, sender, packet, pkt);
-    uint32_t span = tcp ? pkt_span(pkt) : 0;
-    if (tcp)
-        set_offsets(sender, other, packet, span, pkt);
     if (is_syn(packet))
         note_syn(flow, sender, packet);
     if ((packet->flags & PACKET_SACK) && !add_sacks(flow, other, packet))
         return error_memory(error, "SACK blocks");
     if (tcp && packet->first_fragment)
         track_open_fragments(track, packet, (uint32_t)(flow - track->flows), flow->pkt_count - 1);
-    if (track_seen_before(track, flow, pkt, span > 0)) {
+    if (track_seen_before(track, flow, packet, payload, span > 0)) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
-    } else if (tcp && pkt->len > 0 && !(pkt->hash & sender->content_mask) &&
+    } else if (tcp && len > 0 && !(payload & sender->content_mask) &&
                !add_content(sender, flow->pkt_count - 1, packet)) {
         return error_memory(error, "content");
     }

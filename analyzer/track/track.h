@@ -14,42 +14,42 @@
 #include "track/content.h"
 #include "whichhop.h"
 
-#define ACK_NONE INT64_MIN
-
 enum pkt_flag {
     PKT_FIN = TCP_FIN,
     PKT_SYN = TCP_SYN,
     PKT_RST = TCP_RST,
     PKT_PSH = TCP_PSH,
     PKT_ACK = TCP_ACK,
-    PKT_URG = TCP_URG,
+    PKT_DUPLICATE = 32,   /* the same packet captured twice: later stages pass it over */
     PKT_FROM_SERVER = 64, /* sent by endpoint[1]; see track_flow */
     PKT_TIMESTAMPS = PACKET_TIMESTAMPS,
-    PKT_SACK = PACKET_SACK, /* its blocks are in track_flow.sacks */
-    PKT_DUPLICATE = 512,    /* the same packet captured twice: later stages pass it over */
-    PKT_BAD_CHECKSUM = 1024,
-    PKT_DONT_FRAGMENT = PACKET_DONT_FRAGMENT,
 };
+#define PKT_FLAG_BITS 8
 
 #define PKT_LEN_BITS 20 /* "big TCP" frames reach 512 KiB */
 #define PKT_LEN_MAX  ((1u << PKT_LEN_BITS) - 1)
 
-/* One packet at a point: 48 bytes. */
+#define PKT_OFFSET_BITS 40 /* of a stream's offset: see TRACK_OFFSET_MAX */
+#define ACK_NONE        (-((int64_t)1 << (PKT_OFFSET_BITS - 1)))
+
+/* One packet at a point: 40 bytes. */
 struct pkt {
     struct point_time time;
-    int64_t seq;           /* offset of its first byte in its sender's stream; the SYN is 0 */
-    int64_t ack;           /* first offset not yet acknowledged of the other stream; ACK_NONE */
+    int64_t seq : PKT_OFFSET_BITS;  /* offset of its first byte in its sender's stream; SYN: 0 */
+    uint64_t flags : PKT_FLAG_BITS; /* enum pkt_flag */
+    uint64_t hash : 16;             /* of the first captured payload bytes */
+    int64_t ack : PKT_OFFSET_BITS;  /* first offset not yet acknowledged of the other stream, or
+                                       ACK_NONE */
+    uint64_t len : PKT_LEN_BITS;    /* payload bytes */
+    uint64_t sack : 1;              /* its blocks are in track_flow.sacks */
+    uint64_t bad_checksum : 1;
     uint32_t tsval, tsecr; /* valid with PKT_TIMESTAMPS */
-    uint32_t frame;        /* number in its file, from 1 */
-    uint32_t len : PKT_LEN_BITS; /* payload bytes */
-    uint32_t flags : 12;         /* enum pkt_flag */
-    uint16_t file;               /* index into the point's files */
-    uint16_t hash;               /* of the first captured payload bytes */
-    uint16_t window;             /* as sent; track_window scales it */
+    uint32_t place;        /* its number among all the frames of its point's files, from 1 */
+    uint16_t window;       /* as sent; track_window scales it */
     uint16_t ip_id;
 };
 
-_Static_assert(sizeof(struct pkt) == 48, "memory per packet is a promise");
+_Static_assert(sizeof(struct pkt) == 40, "memory per packet is a promise");
 
 /* SACK blocks of the packet `pkt` (an index into track_flow.pkts), in the order of its option. */
 struct sack_block {
@@ -79,6 +79,9 @@ struct stream {
     struct content *content; /* malloc'ed; NULL: none. TCP only */
 };
 
+/* As far as offsets may come: 256 GB. Twice that fits in a packet, as origins are moved. */
+#define TRACK_OFFSET_MAX ((int64_t)1 << (PKT_OFFSET_BITS - 2))
+
 #define TRACK_NO_SLAB UINT8_MAX
 
 #define TRACK_RECENT 16u /* packets of a flow among which one may come twice; a power of two */
@@ -92,6 +95,7 @@ struct track_flow {
     bool syn_seen;    /* a SYN or SYN-ACK: the client is certain */
     bool reused;      /* began with a new handshake on ports used before */
     bool times_fall;  /* somewhere a packet is earlier than one before it */
+    bool full;        /* a stream reached TRACK_OFFSET_MAX: what follows is another flow */
     struct pkt *pkts; /* in the file's order; by time after track_finish */
     uint32_t pkt_count, pkt_capacity;
     struct stream stream[2];       /* by sender: 0 client, 1 server */
@@ -107,8 +111,7 @@ struct track_flow {
 struct track_icmp {
     struct point_time time;
     struct icmp_quote quote;
-    uint32_t frame;
-    uint16_t file;
+    uint32_t place; /* as pkt.place */
 };
 
 /* Open addressing; `flow` is an index plus one, 0 where the slot is free. */
@@ -150,8 +153,7 @@ void track_init(struct track *track);
 struct arrival {
     struct decoded packet;
     struct point_time time;
-    uint32_t frame;
-    uint16_t file;
+    uint32_t place; /* as pkt.place */
 };
 
 /* Adds a packet; they come in the file's order. Fails only when memory is out. */
@@ -195,13 +197,18 @@ void track_pack(struct track *track);
 
 void track_free(struct track *track);
 
+/* Sequence space that SYN and FIN take. */
+static inline uint32_t flags_span(unsigned flags)
+{
+    if (!(flags & (PKT_SYN | PKT_FIN))) /* asked of every packet: one test for nearly all */
+        return 0;
+    return ((flags & PKT_SYN) ? 1u : 0u) + ((flags & PKT_FIN) ? 1u : 0u);
+}
+
 /* Bytes of sequence space a packet takes: payload, SYN and FIN one each (RFC 9293, 3.4). */
 static inline uint32_t pkt_span(const struct pkt *pkt)
 {
-    uint32_t span = pkt->len;
-    if (pkt->flags & (PKT_SYN | PKT_FIN)) /* asked of every packet: one test for nearly all */
-        span += ((pkt->flags & PKT_SYN) ? 1u : 0u) + ((pkt->flags & PKT_FIN) ? 1u : 0u);
-    return span;
+    return (uint32_t)pkt->len + flags_span(pkt->flags);
 }
 
 static inline int64_t pkt_end(const struct pkt *pkt)

@@ -108,7 +108,6 @@ static inline struct pkt path_pkt(struct path *path, const struct line *line)
     unsigned flags = line->flags | (line->ack ? PKT_ACK : 0u);
     flags |= line->side ? PKT_FROM_SERVER : 0u;
     flags |= path->no_stamps ? 0u : PKT_TIMESTAMPS;
-    flags |= line_sacks(line) ? PKT_SACK : 0u;
     uint16_t id = line->ip_id;
     if (!id && !path->no_ids) {
         id = path->id[line->side];
@@ -118,7 +117,8 @@ static inline struct pkt path_pkt(struct path *path, const struct line *line)
                       .seq = line->seq,
                       .ack = line->ack ? line->ack : ACK_NONE,
                       .len = line->len & PKT_LEN_MAX,
-                      .flags = flags & 4095u,
+                      .flags = flags & 255u,
+                      .sack = line_sacks(line) > 0,
                       .window = line_window(line),
                       .ip_id = id};
     if (path->datagrams) {
@@ -159,7 +159,7 @@ static inline int64_t path_send(struct path *path, const struct line *line)
             return INT64_MAX;
         time_ns += path->delay_ns[upwards ? segment - 1 : path->points + 1 - segment];
         time_ns += line->held_in == segment ? line->held_ns : 0;
-        pkt.flags |= line->broken_in == segment ? PKT_BAD_CHECKSUM : 0u;
+        pkt.bad_checksum |= line->broken_in == segment;
         if (segment <= path->points)
             path_show(path, upwards ? segment - 1 : path->points - segment, line, &pkt, time_ns,
                       segment - 1);
@@ -195,7 +195,7 @@ static inline void view_count(struct track_flow *view, const struct pkt *pkt, ui
     uint8_t *ttl_max = pkt->flags & PKT_RST ? &stream->reset_ttl_max : &stream->ttl_max;
     *ttl_max = ttl > *ttl_max ? ttl : *ttl_max;
     stream->checked += checked;
-    stream->wrong += checked && (pkt->flags & PKT_BAD_CHECKSUM);
+    stream->wrong += checked && pkt->bad_checksum;
     stream->checked_below_bytes = checked ? UINT32_MAX : 0;
     stream->base_known |= syn;
     other->base_known |= syn && (pkt->flags & PKT_ACK);
@@ -220,7 +220,7 @@ static inline void path_finish(struct path *path)
             struct pkt *pkt = ARRAY_PUSH(view->pkts, view->pkt_count, view->pkt_capacity);
             assert_non_null(pkt);
             *pkt = shown->pkt;
-            pkt->frame = i + 1;
+            pkt->place = i + 1;
             view->first = i ? view->first : pkt->time; /* the lines are in time */
             view->last = pkt->time;
             view_count(view, pkt, shown->ttl, !(path->cut & 1u << place));

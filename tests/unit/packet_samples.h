@@ -131,9 +131,9 @@ static inline void track_line(struct track *track, const struct talk *talk, cons
 {
     struct wh_error error;
     struct arrival arrival = {
-        .packet = line_decoded(talk, line), .time = {line->time_ns}, .frame = 1};
+        .packet = line_decoded(talk, line), .time = {line->time_ns}, .place = 1};
     for (uint32_t i = 0; i < track->flow_count && track->flow_count < 100; i++)
-        arrival.frame += track->flows[i].pkt_count;
+        arrival.place += track->flows[i].pkt_count;
     assert_int_equal(track_add(track, &arrival, &error), WH_OK);
 }
 

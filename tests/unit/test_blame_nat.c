@@ -166,7 +166,7 @@ static void put(struct nat_bench *bench, unsigned f, unsigned point, struct endp
                                      .len = 100,
                                      .flags = PKT_ACK | PKT_TIMESTAMPS,
                                      .tsval = 1000 * (i + (uint32_t)from_s),
-                                     .frame = 10 * f + i};
+                                     .place = 10 * f + i};
     view->first = view->pkts[0].time;
     view->last = view->pkts[2].time;
     bench->at[f][point] = view;
@@ -310,7 +310,7 @@ static void refuse(struct nat_bench *bench, unsigned point, unsigned type, unsig
                                       .type = (uint8_t)type,
                                       .code = (uint8_t)code,
                                       .too_big = type == 3 && code == 4},
-                            .frame = 77};
+                            .place = 77};
     bench->icmps[point] = (struct nat_icmps){&bench->icmp[point], 1};
 }
 

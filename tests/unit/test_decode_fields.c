@@ -212,7 +212,6 @@ static void test_fragments(void **state)
     struct decoded out;
     assert_int_equal(decode_changed("E:0800 I4:06 T", 20, 0x20, 0, &out), DECODE_OK);
     assert_true(out.first_fragment);
-    assert_false(out.flags & PACKET_DONT_FRAGMENT);
     assert_int_equal(out.payload_bytes, PAYLOAD_BYTES);
     assert_int_equal(out.checksum, CHECKSUM_UNKNOWN);
     assert_int_equal(decode_changed("E:0800 I4:06 T", 20, 0x20, 1, &out), DECODE_FRAGMENT);

@@ -49,8 +49,8 @@ static struct pkt *add(struct script *script, int64_t time_ns, unsigned side, un
                         .seq = seq,
                         .ack = ack,
                         .len = len,
-                        .flags = flags & 4095u,
-                        .frame = script->flow.pkt_count,
+                        .flags = flags & 255u,
+                        .place = script->flow.pkt_count,
                         .window = 1000};
     return pkt;
 }
@@ -481,7 +481,7 @@ static void test_bad_checksum_counts_as_sent(void **unused)
     (void)unused;
     struct script *script = script_new();
     add_handshake(script);
-    add(script, 11 * MS, 0, PKT_BAD_CHECKSUM, 1, 100, 1);
+    add(script, 11 * MS, 0, 0, 1, 100, 1)->bad_checksum = true;
     add(script, 190 * MS, 0, 0, 1, 100, 1);
     CHECK(script, {3, WH_EVENT_BAD_CHECKSUM, 0}, {4, WH_EVENT_RETRANSMISSION, 0});
 }
@@ -502,7 +502,9 @@ static void test_udp(void **unused)
     struct script *script = script_new();
     script->flow.protocol = IPPROTO_UDP;
     add(script, 0, 0, 0, 0, 100, ACK_NONE)->window = 0;
-    add(script, 5000 * MS, 0, PKT_BAD_CHECKSUM, 0, 100, ACK_NONE)->window = 0;
+    struct pkt *broken = add(script, 5000 * MS, 0, 0, 0, 100, ACK_NONE);
+    broken->window = 0;
+    broken->bad_checksum = true;
     CHECK(script, {1, WH_EVENT_BAD_CHECKSUM, 0});
 }
 

@@ -108,7 +108,7 @@ static uint32_t check_random(uint64_t seed)
     struct wh_error error;
     assert_int_equal(detect_flow(&random->flow, &passed, &error), WH_OK);
     for (uint32_t i = 0; i < PACKETS; i++)
-        random->pkts[i].flags |= PKT_BAD_CHECKSUM;
+        random->pkts[i].bad_checksum = true;
     assert_int_equal(detect_flow(&random->flow, &asked, &error), WH_OK);
     uint32_t n = 0;
     for (uint32_t i = 0; i < asked.count; i++) {

@@ -383,7 +383,7 @@ static void check_sought(const struct walk_bench *bench)
     for (unsigned place = 0; place < bench->path->points; place += 2) {
         struct track_flow *view = flow->at[bench->path->point_at[place]];
         for (uint32_t i = 0; i < view->pkt_count; i++)
-            view->pkts[i].flags |= PKT_BAD_CHECKSUM;
+            view->pkts[i].bad_checksum = true;
     }
     assert_int_equal(
         follow_flow(flow, &bench->alignment, bench->spans, bench->path->points, &sought, &error),

@@ -61,7 +61,7 @@ static void put(struct bench *bench, unsigned point, const struct talk *talk,
     struct wh_error error;
     struct arrival arrival = {.packet = line_decoded(talk, line),
                               .time = {line->time_ns + bench->clock_ns[point]},
-                              .frame = 1};
+                              .place = 1};
     arrival.packet.payload = payload;
     arrival.packet.payload_captured_bytes = line->len < captured ? line->len : captured;
     assert_int_equal(track_add(&bench->track[point], &arrival, &error), WH_OK);

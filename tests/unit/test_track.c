@@ -68,7 +68,7 @@ static void test_syn_is_offset_zero(void **state)
     for (unsigned i = 0; i < 6; i++) {
         assert_int_equal(flow->pkts[i].seq, seq[i]);
         assert_int_equal(flow->pkts[i].ack, ack[i]);
-        assert_int_equal(flow->pkts[i].frame, i + 1);
+        assert_int_equal(flow->pkts[i].place, i + 1);
         assert_int_equal(flow->pkts[i].time.ns, i * MS);
     }
     assert_int_equal(pkt_end(&flow->pkts[0]), 1);
@@ -175,6 +175,24 @@ static void test_reset_moves_no_limit(void **state)
     assert_int_equal(flow->stream[0].next, 6);
 }
 
+/* No offset comes to more than a packet holds: what a stream does beyond is another flow. */
+static void test_stream_beyond_offsets(void **state)
+{
+    struct bench *bench = *state;
+    const int64_t step = (int64_t)1 << 30;
+    int64_t end = 2 * TRACK_OFFSET_MAX;
+    for (int64_t seq = 1; seq < end; seq += step)
+        TRACK(&bench->track, &bench->talk, {.time_ns = seq, .seq = seq, .ack = 1, .len = 1000});
+    assert_true(bench->track.flow_count >= 2);
+    for (uint32_t f = 0; f < bench->track.flow_count; f++) {
+        const struct track_flow *flow = &bench->track.flows[f];
+        assert_false(flow->reused);
+        for (uint32_t i = 0; i < flow->pkt_count; i++)
+            assert_int_equal(flow->pkts[i].seq, 1 + i * step);
+        assert_true(flow->stream[0].next < TRACK_OFFSET_MAX + 2 * step);
+    }
+}
+
 static void test_sack_blocks_are_offsets(void **state)
 {
     struct bench *bench = *state;
@@ -191,8 +209,8 @@ static void test_sack_blocks_are_offsets(void **state)
     assert_int_equal(flow->sacks[0].right, 3001);
     assert_int_equal(flow->sacks[1].pkt, 4);
     assert_int_equal(flow->sacks[1].left, 1);
-    assert_true(flow->pkts[4].flags & PKT_SACK);
-    assert_false(flow->pkts[3].flags & PKT_SACK);
+    assert_true(flow->pkts[4].sack);
+    assert_false(flow->pkts[3].sack);
 }
 
 /* ---- windows ----------------------------------------------------------------------------------
@@ -716,15 +734,15 @@ static void test_random_numbers(void **state)
     for (int i = 0; i < 20000; i++) {
         struct line line = {.time_ns = i * MS,
                             .side = roll(&dice, 2),
-                            .flags = roll(&dice, 64) & ~(unsigned)TCP_SYN,
+                            .flags = roll(&dice, 64) & TCP_FLAGS & ~(unsigned)TCP_SYN,
                             .seq = roll(&dice, INT32_MAX) * 2LL,
                             .ack = roll(&dice, 2) * (1 + roll(&dice, INT32_MAX) * 2LL),
                             .len = roll(&dice, 2000),
                             .ip_id = (uint16_t)roll(&dice, 3)};
         line.flags &= line.ack ? ~0u : ~(unsigned)TCP_ACK;
         track_line(&bench->track, talk, &line);
-        const struct track_flow *flow = only_flow(bench);
-        const struct pkt *pkt = &flow->pkts[i];
+        const struct track_flow *flow = &bench->track.flows[bench->track.flow_count - 1];
+        const struct pkt *pkt = &flow->pkts[flow->pkt_count - 1];
         assert_int_equal((uint32_t)pkt->seq + flow->stream[pkt_side(pkt)].base, (uint32_t)line.seq);
         if (line.ack)
             assert_int_equal((uint32_t)pkt->ack + flow->stream[!pkt_side(pkt)].base,
@@ -732,6 +750,7 @@ static void test_random_numbers(void **state)
         else
             assert_int_equal(pkt->ack, ACK_NONE);
     }
+    assert_true(bench->track.flow_count < 200); /* such numbers run through all offsets */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -745,6 +764,7 @@ int main(void)
         TEST(test_mid_capture_start),
         TEST(test_syn_after_data_moves_nothing),
         TEST(test_reset_moves_no_limit),
+        TEST(test_stream_beyond_offsets),
         TEST(test_sack_blocks_are_offsets),
         TEST(test_window_is_scaled_when_both_agree),
         TEST(test_window_is_not_scaled_by_one),

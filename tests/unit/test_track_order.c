@@ -49,7 +49,7 @@ static void test_late_written_packets_are_put_in_order(void **state)
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(flow->pkts[i].time.ns, i * MS);
         assert_int_equal(flow->pkts[i].seq, 1 + 100 * i);
-        assert_int_equal(flow->pkts[i].frame, frames[i]);
+        assert_int_equal(flow->pkts[i].place, frames[i]);
     }
 }
 
@@ -63,7 +63,7 @@ static void test_equal_times_keep_the_order_of_the_file(void **state)
     const struct track_flow *flow = finished(bench);
     static const uint32_t frames[] = {3, 1, 2, 4};
     for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(flow->pkts[i].frame, frames[i]);
+        assert_int_equal(flow->pkts[i].place, frames[i]);
 }
 
 static void test_sack_blocks_follow_their_packets(void **state)
@@ -98,7 +98,7 @@ static void test_a_clock_set_back_stays(void **state)
     const struct track_flow *flow = finished(bench);
     static const uint32_t frames[] = {1, 2, 3, 5, 4};
     for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(flow->pkts[i].frame, frames[i]);
+        assert_int_equal(flow->pkts[i].place, frames[i]);
 }
 
 /* ---- captured twice, without an IP ID -------------------------------------------------------- */
@@ -149,7 +149,7 @@ static void test_a_segment_in_fragments_keeps_its_length(void **state)
 {
     struct bench *bench = *state;
     struct wh_error error;
-    struct arrival first = {.packet = piece(&bench->talk, 0, 492), .time = {MS}, .frame = 1};
+    struct arrival first = {.packet = piece(&bench->talk, 0, 492), .time = {MS}, .place = 1};
     struct decoded later = piece(&bench->talk, 512, 968);
     struct decoded strange = piece(&bench->talk, 1480, 500);
     strange.fragment_id = 78;
