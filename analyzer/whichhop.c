@@ -396,12 +396,11 @@ static int align(struct wh_analysis *analysis, struct wh_error *error)
     return WH_OK;
 }
 
-static void shrink_point(void *context, unsigned worker, uint32_t item)
+static void forget_content(void *context, unsigned worker, uint32_t item)
 {
     struct wh_analysis *analysis = context;
     (void)worker;
     join_forget(&analysis->flows, item);
-    track_pack(&analysis->captures[item].track);
 }
 
 /* What most flows' content takes is free before anything else takes as much. */
@@ -416,7 +415,7 @@ static int match(struct wh_analysis *analysis, struct wh_error *error)
         keep_flow(analysis);
     if (analysis->flows.count == 0 && analysis->options.flow)
         return error_set(error, NULL, 0, 0, "no flow has the end point %s", analysis->options.flow);
-    parallel_run(analysis->options.threads, analysis->capture_count, shrink_point, analysis);
+    parallel_run(analysis->options.threads, analysis->capture_count, forget_content, analysis);
     malloc_trim(0);
     return WH_OK;
 }
