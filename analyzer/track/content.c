@@ -28,31 +28,43 @@ static uint32_t chain_of(uint32_t hash)
 }
 
 /* Marks by their number, which is their index plus 1; 0: none. */
-struct content_chains {
+struct chains {
     uint8_t first[CHAINS];
     uint8_t next[CONTENT_MARKS_MAX]; /* in the same chain */
 };
 
-/* All marks are one chain as long as they are few. */
-static bool known(const struct content *content, uint32_t hash)
+static struct chains *chains_of(struct content *content)
 {
-    const struct content_chains *chains = content->chains;
-    uint32_t number = chains ? chains->first[chain_of(hash)] : content->count;
-    while (number && content->marks[number - 1].hash != hash)
-        number = chains ? chains->next[number - 1] : number - 1;
+    return (struct chains *)&content->marks[content->capacity];
+}
+
+static bool known(struct content *content, uint32_t hash)
+{
+    const struct content_mark *marks = content->marks;
+    uint32_t number = content->count;
+    if (content->chained) {
+        const struct chains *chains = chains_of(content);
+        number = chains->first[chain_of(hash)];
+        while (number && marks[number - 1].hash != hash)
+            number = chains->next[number - 1];
+    } else {
+        while (number && marks[number - 1].hash != hash)
+            number--;
+    }
     return number != 0;
 }
 
 static void chain(struct content *content, uint32_t number)
 {
-    uint8_t *first = &content->chains->first[chain_of(content->marks[number - 1].hash)];
-    content->chains->next[number - 1] = *first;
+    struct chains *chains = chains_of(content);
+    uint8_t *first = &chains->first[chain_of(content->marks[number - 1].hash)];
+    chains->next[number - 1] = *first;
     *first = (uint8_t)number;
 }
 
 static void chain_all(struct content *content)
 {
-    memset(content->chains->first, 0, sizeof content->chains->first);
+    memset(chains_of(content)->first, 0, sizeof chains_of(content)->first);
     for (uint32_t number = 1; number <= content->count; number++)
         chain(content, number);
 }
@@ -66,15 +78,22 @@ static struct content_mark make_mark(const struct content *content, uint32_t has
     return (struct content_mark){.hash = hash, .start = start, .place = place & 0x7fffffffu};
 }
 
-static bool resize(struct content **content, uint32_t capacity)
+/* Room for `capacity` marks, and for chains if there shall be any. */
+static bool resize(struct content **content, uint32_t capacity, bool chained)
 {
-    struct content *moved =
-        realloc(*content, sizeof *moved + capacity * sizeof(struct content_mark));
+    size_t bytes = sizeof **content + capacity * sizeof(struct content_mark);
+    struct content *moved = realloc(*content, bytes + (chained ? sizeof(struct chains) : 0));
     if (!moved)
         return false;
     if (!*content)
         *moved = (struct content){0};
+    const struct chains *before = chains_of(moved);
     moved->capacity = (uint8_t)capacity;
+    if (chained && moved->chained)
+        memmove(chains_of(moved), before, sizeof *before);
+    else if (chained)
+        chain_all(moved);
+    moved->chained = chained;
     *content = moved;
     return true;
 }
@@ -84,14 +103,7 @@ static bool resize(struct content **content, uint32_t capacity)
 static bool grow(struct content **content)
 {
     uint32_t count = *content ? (*content)->count : 0;
-    if (!resize(content, (count + count / 4 + 2) | 1))
-        return false;
-    if ((*content)->chains || count < CHAINS_FROM)
-        return true;
-    (*content)->chains = malloc(sizeof *(*content)->chains);
-    if ((*content)->chains)
-        chain_all(*content);
-    return (*content)->chains;
+    return resize(content, (count + count / 4 + 2) | 1, count >= CHAINS_FROM);
 }
 
 /* Room for one more mark. */
@@ -106,7 +118,7 @@ static void add_mark(struct content *content, uint32_t hash, uint32_t pkt, uint3
     if (content->count == 0)
         content->first_pkt = pkt;
     content->marks[content->count++] = make_mark(content, hash, pkt, within, start);
-    if (content->chains)
+    if (content->chained)
         chain(content, content->count);
 }
 
@@ -190,7 +202,7 @@ static void thin_starts(struct content *content)
                 content->marks[kept++] = content->marks[i];
         }
         content->count = (uint8_t)kept;
-        if (content->chains)
+        if (content->chained)
             chain_all(content);
         if (content->start_mask == UINT32_MAX)
             return;
@@ -268,14 +280,5 @@ void content_settle(struct content **content)
 {
     if (!*content)
         return;
-    free((*content)->chains);
-    (*content)->chains = NULL;
-    resize(content, (*content)->count | 1u); /* where that fails, all is as it was */
-}
-
-void content_free(struct content *content)
-{
-    if (content)
-        free(content->chains);
-    free(content);
+    resize(content, (*content)->count | 1u, false); /* where that fails, all is as it was */
 }

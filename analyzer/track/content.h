@@ -23,17 +23,16 @@ struct content_mark {
     uint32_t place : 31;
 };
 
-/* malloc'ed, in one piece, as there is one for nearly each stream of a capture. */
-struct content_chains;
+/* One piece of malloc's, as there is one for nearly each stream of a capture. */
 struct content {
-    struct content_chains *chains; /* to find marks by. NULL: few marks yet, or no more to come */
-    uint32_t first_pkt;            /* of the first mark: what those picked by content count from */
-    uint32_t start_mask;           /* of packets' first windows those with these bits 0 are kept */
-    uint32_t bytes;                /* looked at so far */
-    uint16_t tries;
+    uint32_t first_pkt;          /* of the first mark: what those picked by content count from */
+    uint32_t start_mask;         /* of packets' first windows those with these bits 0 are kept */
+    uint32_t bytes : 17;         /* looked at so far */
+    uint32_t tries : 11;         /* windows that were picked, known ones too */
+    uint32_t cut : 1;            /* some payload looked at was not captured whole */
+    uint32_t chained : 1;        /* behind the room for marks is what finds them by their hashes */
     uint8_t count, capacity;     /* marks */
     uint8_t anchors, starts;     /* of them */
-    bool cut;                    /* some payload looked at was not captured whole */
     struct content_mark marks[]; /* no hash twice */
 };
 
@@ -71,8 +70,5 @@ void content_renumber(struct content *content, const uint32_t *moved_to);
 /* The stream has ended: gives back what only adding more needs. More may come all the same.
  * `*content` may be NULL, and may move. */
 void content_settle(struct content **content);
-
-/* NULL is allowed. */
-void content_free(struct content *content);
 
 #endif

@@ -26,7 +26,7 @@ void track_init(struct track *track)
 void track_forget_flow_content(struct track_flow *flow)
 {
     for (unsigned side = 0; side < 2; side++) {
-        content_free(flow->stream[side].content);
+        free(flow->stream[side].content);
         flow->stream[side].content = NULL;
     }
 }

@@ -57,9 +57,9 @@ static void windows_do_not_depend_on_segments(void **state)
                 assert_int_equal(content_pkt(a, &a->marks[i]) * 1448 + content_within(&a->marks[i]),
                                  content_pkt(b, &b->marks[j]) * 911 + content_within(&b->marks[j]) +
                                      37);
-    content_free(a);
-    content_free(b);
-    content_free(c);
+    free(a);
+    free(b);
+    free(c);
     free(bytes);
     free(others);
 }
@@ -80,8 +80,8 @@ static void beginnings_of_cut_packets_are_kept(void **state)
     for (uint32_t i = 0; i < a->count; i++)
         last = content_pkt(a, &a->marks[i]) > last ? content_pkt(a, &a->marks[i]) : last;
     assert_true(last > 1500);
-    content_free(a);
-    content_free(b);
+    free(a);
+    free(b);
     free(bytes);
 }
 
@@ -93,7 +93,7 @@ static void repetition_is_kept_once(void **state)
     fill(&content, bytes, BYTES, 1000, 1000);
     assert_true(content->count <= 2);
     assert_true(content_add(&content, 99, NULL, 0, 1000)); /* headers only */
-    content_free(content);
+    free(content);
     free(bytes);
 }
 
@@ -115,8 +115,8 @@ static void windows_picked_alone_are_the_same(void **state)
         assert_int_equal(alone->marks[j].hash, together->marks[i].hash);
         assert_int_equal(content_pkt(alone, &alone->marks[j]), content_within(&together->marks[i]));
     }
-    content_free(together);
-    content_free(alone);
+    free(together);
+    free(alone);
     free(bytes);
 }
 
@@ -153,7 +153,7 @@ static void marks_follow_their_packets(void **state)
             assert_int_equal((uint32_t)XXH3_64bits(bytes + (size_t)at * 200, CONTENT_WINDOW_BYTES),
                              marks[i].hash);
     }
-    content_free(content);
+    free(content);
     free(marks);
     free(moved_to);
     free(bytes);
@@ -176,8 +176,8 @@ static void a_settled_stream_goes_on(void **state)
     assert_true(other->count > 100);
     assert_int_equal(settled->count, other->count);
     assert_memory_equal(settled->marks, other->marks, other->count * sizeof *other->marks);
-    content_free(settled);
-    content_free(other);
+    free(settled);
+    free(other);
     free(bytes);
 }
 
@@ -195,7 +195,7 @@ static void no_window_is_kept_twice(void **state)
     uint32_t count = content->count;
     fill(&content, bytes, BYTES, 333, 333);
     assert_int_equal(content->count, count);
-    content_free(content);
+    free(content);
     free(bytes);
 }
 
