@@ -57,7 +57,7 @@ struct sack_block {
     int64_t left, right; /* offsets in the stream it acknowledges */
 };
 
-/* One direction of a flow, by its sender: a cache line. */
+/* One direction of a flow, by its sender. */
 struct stream {
     int64_t next;               /* highest offset seen, plus its length: for unwrapping */
     uint32_t base;              /* sequence number of offset 0 */
@@ -70,11 +70,11 @@ struct stream {
     uint8_t ttl_max;              /* highest seen, but of resets: these may not be its own */
     uint8_t reset_ttl_max;        /* of resets in its name; 0: none */
     uint8_t window_scale;         /* applies to what this side announces */
-    bool window_scale_known;
-    bool scale_inferred; /* without a SYN, from how its window shrinks as it fills */
-    bool options_seen;   /* of its SYN, whole: what is not in them was not negotiated */
-    bool seen;
-    bool base_known;         /* from a SYN, or a SYN-ACK's acknowledgement */
+    bool window_scale_known : 1;
+    bool scale_inferred : 1; /* without a SYN, from how its window shrinks as it fills */
+    bool options_seen : 1;   /* of its SYN, whole: what is not in them was not negotiated */
+    bool seen : 1;
+    bool base_known : 1;     /* from a SYN, or a SYN-ACK's acknowledgement */
     uint16_t content_mask;   /* a payload whose pkt.hash has one of these bits adds no content */
     struct content *content; /* malloc'ed; NULL: none. TCP only */
 };
