@@ -92,7 +92,7 @@ struct wh_analysis {
     uint32_t event_count, event_capacity;
     uint64_t events_dropped;
     struct flow_totals {
-        uint64_t events[WH_EVENT_KINDS];
+        uint64_t *events; /* WH_EVENT_KINDS counts; NULL: the flow has none */
         int64_t rtt_ns;
     } * totals;           /* by flow */
     uint32_t *flow_of_id; /* index into flows.items, by a result's flow's id - 1 */

@@ -19,13 +19,26 @@
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+static bool count_event(const struct wh_analysis *analysis, struct worker *worker, uint32_t flow,
+                        unsigned point, unsigned kind)
+{
+    struct flow_totals *totals = &analysis->totals[flow];
+    if (!totals->events)
+        totals->events = arena_alloc(&worker->arena, WH_EVENT_KINDS, sizeof *totals->events);
+    if (!totals->events)
+        return false;
+    worker->tally.events[point][kind]++;
+    totals->events[kind]++;
+    return true;
+}
+
 /* Adds an event of a flow, which no other thread has, to a batch. */
 static bool add_event(const struct wh_analysis *analysis, struct worker *worker, uint32_t flow,
                       unsigned point, const struct pkt *pkt, unsigned kind, struct wh_event event)
 {
     struct batch *batch = worker->batch;
-    worker->tally.events[point][kind]++;
-    analysis->totals[flow].events[kind]++;
+    if (!count_event(analysis, worker, flow, point, kind))
+        return false;
     if (batch->event_count >= EVENTS_MAX) {
         batch->events_dropped++;
         return true;
@@ -246,7 +259,14 @@ static void run_batch(void *context, unsigned index, uint32_t item)
     struct batch *batch = worker->batch = &work->batches[work->largest_first[item]];
     for (uint32_t i = 0; i < batch->flow_count && !batch->status; i++)
         batch->status = run_flow(work->analysis, worker, batch->first + i, &batch->error);
-    if (batch->first == work->analysis->flows.count && !add_icmp_events(work->analysis, worker))
+}
+
+/* ICMP errors are of any flow: once no thread has one any more. */
+static void run_last_batch(struct work *work)
+{
+    struct worker *worker = &work->workers[0];
+    struct batch *batch = worker->batch = &work->batches[work->batch_count - 1];
+    if (!add_icmp_events(work->analysis, worker))
         batch->status = error_memory(&batch->error, "events");
 }
 
@@ -288,6 +308,7 @@ static int run_flows(struct work *work, struct wh_error *error)
     if (!analysis->totals || !make_batches(work) || !order_batches(work) || !make_workers(work))
         return error_memory(error, "flows");
     parallel_run(work->worker_count, work->batch_count, run_batch, work);
+    run_last_batch(work);
     for (uint32_t b = 0; b < work->batch_count; b++)
         if (work->batches[b].status) {
             if (error)

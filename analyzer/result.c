@@ -95,39 +95,55 @@ static uint64_t most_bytes(const struct flow *flow, unsigned points, unsigned si
     return most;
 }
 
-/* The end points written last: mostly they come again, at the next point or in the next flow. */
-struct naming {
+/* End points written so far, one for each value of some of their bits: mostly they come again, at
+ * the next point or in another flow. */
+#define NAMES_KEPT 1024u
+struct name {
     const struct endpoint *endpoint;
     const char *text;
 };
 
-static void name_end(struct naming *last, const struct endpoint *endpoint,
-                     char text[WH_ENDPOINT_MAX])
+/* NULL when memory is out. */
+static const char *name_end(struct name names[NAMES_KEPT], const struct endpoint *endpoint,
+                            struct arena *arena)
 {
-    if (last->endpoint && memcmp(last->endpoint, endpoint, sizeof *endpoint) == 0)
-        memcpy(text, last->text, WH_ENDPOINT_MAX);
-    else
-        decode_endpoint_text(endpoint, text, WH_ENDPOINT_MAX);
-    *last = (struct naming){endpoint, text};
+    char text[WH_ENDPOINT_MAX];
+    uint32_t low;
+    memcpy(&low, endpoint->address + sizeof endpoint->address - sizeof low, sizeof low);
+    struct name *name = &names[((low ^ endpoint->port) * 0x9e3779b1u >> 16) % NAMES_KEPT];
+    if (!name->endpoint || !endpoint_equal(name->endpoint, endpoint))
+        *name = (struct name){
+            endpoint, arena_strdup(arena, decode_endpoint_text(endpoint, text, sizeof text))};
+    return name->text;
+}
+
+static bool name_flow(struct wh_analysis *analysis, const struct flow *flow,
+                      struct name names[NAMES_KEPT], struct wh_flow_at *at)
+{
+    for (unsigned place = 0; place < analysis->capture_count; place++) {
+        const struct track_flow *view = flow->at[analysis->alignment.order[place]];
+        at[place] = (struct wh_flow_at){"", ""};
+        if (!view)
+            continue;
+        at[place].client = name_end(names, &view->endpoint[0], &analysis->arena);
+        at[place].server = name_end(names, &view->endpoint[1], &analysis->arena);
+        if (!at[place].client || !at[place].server)
+            return false;
+    }
+    return true;
 }
 
 static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
-                      struct naming names[2], struct wh_flow *out)
+                      struct name names[NAMES_KEPT], struct wh_flow *out)
 {
+    static const uint64_t NO_EVENTS[WH_EVENT_KINDS];
     const struct flow *flow = &analysis->flows.items[index];
+    const struct flow_totals *totals = &analysis->totals[index];
     unsigned count = analysis->capture_count;
     struct wh_flow_at *at = arena_alloc(&analysis->arena, count, sizeof *at);
-    if (!at)
+    if (!at || !name_flow(analysis, flow, names, at))
         return false;
-    for (unsigned place = 0; place < count; place++) {
-        const struct track_flow *view = flow->at[analysis->alignment.order[place]];
-        if (!view)
-            continue;
-        name_end(&names[0], &view->endpoint[0], at[place].client);
-        name_end(&names[1], &view->endpoint[1], at[place].server);
-    }
     uint32_t frame;
-    int64_t rtt_ns = analysis->totals[index].rtt_ns;
     *out = (struct wh_flow){.id = id,
                             .protocol = flow->protocol == IPPROTO_TCP ? "tcp" : "udp",
                             .at = at,
@@ -137,9 +153,9 @@ static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
                             .reversed = flow->reversed,
                             .bytes_to_client = most_bytes(flow, count, 1),
                             .bytes_to_server = most_bytes(flow, count, 0),
-                            .rtt_ns = rtt_ns ? rtt_ns : WH_NONE};
+                            .rtt_ns = totals->rtt_ns ? totals->rtt_ns : WH_NONE,
+                            .events = totals->events ? totals->events : NO_EVENTS};
     flow_times(analysis, flow, &out->start_ns, &out->end_ns, &frame);
-    memcpy(out->events, analysis->totals[index].events, sizeof out->events);
     return true;
 }
 
@@ -180,7 +196,7 @@ static struct wh_flow *make_flows(struct wh_analysis *analysis, const struct ren
 {
     uint32_t count = analysis->flows.count;
     struct wh_flow *flows = arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *flows);
-    struct naming names[2] = {{NULL, NULL}};
+    struct name names[NAMES_KEPT] = {{NULL, NULL}};
     for (uint32_t i = 0; flows && i < count; i++)
         if (!make_flow(analysis, numbers->flow[i], i + 1, names, &flows[i]))
             return NULL;

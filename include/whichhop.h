@@ -184,10 +184,11 @@ struct wh_segment {
     int64_t stall_time_ns; /* in which at least one flow stalled here */
 };
 
-/* How a flow is called at a point. Empty strings where the point did not see it. */
+/* How a flow is called at a point: "192.0.2.1:80", "[2001:db8::1]:80". Empty strings where the
+ * point did not see it; never longer than WH_ENDPOINT_MAX. */
 struct wh_flow_at {
-    char client[WH_ENDPOINT_MAX];
-    char server[WH_ENDPOINT_MAX];
+    const char *client;
+    const char *server;
 };
 
 struct wh_flow {
@@ -202,8 +203,8 @@ struct wh_flow {
     bool reported; /* false: only counted, see wh_options.all_flows */
     int64_t start_ns, end_ns;
     uint64_t bytes_to_client, bytes_to_server;
-    int64_t rtt_ns; /* smoothed, end to end; WH_NONE */
-    uint64_t events[WH_EVENT_KINDS];
+    int64_t rtt_ns;         /* smoothed, end to end; WH_NONE */
+    const uint64_t *events; /* WH_EVENT_KINDS counts, over all points */
     const uint32_t *stalls; /* ids */
     uint32_t stall_count;
 };

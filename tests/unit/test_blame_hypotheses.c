@@ -37,8 +37,15 @@ static const struct wh_evidence EVIDENCE[1] = {{"a packet was held", FRAMES, 2}}
 
 static void set_at(struct wh_flow_at *at, uint32_t flow, bool inside)
 {
-    snprintf(at->client, sizeof at->client, inside ? "10.0.0.1:%u" : "192.0.2.1:%u", 1000 + flow);
-    snprintf(at->server, sizeof at->server, "192.0.2.9:80");
+    static const char *const clients[][FLOWS] = {
+        {"192.0.2.1:1000", "192.0.2.1:1001", "192.0.2.1:1002"},
+        {"10.0.0.1:1000", "10.0.0.1:1001", "10.0.0.1:1002"}};
+    *at = (struct wh_flow_at){clients[inside][flow], "192.0.2.9:80"};
+}
+
+static void set_unseen(struct wh_flow_at *at)
+{
+    *at = (struct wh_flow_at){"", ""};
 }
 
 static void world_make(struct world *world)
@@ -473,7 +480,7 @@ static void test_bridge(void **state)
     expect(&world, "bridge_netfilter", WH_EXCLUDED, "passed when they were sent again");
     stall->resumed = false;
     expect(&world, "bridge_netfilter", WH_UNDECIDED, "did not end");
-    memset(&world.at[0][1], 0, sizeof world.at[0][1]);
+    set_unseen(&world.at[0][1]);
     expect(&world, "bridge_netfilter", WH_SUPPORTED, "flow 1 lost everything in a..b");
     for (uint32_t f = 0; f < FLOWS; f++) /* no translation: which of them is the bridge? */
         set_at(&world.at[f][2], f, false);
@@ -591,7 +598,8 @@ static void test_captures(void **state)
     world_make(&world);
     add_event(&world, WH_EVENT_ACK_OF_UNSEEN, 0, 1, S);
     expect(&world, "capture_artefact", WH_EXCLUDED, "by the order in that file");
-    memset(&world.at[0][1], 0, 2 * sizeof world.at[0][1]); /* only a saw the flow */
+    set_unseen(&world.at[0][1]); /* only a saw the flow */
+    set_unseen(&world.at[0][2]);
     expect(&world, "capture_artefact", WH_SUPPORTED, "does not have");
     set_at(&world.at[0][1], 0, false);
     for (uint32_t p = 1; p < 3; p++)

@@ -365,7 +365,7 @@ static int court_set_up(void **state)
     court->points[1].name = "in";
     for (unsigned f = 0; f < 2; f++) {
         for (unsigned p = 0; p < 2; p++)
-            strcpy(court->at[f][p].client, "192.0.2.1:99");
+            court->at[f][p] = (struct wh_flow_at){"192.0.2.1:99", ""};
         court->flows[f] = (struct wh_flow){.id = f + 1, .at = court->at[f]};
     }
     court->result = (struct wh_result){.points = court->points,
@@ -481,7 +481,7 @@ static void test_verdict_in_words(void **state)
     court->segments[1].to_client.lost = 3;
     court->segments[1].to_server.lost = 2;
     says(court, "5 packets were lost");
-    strcpy(court->at[1][1].client, "10.0.0.1:99");
+    court->at[1][1].client = "10.0.0.1:99";
     says(court, "where the NAT is");
 }
 

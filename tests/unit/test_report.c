@@ -112,6 +112,9 @@ static const struct wh_flow_at AT_2[] = {
     {"[2001:db8::2]:50000", "[2001:db8::10]:22"},
 };
 static const uint32_t STALLS_1[] = {1, 3}, STALLS_2[] = {2};
+static const uint64_t NO_EVENTS[WH_EVENT_KINDS];
+static const uint64_t EVENTS_OF_1[WH_EVENT_KINDS] = {
+    [WH_EVENT_RETRANSMISSION] = 3, [WH_EVENT_RESET] = 1};
 static const struct wh_flow FLOWS[] = {
     {.id = 1,
      .protocol = "tcp",
@@ -124,7 +127,7 @@ static const struct wh_flow FLOWS[] = {
      .bytes_to_client = 24000000,
      .bytes_to_server = 118,
      .rtt_ns = 12 * MS,
-     .events = {[WH_EVENT_RETRANSMISSION] = 3, [WH_EVENT_RESET] = 1},
+     .events = EVENTS_OF_1,
      .stalls = STALLS_1,
      .stall_count = 2},
     {.id = 2,
@@ -137,6 +140,7 @@ static const struct wh_flow FLOWS[] = {
      .start_ns = 0,
      .end_ns = 11000 * MS,
      .rtt_ns = WH_NONE,
+     .events = NO_EVENTS,
      .stalls = STALLS_2,
      .stall_count = 1},
     {.id = 3,
@@ -144,7 +148,8 @@ static const struct wh_flow FLOWS[] = {
      .at = AT_2,
      .match = "single",
      .ambiguous = true,
-     .rtt_ns = WH_NONE},
+     .rtt_ns = WH_NONE,
+     .events = NO_EVENTS},
 };
 
 static const struct wh_event EVENTS[] = {
@@ -313,6 +318,7 @@ struct hostile {
     struct wh_point points[32];
     struct wh_segment segments[33];
     struct wh_file files[40];
+    char client[32][WH_ENDPOINT_MAX];
     struct wh_flow_at at[32];
     struct wh_flow flows[300];
     struct wh_stall stalls[900];
@@ -348,9 +354,9 @@ static void hostile_names(struct hostile *h)
                                          .clock = {INT64_MAX, -1.0 / 3, INT64_MAX},
                                          .capture_missed = UINT64_MAX,
                                          .flows = UINT32_MAX};
-        snprintf(h->at[i].client, WH_ENDPOINT_MAX, "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:%x]:%d",
+        snprintf(h->client[i], WH_ENDPOINT_MAX, "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:%x]:%d",
                  0xf000 + i, 65535);
-        snprintf(h->at[i].server, WH_ENDPOINT_MAX, "%s", "198.51.100.10:8080");
+        h->at[i] = (struct wh_flow_at){h->client[i], "198.51.100.10:8080"};
     }
     for (int i = 0; i < 33; i++)
         h->segments[i] = (struct wh_segment){EVIL2,
@@ -372,6 +378,7 @@ static struct hostile *hostile_case(void)
                                        .confidence = 0.0 / 1,
                                        .reported = i % 2 == 0,
                                        .rtt_ns = INT64_MAX,
+                                       .events = NO_EVENTS,
                                        .stalls = h->ids,
                                        .stall_count = 3};
     for (uint32_t i = 0; i < 900; i++)
