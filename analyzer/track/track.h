@@ -213,7 +213,7 @@ static inline uint32_t pkt_span(const struct pkt *pkt)
 
 static inline int64_t pkt_end(const struct pkt *pkt)
 {
-    return pkt->seq + pkt_span(pkt);
+    return (int64_t)pkt->seq + pkt_span(pkt);
 }
 
 /* What is kept of a stream's content, which may be nothing. */
