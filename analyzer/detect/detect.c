@@ -18,7 +18,8 @@
 struct state {
     const struct track_flow *flow;
     struct side side[2];
-    struct pace pace;
+    struct point_time last;     /* of the flow's packets */
+    bool reset;                 /* rather than begun anew */
     bool handshake;             /* under way: an ACK that ends the first round trip may come */
     struct point_time syn_time; /* of the last SYN without ACK */
     int64_t first_rtt_ns;
@@ -28,11 +29,13 @@ static void state_init(struct state *state, const struct track_flow *flow)
 {
     *state = (struct state){.flow = flow};
     for (unsigned i = 0; i < 2; i++) {
-        state->side[i].last_ack = ACK_NONE;
-        state->side[i].last_window = -1;
         state->side[i].scale = SCALE_UNKNOWN;
+        state->side[i].next = INT64_MIN;
+        state->side[i].gapless = INT64_MAX;
+        state->side[i].last_ack = ACK_NONE;
+        state->side[i].last = &rule_silent;
+        state->side[i].pace = PACE_NOTHING;
     }
-    pace_init(&state->pace);
 }
 
 static int event_add(struct detect_events *events, uint32_t pkt, enum wh_event_kind kind,
@@ -56,17 +59,15 @@ static void side_begin(struct side *from, const struct pkt *pkt)
 /* `end`: behind the packet, in its sender's stream. */
 static inline void side_count_bytes(struct side *from, const struct pkt *pkt, int64_t end)
 {
-    bool first = !from->seen;
-    if (first || end > from->next) {
+    if (end > from->next) {
         from->next = end;
         from->next_time = pkt->time;
-        from->seen = true;
     }
-    if (first || pkt->seq == from->gapless)
+    if (pkt->seq == from->gapless)
         from->gapless = from->next;
 }
 
-static inline void side_count_repeats(struct side *from, const struct pkt *pkt, uint32_t found)
+static void side_count_repeats(struct side *from, const struct pkt *pkt, uint32_t found)
 {
     if (found & EVENT_BIT(DUPLICATE_ACK))
         from->repeats = from->repeats == REPEATS_UNKNOWN ? 1 : from->repeats + 1;
@@ -93,8 +94,9 @@ static void state_note_scale(struct state *state, const struct pkt *pkt)
 }
 
 /* The handshake's round trip: from the last SYN to the first ACK that is none, whoever sent it. */
-static inline void state_note_handshake(struct state *state, const struct pkt *pkt, unsigned flags)
+static void state_note_handshake(struct state *state, const struct pkt *pkt)
 {
+    unsigned flags = pkt->flags;
     if (flags & PKT_SYN) {
         state_note_scale(state, pkt);
         if (!(flags & PKT_ACK)) {
@@ -107,32 +109,67 @@ static inline void state_note_handshake(struct state *state, const struct pkt *p
     }
 }
 
-/* Moves on by a packet in which `found` was found. `flags`: those of the packet's that matter;
- * where they are constants, for a plain packet, little is left of this. */
-static inline void state_move(struct state *state, const struct pkt *pkt, unsigned flags,
-                              enum reach reach, uint32_t found)
+/* All that a plain packet moves on. */
+static inline void side_pass(struct side *from, struct side *to, const struct pkt *pkt)
 {
-    struct side *from = state->side + pkt_side(pkt), *to = state->side + !pkt_side(pkt);
+    int64_t end = pkt->seq + pkt->len;
+    if (pkt->len > 0) {
+        side_count_bytes(from, pkt, end);
+        pace_side_sends(&from->pace, pkt, 0, end, false);
+    }
+    pace_side_acks(&from->pace, &to->pace, pkt);
+    from->last_ack = pkt->ack;
+    from->last = pkt;
+}
+
+/* Settled is a side that a plain packet may come from: all that one leaves as it is has its usual
+ * value. */
+static void side_settle(struct side *side, bool handshake)
+{
+    side->last_shift = side->scale > 0 && !side->window_unscaled ? (uint8_t)side->scale : 0;
+    side->settled = side->seen && !handshake && !side->window_unscaled && side->repeats == 0 &&
+                    side->last_found == 0;
+}
+
+static void state_move_pace(struct state *state, const struct pkt *pkt, int64_t end, uint32_t found)
+{
     const uint32_t again = EVENT_BIT(SPURIOUS_RETRANSMISSION) | EVENT_BIT(FAST_RETRANSMISSION) |
                            EVENT_BIT(RETRANSMISSION) | EVENT_BIT(OUT_OF_ORDER);
-    int64_t end = pkt->seq + pkt->len;
-    if ((flags & (PKT_SYN | PKT_FIN)) && !(flags & PKT_RST))
-        end = pkt_end(pkt); /* an RST takes no room in the stream, whatever stands beside it */
+    struct side *from = state->side + pkt_side(pkt), *to = state->side + !pkt_side(pkt);
+    state->last = pkt->time;
+    if (pkt->flags & (PKT_SYN | PKT_RST))
+        state->reset = (pkt->flags & PKT_RST) != 0;
+    if (end > pkt->seq && !(pkt->flags & PKT_RST))
+        pace_side_sends(&from->pace, pkt, pkt->flags, end, (found & again) != 0);
+    if (pkt->flags & PKT_ACK)
+        pace_side_acks(&from->pace, &to->pace, pkt);
+}
+
+/* Moves on by a packet in which `found` was found. */
+static void state_move(struct state *state, const struct pkt *pkt, enum reach reach, uint32_t found)
+{
+    struct side *from = state->side + pkt_side(pkt), *to = state->side + !pkt_side(pkt);
+    bool reset = pkt->flags & PKT_RST; /* takes no room in the stream, whatever stands beside it */
+    int64_t end = reset ? pkt->seq + pkt->len : pkt_end(pkt);
     side_count_repeats(from, pkt, found);
     if (reach == REACH_HOLE)
         to->gapless = to->next;
     else if (reach == REACH_BEYOND)
         to->repeats = REPEATS_UNKNOWN;
+    if (!from->seen)
+        from->gapless = pkt->seq;
+    from->seen = true;
     if (!(found & EVENT_BIT(ZERO_WINDOW_PROBE)))
         side_count_bytes(from, pkt, end);
-    from->last_window = pkt->window;
-    if (flags & (PKT_SYN | PKT_ACK))
-        from->window_unscaled = (flags & PKT_SYN) != 0;
     from->last_ack = pkt->ack;
-    from->last_time = pkt->time;
+    from->last = pkt;
     from->last_found = found;
-    state_note_handshake(state, pkt, flags);
-    pace_move(&state->pace, pkt, flags, end, (found & again) != 0);
+    if (pkt->flags & (PKT_SYN | PKT_ACK))
+        from->window_unscaled = (pkt->flags & PKT_SYN) != 0;
+    state_move_pace(state, pkt, end, found);
+    state_note_handshake(state, pkt);
+    side_settle(from, state->handshake);
+    side_settle(to, state->handshake);
 }
 
 static int state_examine(struct state *state, uint32_t index, bool first,
@@ -144,8 +181,9 @@ static int state_examine(struct state *state, uint32_t index, bool first,
     struct view view = {.pkt = pkt,
                         .from = &state->side[side],
                         .to = &state->side[!side],
-                        .pace = &state->pace,
+                        .last = state->last,
                         .first_rtt_ns = state->first_rtt_ns,
+                        .reset = state->reset,
                         .first_of_reused = first && state->flow->reused};
     for (size_t i = 0; i < detect_rule_count; i++) {
         const struct rule *rule = &detect_rules[i];
@@ -156,7 +194,7 @@ static int state_examine(struct state *state, uint32_t index, bool first,
         if (event_add(events, index, rule->kind, value, error))
             return WH_ERROR;
     }
-    state_move(state, pkt, pkt->flags, rule_reach(&view), view.found);
+    state_move(state, pkt, rule_reach(&view), view.found);
     return WH_OK;
 }
 
@@ -164,14 +202,17 @@ static int state_examine(struct state *state, uint32_t index, bool first,
 static uint32_t state_pass_plain(struct state *state, uint32_t i)
 {
     const struct pkt *pkts = state->flow->pkts;
-    uint32_t count = state->flow->pkt_count;
+    const uint32_t count = state->flow->pkt_count;
+    struct point_time last = state->last;
     for (; i < count; i++) {
         const struct pkt *pkt = &pkts[i];
-        unsigned side = pkt_side(pkt);
-        if (!rule_is_plain(pkt, state->side + side, state->side + !side, &state->pace))
+        struct side *from = state->side + pkt_side(pkt), *to = state->side + !pkt_side(pkt);
+        if (!rule_is_plain(pkt, from, to, last))
             break;
-        state_move(state, pkt, PKT_ACK, REACH_SEEN, 0);
+        side_pass(from, to, pkt);
+        last = pkt->time;
     }
+    state->last = last;
     return i;
 }
 

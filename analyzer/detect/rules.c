@@ -6,6 +6,8 @@
  */
 #include "detect/rules.h"
 
+const struct pkt rule_silent = {.ack = ACK_NONE, .window = UINT16_MAX};
+
 #define FAST_WITHIN_NS      (20 * NS_PER_MS)
 #define REORDERED_WITHIN_NS (3 * NS_PER_MS) /* while the round trip is not known */
 
@@ -24,7 +26,7 @@ static bool repeats_numbers(const struct view *view)
 
 static bool same_window(const struct view *view)
 {
-    return (int32_t)view->pkt->window == view->from->last_window;
+    return view->pkt->window == view->from->last->window;
 }
 
 /* One byte, the next expected, into a window that the receiver closed. */
@@ -32,7 +34,7 @@ static bool is_zero_window_probe(const struct view *view, uint32_t *value)
 {
     (void)value;
     return view->pkt->len == 1 && view->from->seen && view->pkt->seq == view->from->next &&
-           view->to->last_window == 0;
+           view->to->last->window == 0;
 }
 
 /* The sender of the packet has no room; a SYN, FIN or RST does not say so. */
@@ -135,7 +137,7 @@ static bool is_fast_retransmission(const struct view *view, uint32_t *value)
     (void)value;
     uint32_t repeats = rule_reach(view) == REACH_BEYOND ? REPEATS_UNKNOWN : view->to->repeats;
     return goes_back(view) && repeats >= 2 && view->to->last_ack == view->pkt->seq &&
-           within(view, view->to->last_time, FAST_WITHIN_NS);
+           within(view, view->to->last->time, FAST_WITHIN_NS);
 }
 
 /* Sooner after the highest byte than its loss could have been noticed; what ends with the highest
@@ -170,8 +172,8 @@ static bool is_port_reuse(const struct view *view, uint32_t *value)
 /* Ends a pause in which something waited to be acknowledged; see pace.h. */
 static bool is_silence(const struct view *view, uint32_t *value)
 {
-    int64_t silence_ns = pace_silence_ns(view->pace, view->pkt);
-    if (silence_ns == 0)
+    int64_t silence_ns = pace_silence_ns(&view->from->pace, &view->to->pace, view->last, view->pkt);
+    if (silence_ns == 0 || view->reset)
         return false;
     int64_t silence_us = silence_ns / NS_PER_US;
     *value = silence_us > UINT32_MAX ? UINT32_MAX : (uint32_t)silence_us;

@@ -22,27 +22,30 @@ enum scale { SCALE_UNKNOWN = -1, SCALE_NONE = -2 }; /* else the shift */
 
 /* One side of a flow, by what it has sent so far. */
 struct side {
-    bool seen;                   /* next and gapless hold */
-    bool window_unscaled;        /* the last window came in a SYN (RFC 7323, 2.2) */
-    int8_t scale;                /* enum scale, or the shift of its windows */
-    int64_t next;                /* behind the highest byte sent; window probes do not count */
-    int64_t gapless;             /* behind the highest byte sent in one row */
+    bool seen;              /* next and gapless hold */
+    bool settled;           /* its next packet may be plain, see rule_is_plain */
+    bool window_unscaled;   /* the last window came in a SYN (RFC 7323, 2.2) */
+    int8_t scale;           /* enum scale, or the shift of its windows */
+    uint8_t last_shift;     /* of its last window; 0 where it is not scaled, or nobody knows */
+    uint32_t repeats;       /* duplicate ACKs in a row; REPEATS_UNKNOWN */
+    uint32_t last_found;    /* events of its last packet, as EVENT_BITs */
+    int64_t next;           /* behind the highest byte sent; window probes do not count */
+    int64_t gapless;        /* behind the highest byte sent in one row; INT64_MAX: nothing yet */
+    int64_t last_ack;       /* in its last packet; ACK_NONE */
+    const struct pkt *last; /* its last packet; &rule_silent before its first */
     struct point_time next_time; /* when next was reached */
-    struct point_time last_time; /* when it last sent anything */
-    int64_t last_ack;            /* in its last packet; ACK_NONE */
-    int32_t last_window;         /* as sent; -1: none yet */
-    uint32_t repeats;            /* duplicate ACKs in a row; REPEATS_UNKNOWN */
-    uint32_t last_found;         /* events of its last packet, as EVENT_BITs */
+    struct pace_side pace;
 };
 
 /* All that a rule may look at. */
 struct view {
     const struct pkt *pkt;
     const struct side *from, *to; /* its sender's and its receiver's, before this packet */
-    const struct pace *pace;
-    int64_t first_rtt_ns; /* of the handshake; 0: not known */
-    bool first_of_reused; /* the first packet of a flow on ports used before */
-    uint32_t found;       /* what earlier rules found in this packet */
+    struct point_time last;       /* of the flow's packets */
+    int64_t first_rtt_ns;         /* of the handshake; 0: not known */
+    bool reset;                   /* by the last of RSTs and SYNs */
+    bool first_of_reused;         /* the first packet of a flow on ports used before */
+    uint32_t found;               /* what earlier rules found in this packet */
 };
 
 /* An event kind, the kinds that exclude it when found before it, and its rule. A rule may set
@@ -52,6 +55,9 @@ struct rule {
     uint32_t unless;
     bool (*test)(const struct view *view, uint32_t *value);
 };
+
+/* For `last` of a side that has not sent anything: acknowledges nothing, and shuts no window. */
+extern const struct pkt rule_silent;
 
 extern const struct rule detect_rules[];
 extern const size_t detect_rule_count;
@@ -72,24 +78,26 @@ static inline int64_t side_window_edge(const struct side *side)
 {
     if (side->scale == SCALE_UNKNOWN || side->last_ack == ACK_NONE)
         return EDGE_UNKNOWN;
-    bool scaled = side->scale > 0 && !side->window_unscaled;
-    return side->last_ack + ((int64_t)side->last_window << (scaled ? side->scale : 0));
+    return side->last_ack + ((int64_t)side->last->window << side->last_shift);
 }
 
 /* Most packets are plain: the next data of their sender, or a new acknowledgement, soon after the
- * packet before. Nothing unseen is acknowledged, and the window is not full. No rule finds anything
- * in one. */
+ * packet before, at `last`. Nothing unseen is acknowledged, and the window is not full. No rule
+ * finds anything in one. Its sender must be settled: neither repeats it itself, nor was anything
+ * found in its last packet, nor has that a window of another scale. */
 static inline bool rule_is_plain(const struct pkt *pkt, const struct side *from,
-                                 const struct side *to, const struct pace *pace)
+                                 const struct side *to, struct point_time last)
 {
     const unsigned odd = PKT_SYN | PKT_FIN | PKT_RST | PKT_DUPLICATE;
-    if ((pkt->flags & (odd | PKT_ACK)) != PKT_ACK || pkt->bad_checksum || !from->seen ||
-        pkt->seq != from->next || pkt->window == 0 || (to->seen && pkt->ack > to->gapless) ||
-        to->last_ack > pkt->seq || !pace_is_steady(pace, pkt))
+    int64_t seq = pkt->seq, ack = pkt->ack;
+    if ((pkt->flags & (odd | PKT_ACK)) != PKT_ACK || pkt->bad_checksum || !from->settled ||
+        seq != from->next || pkt->window == 0 || ack > to->gapless || to->last_ack > seq ||
+        !pace_is_steady(last, pkt))
         return false;
     if (pkt->len == 0)
-        return pkt->ack != from->last_ack;
-    return pkt->len > 1 && pkt->seq + pkt->len != side_window_edge(to);
+        return ack != from->last_ack;
+    int64_t edge = to->last_ack + ((int64_t)to->last->window << to->last_shift);
+    return pkt->len > 1 && seq + pkt->len != edge;
 }
 
 #endif
