@@ -34,45 +34,59 @@ static uint64_t identity(const struct pkt *pkt, unsigned parts)
     return XXH3_64bits(numbers, sizeof numbers) | 1;
 }
 
-/* By its numbers alone: cheap, as every packet of every capture is asked. `tcp` and `mask` are the
- * view's and 2^thin - 1. */
+/* Of the bits that numbers are mixed to, those that must be 0. */
+static uint64_t mask_of(unsigned thin)
+{
+    return (uint64_t)((1u << thin) - 1) << 40;
+}
+
+/* By its numbers alone: cheap, as every packet of every capture is asked. `tcp`: the view's. */
 static inline bool is_chosen(const struct pkt *pkt, bool tcp, uint64_t mask)
 {
     uint64_t more = tcp ? (uint64_t)pkt->ack : pkt->hash;
     uint64_t mixed = ((uint64_t)pkt->seq * 0x9e3779b97f4a7c15u) ^
                      ((more << 20 | pkt->len) * 0xbf58476d1ce4e5b9u);
-    return (mixed >> 40 & mask) == 0 && !(pkt->flags & PKT_DUPLICATE);
+    return (mixed & mask) == 0 && !(pkt->flags & PKT_DUPLICATE);
 }
 
-static uint64_t mask_of(unsigned thin)
+static inline bool choose(const struct track_flow *view, bool tcp, uint64_t mask, uint32_t most,
+                          struct choice *choice)
 {
-    return (1u << thin) - 1;
-}
-
-/* A short snap length cuts timestamps and payload: what one of the views lacks is left out. */
-bool pairs_choose(const struct track_flow *view, unsigned thin, struct choice *choice)
-{
-    /* Packets that are all alike would all be chosen. */
-    uint32_t most = view->pkt_count >> thin;
-    most += thin ? most / 4 + 32 : 0;
-    bool tcp = view->protocol == IPPROTO_TCP;
-    uint64_t mask = mask_of(thin);
-    unsigned flags = 0, hashes = 0;
-    uint32_t i = 0, count = view->pkt_count;
-    choice->view = view;
-    choice->count = 0;
-    for (const struct pkt *pkt = view->pkts; i < count && choice->count < most; i++, pkt++) {
-        flags |= pkt->flags;
-        hashes |= pkt->hash;
-        if (!is_chosen(pkt, tcp, mask))
+    for (uint32_t i = 0, count = view->pkt_count; i < count; i++) {
+        if (!is_chosen(&view->pkts[i], tcp, mask))
             continue;
+        if (choice->count == most)
+            break;
         uint32_t *chosen = ARRAY_PUSH(choice->pkts, choice->count, choice->capacity);
         if (!chosen)
             return false;
         *chosen = i;
     }
-    choice->parts = (flags & PKT_TIMESTAMPS ? PART_STAMPS : 0) | (hashes ? PART_HASH : 0);
     return true;
+}
+
+/* A short snap length cuts timestamps and payload: what one of the views lacks is left out. Mostly
+ * the first packets have both. */
+static unsigned parts_of(const struct track_flow *view)
+{
+    unsigned parts = 0;
+    for (uint32_t i = 0; i < view->pkt_count && parts != (PART_STAMPS | PART_HASH); i++) {
+        parts |= view->pkts[i].flags & PKT_TIMESTAMPS ? PART_STAMPS : 0;
+        parts |= view->pkts[i].hash ? PART_HASH : 0;
+    }
+    return parts;
+}
+
+bool pairs_choose(const struct track_flow *view, unsigned thin, struct choice *choice)
+{
+    /* Packets that are all alike would all be chosen. */
+    uint32_t most = view->pkt_count >> thin;
+    most += thin ? most / 4 + 32 : 0;
+    choice->view = view;
+    choice->count = 0;
+    choice->parts = parts_of(view);
+    return view->protocol == IPPROTO_TCP ? choose(view, true, mask_of(thin), most, choice)
+                                         : choose(view, false, mask_of(thin), most, choice);
 }
 
 /* Empties the part of the table that is wanted now: many flows are small, few are large. */

@@ -20,6 +20,7 @@
 #define AGE_MOST_NS       (CLOCK_APART_MAX_NS / 4)
 #define LEAP_NS           (20 * NS_PER_MS)
 #define LEAP_BY_STAMPS_NS (100 * NS_PER_MS)
+#define STAMPS_AROUND_NS  (14 * 24 * 3600 * NS_PER_S) /* half of 2^32 ticks of 1 ms, and less */
 #define FLOWS_AT_ONCE     64u
 
 static uint32_t index_of(const struct track_flow *view, uint64_t place)
@@ -231,15 +232,6 @@ static bool leaps(const struct pkt *a, const struct pkt *b, const struct clock_s
     return true;
 }
 
-/* Nearly all tell nothing: then this is enough, as long as no step is known. */
-static inline bool is_steady(const struct pkt *a, const struct pkt *b, const struct tick *tick)
-{
-    int64_t passed_ns = b->time.ns - a->time.ns;
-    int64_t sent_ns = (int32_t)(b->tsval - a->tsval) * tick->ns;
-    return passed_ns >= -LEAP_NS && passed_ns <= AGE_MOST_NS &&
-           llabs(passed_ns - sent_ns) <= tick->slack_ns;
-}
-
 /* The ends of a run, without what lies between them. */
 static struct run find_ends(const struct track_flow *view, const struct clock_steps *known,
                             unsigned side, uint32_t from)
@@ -272,21 +264,52 @@ static struct tick usual_tick(const struct track_flow *view, const struct clock_
     return (struct tick){tick_ns, tick_ns ? LEAP_BY_STAMPS_NS + 2 * tick_ns : INT64_MAX};
 }
 
+static inline int64_t age_by(const struct pkt *pkt, const struct tick *tick)
+{
+    return pkt->time.ns - pkt->tsval * tick->ns;
+}
+
+/* Nearly all packets tell nothing: passes those over, as long as no step is known and times do not
+ * fall. `last`: of each side, not behind `pkt`; NULL where the view has none. */
+static const struct pkt *pass_steady(const struct pkt *pkt, const struct pkt *end,
+                                     const struct tick ticks[2], const struct pkt *last[2])
+{
+    int64_t ages_ns[2] = {last[0] ? age_by(last[0], &ticks[0]) : 0,
+                          last[1] ? age_by(last[1], &ticks[1]) : 0};
+    for (; pkt < end; pkt++) {
+        unsigned side = pkt_side(pkt);
+        int64_t age_ns = age_by(pkt, &ticks[side]);
+        if (llabs(age_ns - ages_ns[side]) > ticks[side].slack_ns)
+            break;
+        ages_ns[side] = age_ns;
+        last[side] = pkt;
+    }
+    return pkt;
+}
+
+static const struct pkt *first_of(const struct pkt *pkt, const struct pkt *end, unsigned side)
+{
+    while (pkt < end && pkt_side(pkt) != side)
+        pkt++;
+    return pkt < end ? pkt : NULL;
+}
+
 bool witness_flow_leap(const struct track_flow *view, const struct clock_steps *known,
                        uint64_t from, struct leap *leap)
 {
     const struct tick ticks[2] = {usual_tick(view, known, 0), usual_tick(view, known, 1)};
-    const struct pkt *last[2] = {NULL, NULL};
-    bool straight = known->count == 0;
-    const struct pkt *pkt = view->pkts, *end = pkt + view->pkt_count;
-    for (pkt += from ? index_of(view, from) : 0; pkt < end; pkt++) {
-        unsigned side = pkt_side(pkt);
-        const struct pkt *before = last[side];
-        last[side] = pkt;
-        if (!before || (straight && is_steady(before, pkt, &ticks[side])))
-            continue;
-        if (leaps(before, pkt, known, &ticks[side], leap))
+    const struct pkt *pkt = view->pkts + (from ? index_of(view, from) : 0);
+    const struct pkt *end = view->pkts + view->pkt_count;
+    const bool plain = known->count == 0 && !view->times_fall &&
+                       view->last.ns - view->first.ns <= STAMPS_AROUND_NS;
+    if (plain && !ticks[0].ns && !ticks[1].ns)
+        return false;
+    const struct pkt *last[2] = {first_of(pkt, end, 0), first_of(pkt, end, 1)};
+    for (; (pkt = plain ? pass_steady(pkt, end, ticks, last) : pkt) < end; pkt++) {
+        const struct pkt **before = &last[pkt_side(pkt)];
+        if (leaps(*before, pkt, known, &ticks[pkt_side(pkt)], leap))
             return true;
+        *before = pkt;
     }
     return false;
 }

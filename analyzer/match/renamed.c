@@ -70,6 +70,7 @@ bool renamed_join(struct track_flow *sooner, struct track_flow *later)
         sooner->last = later->last;
     for (unsigned side = 0; side < 2; side++)
         add_stream(&sooner->stream[side], &later->stream[side]);
+    sooner->times_fall |= later->times_fall;
     later->pkt_count = 0;
     return true;
 }
