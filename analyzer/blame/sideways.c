@@ -2,6 +2,7 @@
 /* Do other flows stand still at the same time in the same segment, and does size decide? */
 #include <stdlib.h>
 
+#include "base/keyed.h"
 #include "blame/calendar.h"
 #include "blame/unfinished.h"
 #include "blame/verdict.h"
@@ -65,11 +66,9 @@ static void find_movement(struct witness *witness, int64_t from_ns)
     witness->data_ns = NEVER; /* nothing is answered any more */
 }
 
-/* Did data and its acknowledgement move during the middle of the time? */
-static bool moved(struct witness *witness, int64_t start_ns, int64_t end_ns)
+/* Did data and its acknowledgement move during this time? */
+static bool moved(struct witness *witness, int64_t from_ns, int64_t to_ns)
 {
-    int64_t margin_ns = (end_ns - start_ns) / 5;
-    int64_t from_ns = start_ns + margin_ns, to_ns = end_ns - margin_ns;
     if (witness->last_ns < from_ns || witness->first_ns >= to_ns)
         return false;
     if (from_ns < witness->from_ns || from_ns > witness->data_ns)
@@ -117,25 +116,31 @@ static bool stalled_too(const struct sideways *sideways, const struct finding *f
     return flow == finding->flow;
 }
 
-static bool moved_on(const struct sideways *sideways, const struct finding *finding, uint32_t w)
+/* Finds the next witness from `w` on that moved in the middle of the stall and did not stall there
+ * itself; `end` where there is none. */
+static uint32_t who_moved(const struct sideways *sideways, const struct finding *finding,
+                          uint32_t w, uint32_t end)
 {
-    struct witness *witness = &sideways->witnesses[w];
-    return moved(witness, finding->start_ns, finding->end_ns) &&
-           !stalled_too(sideways, finding, witness->flow);
+    int64_t margin_ns = (finding->end_ns - finding->start_ns) / 5;
+    int64_t from_ns = finding->start_ns + margin_ns, to_ns = finding->end_ns - margin_ns;
+    while (w < end && (!moved(&sideways->witnesses[w], from_ns, to_ns) ||
+                       stalled_too(sideways, finding, sideways->witnesses[w].flow)))
+        w++;
+    return w;
 }
 
 static enum wh_scope scope_of(struct sideways *sideways, const struct finding *finding)
 {
     if (!has_company(sideways, finding))
         return WH_ONE_FLOW;
-    if (sideways->mover < sideways->witness_count && moved_on(sideways, finding, sideways->mover))
+    uint32_t last = sideways->mover, count = sideways->witness_count;
+    if (last < count && who_moved(sideways, finding, last, last + 1) == last)
         return WH_SOME_FLOWS;
-    for (uint32_t w = 0; w < sideways->witness_count; w++)
-        if (moved_on(sideways, finding, w)) {
-            sideways->mover = w;
-            return WH_SOME_FLOWS;
-        }
-    return WH_ALL_FLOWS;
+    uint32_t mover = who_moved(sideways, finding, 0, count);
+    if (mover == count)
+        return WH_ALL_FLOWS;
+    sideways->mover = mover;
+    return WH_SOME_FLOWS;
 }
 
 static void ask_scopes(struct sideways *sideways)
@@ -381,40 +386,50 @@ static void ask_places(struct findings *findings)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static int compare_witnesses(const void *left, const void *right)
+/* The point that saw most of a flow; point_count: none saw any. */
+static unsigned best_point(const struct flows *flows, const struct flow *flow)
 {
-    const struct witness *a = left, *b = right;
-    if (a->hop.view->pkt_count != b->hop.view->pkt_count)
-        return a->hop.view->pkt_count > b->hop.view->pkt_count ? -1 : 1;
-    return a->flow < b->flow ? -1 : a->flow > b->flow;
+    unsigned best = flows->point_count;
+    uint32_t most = 0;
+    for (unsigned p = 0; p < flows->point_count; p++)
+        if (flow->at[p] && flow->at[p]->pkt_count > most) {
+            most = flow->at[p]->pkt_count;
+            best = p;
+        }
+    return best;
+}
+
+static struct witness call_witness(const struct sideways *sideways, uint32_t index)
+{
+    const struct flow *flow = &sideways->flows->items[index];
+    unsigned point = best_point(sideways->flows, flow);
+    const struct track_flow *view = flow->at[point];
+    const struct clock_fit *clock = &sideways->alignment->clock[point];
+    return (struct witness){.flow = index,
+                            .hop = {.view = view, .clock = clock},
+                            .first_ns = clock_to_path(clock, view->first).ns,
+                            .last_ns = clock_to_path(clock, view->last).ns,
+                            .from_ns = NEVER};
 }
 
 static bool call_witnesses(struct sideways *sideways)
 {
     const struct flows *flows = sideways->flows;
-    sideways->witnesses = calloc((size_t)flows->count + 1, sizeof *sideways->witnesses);
-    for (uint32_t f = 0; sideways->witnesses && f < flows->count; f++) {
-        const struct flow *flow = &flows->items[f];
-        struct witness *witness = &sideways->witnesses[sideways->witness_count];
-        *witness = (struct witness){.flow = f, .from_ns = NEVER};
-        for (unsigned p = 0; p < flows->point_count; p++)
-            if (flow->at[p] &&
-                (!witness->hop.view || flow->at[p]->pkt_count > witness->hop.view->pkt_count)) {
-                witness->hop.view = flow->at[p];
-                witness->hop.clock = &sideways->alignment->clock[p];
-            }
-        if (!witness->hop.view || !witness->hop.view->pkt_count)
-            continue;
-        witness->first_ns = clock_to_path(witness->hop.clock, witness->hop.view->first).ns;
-        witness->last_ns = clock_to_path(witness->hop.clock, witness->hop.view->last).ns;
-        sideways->witness_count++;
+    uint32_t count = 0;
+    struct keyed *by_size = malloc(((size_t)flows->count + 1) * sizeof *by_size);
+    sideways->witnesses = calloc(FLOWS_ASKED, sizeof *sideways->witnesses);
+    for (uint32_t f = 0; by_size && f < flows->count; f++) {
+        unsigned point = best_point(flows, &flows->items[f]);
+        if (point < flows->point_count)
+            by_size[count++] = (struct keyed){~(uint64_t)flows->items[f].at[point]->pkt_count, f};
     }
-    if (sideways->witness_count)
-        qsort(sideways->witnesses, sideways->witness_count, sizeof *sideways->witnesses,
-              compare_witnesses);
-    if (sideways->witness_count > FLOWS_ASKED)
-        sideways->witness_count = FLOWS_ASKED;
-    return sideways->witnesses != NULL;
+    bool ok = by_size && sideways->witnesses && keyed_sort(by_size, count);
+    for (; ok && sideways->witness_count < count && sideways->witness_count < FLOWS_ASKED;
+         sideways->witness_count++)
+        sideways->witnesses[sideways->witness_count] =
+            call_witness(sideways, by_size[sideways->witness_count].index);
+    free(by_size);
+    return ok;
 }
 
 void look_sideways(struct findings *findings, const struct flows *flows,
