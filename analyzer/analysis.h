@@ -127,6 +127,23 @@ void warn_copies(struct wh_analysis *analysis);
 /* per_flow.c: follow, detect and blame, flow by flow. */
 int per_flow_run(struct wh_analysis *analysis, struct wh_error *error);
 
+static inline int64_t since_epoch(const struct wh_analysis *analysis, unsigned point,
+                                  struct point_time at)
+{
+    return clock_to_path(&analysis->alignment.clock[point], at).ns - analysis->epoch.ns;
+}
+
+/* result_flows.c. Of each flow its id, from 1, by start; and by id - 1 the flow: both malloc'ed.
+ * False when memory is out; what was made is the caller's all the same. */
+bool flows_number(const struct wh_analysis *analysis, uint32_t **id, uint32_t **flow);
+
+/* Sets result.flows, but for what stalls and joints tell. NULL when memory is out. */
+struct wh_flow *flows_make(struct wh_analysis *analysis, const uint32_t *flow_of_id);
+
+/* Sets wh_flow.reported: all flows with stalls, then the largest others up to a limit. False when
+ * memory is out. */
+bool flows_choose(const struct wh_analysis *analysis, struct wh_flow *flows);
+
 /* joined.c: result.joints and wh_flow.joined; `ids` by flow, `place` by point. False when memory is
  * out. */
 bool joined_make(struct wh_analysis *analysis, const uint32_t *ids, const unsigned *place,

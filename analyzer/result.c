@@ -1,211 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the stages found, in the shape and the order in which people and scripts get to see it. */
 #include <math.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis.h"
 #include "base/error.h"
+#include "base/parallel.h"
 #include "blame/across.h"
 #include "blame/hypotheses.h"
 #include "blame/verdict.h"
 
-#define FLOWS_REPORTED 200u
-#define GAPS_REPORTED  1000u
+#define GAPS_REPORTED 1000u
 
 /* How numbers change on the way out. */
 struct renumbering {
     unsigned place[WH_POINTS_MAX]; /* point -> place on the path */
-    uint32_t *id;                  /* flow index -> id, from 1, by start */
-    uint32_t *flow;                /* id - 1 -> flow index */
+    uint32_t *id, *flow;           /* see flows_number */
 };
-
-static int64_t since_epoch(const struct wh_analysis *analysis, unsigned point, struct point_time at)
-{
-    return clock_to_path(&analysis->alignment.clock[point], at).ns - analysis->epoch.ns;
-}
-
-/* ---- flows ----------------------------------------------------------------------------------- */
-
-struct flow_start {
-    int64_t start_ns;
-    uint32_t flow;
-    uint32_t place; /* of its first packet in the capture */
-};
-
-static int compare_starts(const void *left, const void *right)
-{
-    const struct flow_start *a = left, *b = right;
-    if (a->start_ns != b->start_ns)
-        return a->start_ns < b->start_ns ? -1 : 1;
-    if (a->place != b->place)
-        return a->place < b->place ? -1 : 1;
-    return a->flow < b->flow ? -1 : a->flow > b->flow;
-}
-
-static void flow_times(const struct wh_analysis *analysis, const struct flow *flow,
-                       int64_t *start_ns, int64_t *end_ns, uint32_t *place)
-{
-    *start_ns = INT64_MAX;
-    *end_ns = INT64_MIN;
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
-        const struct track_flow *view = flow->at[p];
-        if (!view || !view->pkt_count)
-            continue;
-        int64_t first_ns = since_epoch(analysis, p, view->first);
-        int64_t last_ns = since_epoch(analysis, p, view->last);
-        if (first_ns < *start_ns) {
-            *start_ns = first_ns;
-            *place = view->pkts[0].place;
-        }
-        *end_ns = last_ns > *end_ns ? last_ns : *end_ns;
-    }
-}
-
-static bool number_flows(struct wh_analysis *analysis, struct renumbering *numbers)
-{
-    uint32_t count = analysis->flows.count;
-    struct flow_start *starts = calloc((size_t)count + 1, sizeof *starts);
-    numbers->id = calloc((size_t)count + 1, sizeof *numbers->id);
-    numbers->flow = calloc((size_t)count + 1, sizeof *numbers->flow);
-    bool ok = starts && numbers->id && numbers->flow;
-    for (uint32_t i = 0; ok && i < count; i++) {
-        int64_t end_ns;
-        starts[i].flow = i;
-        flow_times(analysis, &analysis->flows.items[i], &starts[i].start_ns, &end_ns,
-                   &starts[i].place);
-    }
-    if (ok && count)
-        qsort(starts, count, sizeof *starts, compare_starts);
-    for (uint32_t i = 0; ok && i < count; i++) {
-        numbers->id[starts[i].flow] = i + 1;
-        numbers->flow[i] = starts[i].flow;
-    }
-    free(starts);
-    return ok;
-}
-
-static uint64_t most_bytes(const struct flow *flow, unsigned points, unsigned side)
-{
-    uint64_t most = 0;
-    for (unsigned p = 0; p < points; p++)
-        if (flow->at[p] && flow->at[p]->stream[side].payload_bytes > most)
-            most = flow->at[p]->stream[side].payload_bytes;
-    return most;
-}
-
-/* End points written so far, one for each value of some of their bits: mostly they come again, at
- * the next point or in another flow. */
-#define NAMES_KEPT 1024u
-struct name {
-    const struct endpoint *endpoint;
-    const char *text;
-};
-
-/* NULL when memory is out. */
-static const char *name_end(struct name names[NAMES_KEPT], const struct endpoint *endpoint,
-                            struct arena *arena)
-{
-    char text[WH_ENDPOINT_MAX];
-    uint32_t low;
-    memcpy(&low, endpoint->address + sizeof endpoint->address - sizeof low, sizeof low);
-    struct name *name = &names[((low ^ endpoint->port) * 0x9e3779b1u >> 16) % NAMES_KEPT];
-    if (!name->endpoint || !endpoint_equal(name->endpoint, endpoint))
-        *name = (struct name){
-            endpoint, arena_strdup(arena, decode_endpoint_text(endpoint, text, sizeof text))};
-    return name->text;
-}
-
-static bool name_flow(struct wh_analysis *analysis, const struct flow *flow,
-                      struct name names[NAMES_KEPT], struct wh_flow_at *at)
-{
-    for (unsigned place = 0; place < analysis->capture_count; place++) {
-        const struct track_flow *view = flow->at[analysis->alignment.order[place]];
-        at[place] = (struct wh_flow_at){"", ""};
-        if (!view)
-            continue;
-        at[place].client = name_end(names, &view->endpoint[0], &analysis->arena);
-        at[place].server = name_end(names, &view->endpoint[1], &analysis->arena);
-        if (!at[place].client || !at[place].server)
-            return false;
-    }
-    return true;
-}
-
-static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
-                      struct name names[NAMES_KEPT], struct wh_flow *out)
-{
-    static const uint64_t NO_EVENTS[WH_EVENT_KINDS];
-    const struct flow *flow = &analysis->flows.items[index];
-    const struct flow_totals *totals = &analysis->totals[index];
-    unsigned count = analysis->capture_count;
-    struct wh_flow_at *at = arena_alloc(&analysis->arena, count, sizeof *at);
-    if (!at || !name_flow(analysis, flow, names, at))
-        return false;
-    uint32_t frame;
-    *out = (struct wh_flow){.id = id,
-                            .protocol = flow->protocol == IPPROTO_TCP ? "tcp" : "udp",
-                            .at = at,
-                            .match = match_words(flow),
-                            .confidence = flow->confidence,
-                            .ambiguous = flow->ambiguous,
-                            .reversed = flow->reversed,
-                            .bytes_to_client = most_bytes(flow, count, 1),
-                            .bytes_to_server = most_bytes(flow, count, 0),
-                            .rtt_ns = totals->rtt_ns ? totals->rtt_ns : WH_NONE,
-                            .events = totals->events ? totals->events : NO_EVENTS};
-    flow_times(analysis, flow, &out->start_ns, &out->end_ns, &frame);
-    return true;
-}
-
-static int compare_sizes(const void *left, const void *right)
-{
-    const struct wh_flow *a = *(struct wh_flow *const *)left, *b = *(struct wh_flow *const *)right;
-    uint64_t size_a = a->bytes_to_client + a->bytes_to_server;
-    uint64_t size_b = b->bytes_to_client + b->bytes_to_server;
-    if (size_a != size_b)
-        return size_a > size_b ? -1 : 1;
-    return a->id < b->id ? -1 : a->id > b->id;
-}
-
-/* All flows with stalls, then the largest others up to a limit. */
-static bool choose_reported(const struct wh_analysis *analysis, struct wh_flow *flows,
-                            uint32_t count)
-{
-    struct wh_flow **by_size = calloc((size_t)count + 1, sizeof *by_size);
-    if (!by_size)
-        return false;
-    uint32_t reported = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        by_size[i] = &flows[i];
-        flows[i].reported = flows[i].stall_count > 0 || analysis->options.all_flows;
-        reported += flows[i].reported;
-    }
-    if (count)
-        qsort(by_size, count, sizeof(struct wh_flow *), compare_sizes);
-    for (uint32_t i = 0; i < count && reported < FLOWS_REPORTED; i++) {
-        reported += !by_size[i]->reported;
-        by_size[i]->reported = true;
-    }
-    free(by_size);
-    return true;
-}
-
-static struct wh_flow *make_flows(struct wh_analysis *analysis, const struct renumbering *numbers)
-{
-    uint32_t count = analysis->flows.count;
-    struct wh_flow *flows = arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *flows);
-    struct name names[NAMES_KEPT] = {{NULL, NULL}};
-    for (uint32_t i = 0; flows && i < count; i++)
-        if (!make_flow(analysis, numbers->flow[i], i + 1, names, &flows[i]))
-            return NULL;
-    analysis->result.flows = flows;
-    analysis->result.flow_count = count;
-    free(analysis->totals);
-    analysis->totals = NULL;
-    return flows;
-}
 
 /* ---- points and segments --------------------------------------------------------------------- */
 
@@ -495,32 +307,55 @@ static void warn_of_path(struct wh_analysis *analysis)
                       (unsigned long long)analysis->events_dropped);
 }
 
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+/* Two halves: what stalls tell of each other, and all that is said of flows and points. Neither
+ * needs the other. */
+struct halves {
+    struct wh_analysis *analysis;
+    struct arena arena; /* of the first half; the second has the analysis's */
+    struct renumbering numbers;
+    struct wh_segment *segments;
+    struct wh_flow *flows; /* NULL: memory is out */
+};
+
+static void make_half(void *context, unsigned worker, uint32_t item)
+{
+    struct halves *halves = context;
+    struct wh_analysis *analysis = halves->analysis;
+    (void)worker;
+    if (item == 0) {
+        look_across(&analysis->findings, &analysis->flows, &analysis->alignment);
+        look_sideways(&analysis->findings, &analysis->flows, &analysis->alignment, &halves->arena);
+    } else if (flows_number(analysis, &halves->numbers.id, &halves->numbers.flow) &&
+               make_path(analysis, &halves->segments)) {
+        halves->flows = flows_make(analysis, halves->numbers.flow);
+    }
+}
+
 int result_make(struct wh_analysis *analysis, struct wh_error *error)
 {
     struct wh_result *result = &analysis->result;
-    struct renumbering numbers = {0};
-    struct wh_segment *segments;
+    struct halves halves = {.analysis = analysis};
+    const struct renumbering *numbers = &halves.numbers;
     struct wh_flow *flows;
     int64_t last_ns = 0;
     bool ok = false;
     for (unsigned place = 0; place < analysis->capture_count; place++)
-        numbers.place[analysis->alignment.order[place]] = place;
-    look_across(&analysis->findings, &analysis->flows, &analysis->alignment);
-    look_sideways(&analysis->findings, &analysis->flows, &analysis->alignment, &analysis->arena);
-    if (!number_flows(analysis, &numbers) || !make_path(analysis, &segments))
-        goto cleanup;
-    flows = make_flows(analysis, &numbers);
-    if (!flows || !joined_make(analysis, numbers.id, numbers.place, flows) ||
-        !make_stalls(analysis, &numbers, flows) ||
-        !choose_reported(analysis, flows, result->flow_count) ||
-        !events_make(analysis, numbers.id, numbers.place))
+        halves.numbers.place[analysis->alignment.order[place]] = place;
+    parallel_run(analysis->options.threads, 2, make_half, &halves);
+    arena_join(&analysis->arena, &halves.arena);
+    flows = halves.flows;
+    if (!flows || !joined_make(analysis, numbers->id, numbers->place, flows) ||
+        !make_stalls(analysis, numbers, flows) || !flows_choose(analysis, flows) ||
+        !events_make(analysis, numbers->id, numbers->place))
         goto cleanup;
     result->epoch_unix_ns = analysis->epoch.ns;
     for (uint32_t p = 0; p < result->point_count; p++)
         if (result->points[p].last_ns != WH_NONE && result->points[p].last_ns > last_ns)
             last_ns = result->points[p].last_ns;
     result->duration_ns = last_ns;
-    if (verdict_make(result, segments, &analysis->arena, error) ||
+    if (verdict_make(result, halves.segments, &analysis->arena, error) ||
         hypotheses_make(result, &analysis->arena, error))
         goto cleanup;
     for (unsigned p = 0; p < analysis->capture_count; p++)
@@ -530,7 +365,7 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
     result->warning_count = analysis->warnings.count;
     ok = true;
 cleanup:
-    free(numbers.id);
-    analysis->flow_of_id = numbers.flow;
+    free(numbers->id);
+    analysis->flow_of_id = numbers->flow;
     return ok ? WH_OK : error_memory(error, "the result");
 }
