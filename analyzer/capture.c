@@ -29,6 +29,7 @@ struct reading {
     struct wh_error error;
     int64_t from_ns, to_ns; /* the time that is asked for */
     uint32_t frames;        /* counted so far, in all files */
+    uint32_t frames_before; /* in those before the one at hand */
     uint16_t file;          /* the one at hand; what follows is its own */
     struct reader *reader;  /* NULL: not opened yet */
     struct filter *filter;
@@ -112,7 +113,7 @@ static int take_record(struct reading *reading, const struct record *record)
     if (record->flags & RECORD_CHECKSUM_NOT_READY)
         arrival->packet.checksum = CHECKSUM_UNKNOWN;
     arrival->time = record->time;
-    arrival->place = capture->files[reading->file].frames_before + record->frame;
+    arrival->place = reading->frames_before + record->frame;
     return track_add(&capture->track, arrival, &reading->error);
 }
 
@@ -172,11 +173,11 @@ static void note_interfaces(struct reading *reading)
 static int count_frames(struct reading *reading, const struct record *record,
                         struct wh_error *error)
 {
-    const struct capture_file *file = &reading->capture->files[reading->file];
-    if (record->frame > UINT32_MAX - file->frames_before)
-        return error_set(error, file->path, record->frame, record->byte,
+    if (record->frame > UINT32_MAX - reading->frames_before)
+        return error_set(error, reading->capture->files[reading->file].path, record->frame,
+                         record->byte,
                          "the point has more packets than can be counted; give fewer files");
-    reading->frames = file->frames_before + record->frame;
+    reading->frames = reading->frames_before + record->frame;
     return WH_OK;
 }
 
@@ -211,7 +212,7 @@ static int open_file(struct reading *reading)
 {
     const struct wh_options *options = &reading->analysis->options;
     struct capture_file *file = &reading->capture->files[reading->file];
-    file->frames_before = reading->frames;
+    file->frames_before = reading->frames_before = reading->frames;
     if (read_open(&reading->reader, file->path, &reading->error) ||
         (options->filter && filter_open(&reading->filter, options->filter, &reading->error)))
         return WH_ERROR;
