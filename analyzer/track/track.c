@@ -70,14 +70,22 @@ static uint32_t key_hash(const struct decoded *packet)
     return (uint32_t)(product >> 32);
 }
 
-/* Returns the side that sent the packet by its addresses, or -1. */
+static inline bool is_between(const struct decoded *packet, const struct endpoint *source,
+                              const struct endpoint *destination)
+{
+    return endpoint_equal(&packet->source, source) &&
+           endpoint_equal(&packet->destination, destination);
+}
+
+/* Returns the side that sent the packet by its addresses, or -1. The port alone mostly tells. */
 static inline int side_of(const struct track_flow *flow, const struct decoded *packet)
 {
     const struct endpoint *ends = flow->endpoint;
-    int side = endpoint_equal(&ends[0], &packet->source) ? 0 : 1;
-    bool equal = endpoint_equal(&ends[side], &packet->source) &&
-                 endpoint_equal(&ends[!side], &packet->destination);
-    return equal && flow->protocol == packet->protocol ? side : -1;
+    if (flow->protocol != packet->protocol)
+        return -1;
+    if (packet->source.port == ends[0].port && is_between(packet, &ends[0], &ends[1]))
+        return 0;
+    return is_between(packet, &ends[1], &ends[0]) ? 1 : -1;
 }
 
 static struct track_slot *find_free(struct track_slot *table, uint32_t size, uint32_t hash)
