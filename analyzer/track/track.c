@@ -65,9 +65,9 @@ static uint64_t endpoint_number(const struct endpoint *endpoint)
 /* The same for both directions. */
 static uint32_t key_hash(const struct decoded *packet)
 {
-    uint64_t product = endpoint_number(&packet->source) * endpoint_number(&packet->destination);
-    product = (product ^ (product >> 32) ^ packet->protocol) * 0x94d049bb133111ebu;
-    return (uint32_t)(product >> 32);
+    unsigned __int128 product = (unsigned __int128)endpoint_number(&packet->source) *
+                                endpoint_number(&packet->destination);
+    return (uint32_t)(product >> 64) ^ (uint32_t)product ^ packet->protocol;
 }
 
 static inline bool is_between(const struct decoded *packet, const struct endpoint *source,
