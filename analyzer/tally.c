@@ -7,43 +7,50 @@
 /* ---- traffic --------------------------------------------------------------------------------- */
 
 /* Steps that grow with the value: 1/32 of each power of two. */
-static unsigned delay_bucket(int64_t delay_ns)
+static inline unsigned delay_bucket(int64_t delay_ns)
 {
     uint64_t value = delay_ns > 0 ? (uint64_t)delay_ns : 0;
-    if (value < DELAY_STEPS)
-        return (unsigned)value;
-    unsigned power = 63u - (unsigned)__builtin_clzll(value);
-    return (power - 4) * DELAY_STEPS + (unsigned)(value >> (power - 5) & (DELAY_STEPS - 1));
+    unsigned shift = 58u - (unsigned)__builtin_clzll(value | DELAY_STEPS);
+    return shift * DELAY_STEPS + (unsigned)(value >> shift);
 }
 
-/* Sums of one hop are kept at hand while it is walked. */
+/* Least and most are kept at hand while the hop is walked. `resized`: the hop's. */
+static inline void add_delays(struct traffic *traffic, const struct hop *hop, bool resized)
+{
+    int64_t least_ns = traffic->delay_min_ns, most_ns = traffic->delay_max_ns;
+    const struct copy *next = hop[1].copies;
+    for (uint32_t i = 0, count = hop->count; i < count; i++) {
+        const struct copy *copy = &hop->copies[i];
+        if (copy->next == COPY_NONE || (resized && !hop_delay_known(hop, i)))
+            continue;
+        int64_t delay_ns = next[copy->next].time_ns - copy->time_ns;
+        traffic->delays[delay_bucket(delay_ns)]++;
+        least_ns = delay_ns < least_ns ? delay_ns : least_ns;
+        most_ns = delay_ns > most_ns ? delay_ns : most_ns;
+    }
+    traffic->delay_min_ns = least_ns;
+    traffic->delay_max_ns = most_ns;
+}
+
 static void add_hop_traffic(struct tally *tally, const struct trail *trail, unsigned k,
                             unsigned side)
 {
     const struct hop *hop = &trail->hops[k], *next = hop + 1;
     if (!hop->view)
         return;
-    const struct pkt *here = hop->view->pkts, *there = next->view ? next->view->pkts : NULL;
     unsigned low = hop->place < next->place ? hop->place : next->place;
     struct traffic *traffic = &tally->traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
-    int64_t least_ns = traffic->delay_min_ns, most_ns = traffic->delay_max_ns;
     uint32_t fates[FATE_ASTRAY + 1] = {0};
-    for (const struct copy *copy = hop->copies, *end = copy + hop->count; copy < end; copy++) {
-        fates[copy->fate]++;
-        if (copy->next == COPY_NONE || !there)
-            continue;
-        const struct copy *later = &next->copies[copy->next];
-        if (here[copy->pkt].len != there[later->pkt].len)
-            continue; /* not the network's delay, see hop_delay_known */
-        int64_t delay_ns = later->time_ns - copy->time_ns;
-        traffic->delays[delay_bucket(delay_ns)]++;
-        least_ns = delay_ns < least_ns ? delay_ns : least_ns;
-        most_ns = delay_ns > most_ns ? delay_ns : most_ns;
-    }
+    for (uint32_t n = 0; n < hop->unmet_count; n++)
+        fates[hop->copies[hop->unmet[n]].fate]++;
     traffic->packets += hop->count - fates[FATE_UNSEEN];
     traffic->lost += fates[FATE_LOST] + fates[FATE_PARTLY];
-    traffic->delay_min_ns = least_ns;
-    traffic->delay_max_ns = most_ns;
+    if (!next->view)
+        return;
+    if (hop->resized)
+        add_delays(traffic, hop, true);
+    else
+        add_delays(traffic, hop, false);
 }
 
 /* What enters the path from beyond, or leaves it: all that is known of an outer segment. */

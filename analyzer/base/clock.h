@@ -6,6 +6,7 @@
 #ifndef WHICHHOP_BASE_CLOCK_H
 #define WHICHHOP_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NS_PER_US 1000LL
@@ -65,6 +66,29 @@ static inline struct path_time clock_to_path(const struct clock_fit *fit, struct
     if ((away_ns > CLOCK_SPAN_MAX_NS || away_ns < -CLOCK_SPAN_MAX_NS) && fit->centre.ns != 0)
         path_ns = fit->centre.ns + clock_within(away_ns, CLOCK_SPAN_MAX_NS);
     return (struct path_time){path_ns};
+}
+
+/* A clock that is read again and again within some time. */
+struct clock_reading {
+    struct clock_fit fit;
+    bool shifted; /* without drift, and nothing is far off: the offset is all */
+};
+
+/* For times from `first` to `last`. */
+static inline struct clock_reading clock_read(const struct clock_fit *fit, struct point_time first,
+                                              struct point_time last)
+{
+    bool shifted = clock_to_path(fit, first).ns == first.ns + fit->offset_ns &&
+                   clock_to_path(fit, last).ns == last.ns + fit->offset_ns;
+    return (struct clock_reading){*fit, shifted && fit->drift_ppb == 0};
+}
+
+static inline struct path_time clock_reading_to_path(const struct clock_reading *reading,
+                                                     struct point_time at)
+{
+    if (!reading->shifted)
+        return clock_to_path(&reading->fit, at);
+    return (struct path_time){at.ns + reading->fit.offset_ns};
 }
 
 #endif

@@ -9,7 +9,7 @@
 /* ---- steps ----------------------------------------------------------------------------------- */
 
 /* For a level above that of the last step. */
-static bool add_step(struct steps *steps, int64_t time_ns, int64_t level, uint32_t pkt)
+static inline bool add_step(struct steps *steps, int64_t time_ns, int64_t level, uint32_t pkt)
 {
     struct step *step = ARRAY_PUSH(steps->items, steps->count, steps->capacity);
     if (step)
@@ -93,13 +93,12 @@ static int64_t usual_tick_ns(double per_second)
 static struct tick_clock fit_ticks(const struct hop *hop)
 {
     struct tick_clock ticks = {0};
-    uint32_t first = COPY_NONE, last = COPY_NONE;
-    for (uint32_t i = 0; i < hop->count; i++)
-        if (hop_pkt(hop, i)->flags & PKT_TIMESTAMPS) {
-            first = first == COPY_NONE ? i : first;
-            last = i;
-        }
-    if (first == COPY_NONE || hop_time(hop, last) - hop_time(hop, first) < TICKS_LEAST_NS)
+    uint32_t first = 0, last = hop->count;
+    while (first < last && !(hop_pkt(hop, first)->flags & PKT_TIMESTAMPS))
+        first++;
+    while (last > first && !(hop_pkt(hop, last - 1)->flags & PKT_TIMESTAMPS))
+        last--;
+    if (first == last || hop_time(hop, --last) - hop_time(hop, first) < TICKS_LEAST_NS)
         return ticks;
     ticks.first = hop_pkt(hop, first)->tsval;
     double seconds = (double)(hop_time(hop, last) - hop_time(hop, first)) / 1e9;
@@ -211,7 +210,7 @@ static bool walk_sender(struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
     const struct pkt *pkt = hop->view->pkts;
-    const struct clock_fit clock = *hop->clock;
+    const struct clock_reading clock = clock_read(hop->clock, hop->view->first, hop->view->last);
     uint32_t count = hop->view->pkt_count;
     unsigned side = timeline->side;
     struct walk walk = {
@@ -220,7 +219,7 @@ static bool walk_sender(struct timeline *timeline)
     for (uint32_t i = 0; ok && i < count; i++, pkt++) {
         if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
             continue;
-        int64_t now_ns = clock_to_path(&clock, pkt->time).ns;
+        int64_t now_ns = clock_reading_to_path(&clock, pkt->time).ns;
         ok = pkt_side(pkt) == side ? walk_sent(timeline, &walk, pkt, i, now_ns)
                                    : walk_back(timeline, &walk, pkt, i, now_ns);
     }

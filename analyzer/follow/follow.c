@@ -36,12 +36,12 @@ static bool make_room(struct followed *followed, const struct flow *flow, unsign
 static void fill_copies(struct hop *hop, unsigned side, enum fate fate)
 {
     const struct pkt *pkts = hop->view->pkts;
-    const struct clock_fit clock = *hop->clock; /* nothing that is written here is part of it */
+    const struct clock_reading clock = clock_read(hop->clock, hop->view->first, hop->view->last);
     const unsigned wanted = side ? PKT_FROM_SERVER : 0;
     struct copy *copy = hop->copies;
     for (uint32_t i = 0, count = hop->view->pkt_count; i < count; i++)
         if ((pkts[i].flags & (PKT_FROM_SERVER | PKT_DUPLICATE)) == wanted)
-            *copy++ = (struct copy){.time_ns = clock_to_path(&clock, pkts[i].time).ns,
+            *copy++ = (struct copy){.time_ns = clock_reading_to_path(&clock, pkts[i].time).ns,
                                     .pkt = i,
                                     .next = COPY_NONE,
                                     .previous = COPY_NONE,

@@ -49,6 +49,7 @@ struct hop {
     uint32_t unmet_count;
     uint32_t *strays; /* the few copies that the hop before does not have */
     uint32_t stray_count;
+    bool resized; /* a frame was merged or cut on the way to the next hop, see hop_delay_known */
     int64_t base_delay_ns;         /* the least delay to the next hop; 0 when none is known */
     int64_t delay_spread_ns;       /* from the least to the most, merged frames' among them */
     struct path_time first, last;  /* of the point's whole capture */

@@ -207,6 +207,7 @@ static bool link_copies(struct walk *walk, uint32_t index, uint32_t there_index,
     }
     here_copy->met_bytes += span ? *bytes : 1;
     if (walk->direct) {
+        walk->from->resized |= here->len != there->len;
         if (here_copy->next == COPY_NONE || seq == here->seq)
             here_copy->next = there_index;
         if (there_copy->previous == COPY_NONE)
