@@ -401,6 +401,7 @@ static void forget_content(void *context, unsigned worker, uint32_t item)
     struct wh_analysis *analysis = context;
     (void)worker;
     join_forget(&analysis->flows, item);
+    track_pack_content(&analysis->captures[item].track);
 }
 
 /* What most flows' content takes is free before anything else takes as much. */

@@ -14,8 +14,8 @@
  * the flows' streams. Fails only when memory is out. */
 int join_flows(struct flows *flows, const struct alignment *alignment, struct wh_error *error);
 
-/* Gives back what one point keeps of the content of flows that join_flows will not ask. Different
- * points may be called for at the same time. */
+/* Forgets what one point keeps of the content of flows that join_flows will not ask, see
+ * track_pack_content. Different points may be called for at the same time. */
 void join_forget(const struct flows *flows, unsigned point);
 
 /* Sets each joint's points to those next to the proxy, in the order of the path as it is known at

@@ -33,6 +33,11 @@ struct chains {
     uint8_t next[CONTENT_MARKS_MAX]; /* in the same chain */
 };
 
+_Static_assert(sizeof(struct content) + CONTENT_MARKS_MAX * sizeof(struct content_mark) +
+                       sizeof(struct chains) <=
+                   CRUMB_MOST,
+               "all there may be of a stream is a crumb");
+
 static struct chains *chains_of(struct content *content)
 {
     return (struct chains *)&content->marks[content->capacity];
@@ -78,38 +83,54 @@ static struct content_mark make_mark(const struct content *content, uint32_t has
     return (struct content_mark){.hash = hash, .start = start, .place = place & 0x7fffffffu};
 }
 
-/* Room for `capacity` marks, and for chains if there shall be any. */
-static bool resize(struct content **content, uint32_t capacity, bool chained)
+static size_t bytes_of(uint32_t capacity, bool chained)
 {
-    size_t bytes = sizeof **content + capacity * sizeof(struct content_mark);
-    struct content *moved = realloc(*content, bytes + (chained ? sizeof(struct chains) : 0));
+    return sizeof(struct content) + capacity * sizeof(struct content_mark) +
+           (chained ? sizeof(struct chains) : 0);
+}
+
+/* Room for `capacity` marks, and for chains if there shall be any. */
+static bool resize(struct crumbs *crumbs, struct content **content, uint32_t capacity, bool chained)
+{
+    struct content *before = *content;
+    struct content *moved = crumbs_take(crumbs, bytes_of(capacity, chained));
     if (!moved)
         return false;
-    if (!*content)
+    if (before)
+        memcpy(moved, before, bytes_of(before->count, false));
+    else
         *moved = (struct content){0};
-    const struct chains *before = chains_of(moved);
     moved->capacity = (uint8_t)capacity;
-    if (chained && moved->chained)
-        memmove(chains_of(moved), before, sizeof *before);
+    moved->chained = chained;
+    if (chained && before && before->chained)
+        memcpy(chains_of(moved), chains_of(before), sizeof(struct chains));
     else if (chained)
         chain_all(moved);
-    moved->chained = chained;
+    if (before)
+        crumbs_give(crumbs, before, bytes_of(before->capacity, before->chained));
     *content = moved;
     return true;
 }
 
-/* By a quarter and a few, as all streams of a capture have theirs at the same time: to an odd
- * number of marks, as malloc hands out multiples of two. */
-static bool grow(struct content **content)
+/* Pieces come in multiples of two marks. */
+static uint32_t whole_piece(uint32_t marks)
+{
+    return (marks + 1) & ~1u;
+}
+
+/* By a quarter and a few, as all streams of a capture have theirs at the same time. */
+static bool grow(struct crumbs *crumbs, struct content **content)
 {
     uint32_t count = *content ? (*content)->count : 0;
-    return resize(content, (count + count / 4 + 2) | 1, count >= CHAINS_FROM);
+    uint32_t capacity = whole_piece(count + count / 4 + 3);
+    capacity = capacity < CONTENT_MARKS_MAX ? capacity : CONTENT_MARKS_MAX;
+    return resize(crumbs, content, capacity, count >= CHAINS_FROM);
 }
 
 /* Room for one more mark. */
-static bool has_room(struct content **content)
+static bool has_room(struct crumbs *crumbs, struct content **content)
 {
-    return (*content)->count < (*content)->capacity || grow(content);
+    return (*content)->count < (*content)->capacity || grow(crumbs, content);
 }
 
 static void add_mark(struct content *content, uint32_t hash, uint32_t pkt, uint32_t within,
@@ -167,7 +188,8 @@ static uint32_t next_pick(const uint8_t *payload, uint32_t at, uint32_t bytes, i
     return bytes - at >= CONTENT_WINDOW_BYTES ? at : bytes;
 }
 
-static bool add_anchors(struct content **kept, uint32_t pkt, const uint8_t *payload, uint32_t bytes)
+static bool add_anchors(struct crumbs *crumbs, struct content **kept, uint32_t pkt,
+                        const uint8_t *payload, uint32_t bytes)
 {
     struct content *content = *kept;
     int16_t below = pick_below(content);
@@ -179,7 +201,7 @@ static bool add_anchors(struct content **kept, uint32_t pkt, const uint8_t *payl
             break;
         if (known(content, hash))
             continue;
-        if (!has_room(kept))
+        if (!has_room(crumbs, kept))
             return false;
         content = *kept;
         add_mark(content, hash, pkt, i, false);
@@ -209,7 +231,8 @@ static void thin_starts(struct content *content)
     }
 }
 
-static bool add_start(struct content **kept, uint32_t pkt, const uint8_t *payload)
+static bool add_start(struct crumbs *crumbs, struct content **kept, uint32_t pkt,
+                      const uint8_t *payload)
 {
     struct content *content = *kept;
     uint32_t hash = window_hash(payload);
@@ -218,7 +241,7 @@ static bool add_start(struct content **kept, uint32_t pkt, const uint8_t *payloa
     thin_starts(content);
     if (hash & content->start_mask)
         return true;
-    if (!has_room(kept))
+    if (!has_room(crumbs, kept))
         return false;
     (*kept)->starts++;
     add_mark(*kept, hash, pkt, 0, true);
@@ -232,13 +255,13 @@ static bool looking(const struct content *content)
            content->tries < TRIES_MAX;
 }
 
-bool content_add(struct content **kept, uint32_t pkt, const uint8_t *payload,
+bool content_add(struct crumbs *crumbs, struct content **kept, uint32_t pkt, const uint8_t *payload,
                  uint32_t captured_bytes, uint32_t payload_bytes)
 {
     uint32_t bytes = captured_bytes < payload_bytes ? captured_bytes : payload_bytes;
     if (bytes > UINT16_MAX) /* as far as CONTENT_WITHIN_BITS reach */
         bytes = UINT16_MAX;
-    if (!*kept && !grow(kept))
+    if (!*kept && !grow(crumbs, kept))
         return false;
     struct content *content = *kept;
     if (looking(content)) {
@@ -246,10 +269,10 @@ bool content_add(struct content **kept, uint32_t pkt, const uint8_t *payload,
         content->bytes = payload_bytes > CONTENT_BYTES_MAX - content->bytes
                              ? CONTENT_BYTES_MAX
                              : content->bytes + payload_bytes;
-        if (!add_anchors(kept, pkt, payload, bytes))
+        if (!add_anchors(crumbs, kept, pkt, payload, bytes))
             return false;
     }
-    return bytes < CONTENT_WINDOW_BYTES || add_start(kept, pkt, payload);
+    return bytes < CONTENT_WINDOW_BYTES || add_start(crumbs, kept, pkt, payload);
 }
 
 uint32_t content_mask(const struct content *content)
@@ -276,9 +299,21 @@ void content_renumber(struct content *content, const uint32_t *moved_to)
     }
 }
 
-void content_settle(struct content **content)
+void content_settle(struct crumbs *crumbs, struct content **content)
 {
     if (!*content)
         return;
-    resize(content, (*content)->count | 1u, false); /* where that fails, all is as it was */
+    uint32_t needed = whole_piece((*content)->count);
+    if ((*content)->chained || (*content)->capacity != needed)
+        resize(crumbs, content, needed, false); /* where that fails, all is as it was */
+}
+
+bool content_copy(struct crumbs *crumbs, struct content **content)
+{
+    struct content *copy = crumbs_take(crumbs, bytes_of((*content)->capacity, (*content)->chained));
+    if (!copy)
+        return false;
+    memcpy(copy, *content, bytes_of((*content)->capacity, (*content)->chained));
+    *content = copy;
+    return true;
 }

@@ -8,7 +8,7 @@
 #ifndef WHICHHOP_TRACK_CONTENT_H
 #define WHICHHOP_TRACK_CONTENT_H
 
-#include "base/arena.h"
+#include "base/crumbs.h"
 
 #define CONTENT_WINDOW_BYTES 16u
 #define CONTENT_ANCHORS_MAX  128u   /* windows picked by content, from the stream's beginning */
@@ -23,7 +23,7 @@ struct content_mark {
     uint32_t place : 31;
 };
 
-/* One piece of malloc's, as there is one for nearly each stream of a capture. */
+/* There is one for nearly each stream of a capture: one of crumbs, see base/crumbs.h. */
 struct content {
     uint32_t first_pkt;          /* of the first mark: what those picked by content count from */
     uint32_t start_mask;         /* of packets' first windows those with these bits 0 are kept */
@@ -55,10 +55,10 @@ static inline uint32_t content_within(const struct content_mark *mark)
 
 /* Adds the payload of packet number `pkt` of the stream: `captured_bytes` of it are there, of
  * `payload_bytes` sent. Looks at no more than the first 64 KiB of a stream, and at the first
- * window of each later packet. `*content` is NULL for the first packet, and moves as it grows.
- * False when memory is out. */
-bool content_add(struct content **content, uint32_t pkt, const uint8_t *payload,
-                 uint32_t captured_bytes, uint32_t payload_bytes);
+ * window of each later packet. `*content` is NULL for the first packet, and moves as it grows; it
+ * is one of `crumbs`. False when memory is out. */
+bool content_add(struct crumbs *crumbs, struct content **content, uint32_t pkt,
+                 const uint8_t *payload, uint32_t captured_bytes, uint32_t payload_bytes);
 
 /* content_add would pass over a packet whose payload's first CONTENT_WINDOW_BYTES have a hash with
  * one of these bits. */
@@ -69,6 +69,10 @@ void content_renumber(struct content *content, const uint32_t *moved_to);
 
 /* The stream has ended: gives back what only adding more needs. More may come all the same.
  * `*content` may be NULL, and may move. */
-void content_settle(struct content **content);
+void content_settle(struct crumbs *crumbs, struct content **content);
+
+/* Has it in these pieces from now on; where it was, nothing is given back. False when memory is
+ * out; it is then where it was. */
+bool content_copy(struct crumbs *crumbs, struct content **content);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Packets put together once no more come: room for those that did not is a part of what short flows
- * take. */
+ * take. And the content of the few flows that still need theirs. */
 #include "base/keyed.h"
 #include "track/track.h"
 
@@ -40,4 +40,32 @@ void track_pack(struct track *track)
         pack(track, places, uses, count);
     free(places);
     free(uses);
+}
+
+static uint32_t count_contents(const struct track *track)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < track->flow_count; i++)
+        for (unsigned side = 0; side < 2; side++)
+            count += track->flows[i].stream[side].content != NULL;
+    return count;
+}
+
+/* Where it is most of what there was, it stays where it is: there would be two of it meanwhile. */
+void track_pack_content(struct track *track)
+{
+    struct crumbs packed = {0};
+    bool whole = true;
+    if (count_contents(track) > track->flow_count)
+        return;
+    for (uint32_t i = 0; i < track->flow_count; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            struct content **content = &track->flows[i].stream[side].content;
+            if (*content && whole)
+                whole = content_copy(&packed, content);
+        }
+    if (!whole) /* no memory: the rest is where it was */
+        arena_join(&packed.arena, &track->crumbs.arena);
+    crumbs_free(&track->crumbs);
+    track->crumbs = packed;
 }

@@ -25,16 +25,14 @@ void track_init(struct track *track)
 
 void track_forget_flow_content(struct track_flow *flow)
 {
-    for (unsigned side = 0; side < 2; side++) {
-        free(flow->stream[side].content);
-        flow->stream[side].content = NULL;
-    }
+    flow->stream[0].content = flow->stream[1].content = NULL;
 }
 
 void track_forget_content(struct track *track)
 {
     for (uint32_t i = 0; i < track->flow_count; i++)
         track_forget_flow_content(&track->flows[i]);
+    crumbs_free(&track->crumbs);
 }
 
 void track_free(struct track *track)
@@ -443,10 +441,11 @@ static void note_time(struct track_flow *flow, struct point_time time)
 }
 
 /* The last bit of pkt.hash is not certain. */
-static bool add_content(struct stream *stream, uint32_t pkt, const struct decoded *packet)
+static bool add_content(struct track *track, struct stream *stream, uint32_t pkt,
+                        const struct decoded *packet)
 {
-    if (!content_add(&stream->content, pkt, packet->payload, packet->payload_captured_bytes,
-                     packet->payload_bytes))
+    if (!content_add(&track->crumbs, &stream->content, pkt, packet->payload,
+                     packet->payload_captured_bytes, packet->payload_bytes))
         return false;
     stream->content_mask = content_mask(stream->content) & 0xfffeu;
     return true;
@@ -505,10 +504,10 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
     } else if (tcp && len > 0 && !(payload & sender->content_mask) &&
-               !add_content(sender, flow->pkt_count - 1, packet)) {
+               !add_content(track, sender, flow->pkt_count - 1, packet)) {
         return error_memory(error, "content");
     }
     if (tcp && (packet->flags & (TCP_FIN | TCP_RST)))
-        content_settle(&sender->content);
+        content_settle(&track->crumbs, &sender->content);
     return WH_OK;
 }

@@ -76,7 +76,7 @@ struct stream {
     bool seen : 1;
     bool base_known : 1;     /* from a SYN, or a SYN-ACK's acknowledgement */
     uint16_t content_mask;   /* a payload whose pkt.hash has one of these bits adds no content */
-    struct content *content; /* malloc'ed; NULL: none. TCP only */
+    struct content *content; /* one of track.crumbs; NULL: none. TCP only */
 };
 
 /* As far as offsets may come: 256 GB. Twice that fits in a packet, as origins are moved. */
@@ -132,7 +132,8 @@ struct track_fragment {
 
 /* All flows of one point. */
 struct track {
-    struct slabs slabs; /* of packets */
+    struct slabs slabs;   /* of packets */
+    struct crumbs crumbs; /* of content */
     struct track_flow *flows;
     uint32_t flow_count, flow_capacity;
     struct track_slot *table;
@@ -188,8 +189,11 @@ void track_flip(struct track_flow *flow);
 /* Moves the origin of one side's stream by `shift`: offsets of that stream grow by it. */
 void track_shift(struct track_flow *flow, unsigned side, int64_t shift);
 
-/* Gives back what only finding a proxy's two connections needs: the streams' content. */
+/* What only finding a proxy's two connections needs: the streams' content. A flow's is forgotten,
+ * and its memory given back by track_pack_content once that is done for all that need theirs no
+ * more; or that of all flows is given back. */
 void track_forget_flow_content(struct track_flow *flow);
+void track_pack_content(struct track *track);
 void track_forget_content(struct track *track);
 
 /* Gives back the room there was for more packets. They may move. */

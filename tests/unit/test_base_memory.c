@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Slabs, arenas that are used again, and the radix sort. */
+/* Slabs, crumbs, arenas that are used again, and the radix sort. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/crumbs.h"
 #include "base/keyed.h"
 #include "base/slabs.h"
 
@@ -110,6 +111,31 @@ static void test_slabs_of_any_element(void **state)
     slabs_free(&slabs);
 }
 
+/* Pieces of any sizes that come and go do not lie in each other, and are used again. */
+static void test_crumbs_keep_what_they_hold(void **state)
+{
+    struct crumbs crumbs = {0};
+    unsigned char *piece[ARRAYS] = {NULL};
+    size_t bytes[ARRAYS] = {0};
+    (void)state;
+    for (uint32_t i = 0; i < LENGTH; i++) {
+        uint32_t a = i * 7 % ARRAYS;
+        for (size_t b = 0; b < bytes[a]; b++)
+            assert_int_equal(piece[a][b], a);
+        if (piece[a])
+            crumbs_give(&crumbs, piece[a], bytes[a]);
+        bytes[a] = 1 + (size_t)i * i % CRUMB_MOST;
+        piece[a] = crumbs_take(&crumbs, bytes[a]);
+        assert_non_null(piece[a]);
+        assert_int_equal((uintptr_t)piece[a] % _Alignof(max_align_t), 0);
+        memset(piece[a], (int)a, bytes[a]);
+    }
+    crumbs_give(&crumbs, piece[0], bytes[0]);
+    assert_ptr_equal(crumbs_take(&crumbs, bytes[0]), piece[0]);
+    crumbs_free(&crumbs);
+    assert_null(crumbs.arena.blocks);
+}
+
 static void test_an_arena_used_again_is_zeroed(void **state)
 {
     struct arena arena = {0};
@@ -198,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_slabs_are_used_again),
         cmocka_unit_test(test_packed_slabs_keep_what_they_hold),
         cmocka_unit_test(test_slabs_of_any_element),
+        cmocka_unit_test(test_crumbs_keep_what_they_hold),
         cmocka_unit_test(test_an_arena_used_again_is_zeroed),
         cmocka_unit_test(test_joined_arenas_are_freed_together),
         cmocka_unit_test(test_keyed_sort),

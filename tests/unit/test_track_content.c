@@ -9,6 +9,15 @@
 
 #define BYTES 40000u
 
+static struct crumbs crumbs;
+
+static int give_back(void **state)
+{
+    (void)state;
+    crumbs_free(&crumbs);
+    return 0;
+}
+
 static uint8_t *random_bytes(uint32_t count, uint64_t seed)
 {
     struct dice dice = {seed};
@@ -26,7 +35,8 @@ static void fill(struct content **content, const uint8_t *bytes, uint32_t count,
     uint32_t pkt = 0;
     for (uint32_t at = 0; at < count; at += segment) {
         uint32_t len = count - at < segment ? count - at : segment;
-        assert_true(content_add(content, pkt++, bytes + at, len < captured ? len : captured, len));
+        assert_true(
+            content_add(&crumbs, content, pkt++, bytes + at, len < captured ? len : captured, len));
     }
 }
 
@@ -57,9 +67,6 @@ static void windows_do_not_depend_on_segments(void **state)
                 assert_int_equal(content_pkt(a, &a->marks[i]) * 1448 + content_within(&a->marks[i]),
                                  content_pkt(b, &b->marks[j]) * 911 + content_within(&b->marks[j]) +
                                      37);
-    free(a);
-    free(b);
-    free(c);
     free(bytes);
     free(others);
 }
@@ -80,8 +87,6 @@ static void beginnings_of_cut_packets_are_kept(void **state)
     for (uint32_t i = 0; i < a->count; i++)
         last = content_pkt(a, &a->marks[i]) > last ? content_pkt(a, &a->marks[i]) : last;
     assert_true(last > 1500);
-    free(a);
-    free(b);
     free(bytes);
 }
 
@@ -92,8 +97,7 @@ static void repetition_is_kept_once(void **state)
     struct content *content = NULL;
     fill(&content, bytes, BYTES, 1000, 1000);
     assert_true(content->count <= 2);
-    assert_true(content_add(&content, 99, NULL, 0, 1000)); /* headers only */
-    free(content);
+    assert_true(content_add(&crumbs, &content, 99, NULL, 0, 1000)); /* headers only */
     free(bytes);
 }
 
@@ -105,7 +109,8 @@ static void windows_picked_alone_are_the_same(void **state)
     struct content *together = NULL, *alone = NULL;
     fill(&together, bytes, 4000, 4000, 4000);
     for (uint32_t i = 0; i + CONTENT_WINDOW_BYTES <= 4000; i++)
-        assert_true(content_add(&alone, i, bytes + i, CONTENT_WINDOW_BYTES, CONTENT_WINDOW_BYTES));
+        assert_true(
+            content_add(&crumbs, &alone, i, bytes + i, CONTENT_WINDOW_BYTES, CONTENT_WINDOW_BYTES));
     assert_true(together->anchors >= 96);
     assert_int_equal(alone->anchors, together->anchors);
     for (uint32_t i = 0, j = 0; i < together->anchors; i++, j++) { /* the start comes last */
@@ -115,8 +120,6 @@ static void windows_picked_alone_are_the_same(void **state)
         assert_int_equal(alone->marks[j].hash, together->marks[i].hash);
         assert_int_equal(content_pkt(alone, &alone->marks[j]), content_within(&together->marks[i]));
     }
-    free(together);
-    free(alone);
     free(bytes);
 }
 
@@ -131,10 +134,10 @@ static void marks_follow_their_packets(void **state)
     struct content *content = NULL;
     assert_non_null(moved_to);
     for (uint32_t i = 0; i < PKTS; i++)
-        assert_true(content_add(&content, FIRST + i, bytes + (size_t)i * 200, 200, 200));
+        assert_true(content_add(&crumbs, &content, FIRST + i, bytes + (size_t)i * 200, 200, 200));
     uint32_t count = content->count, anchors = content->anchors;
     assert_true(anchors > 64 && anchors < CONTENT_ANCHORS_MAX);
-    assert_true(content_add(&content, FIRST + FAR, bytes + (size_t)PKTS * 200, 200, 200));
+    assert_true(content_add(&crumbs, &content, FIRST + FAR, bytes + (size_t)PKTS * 200, 200, 200));
     assert_int_equal(content->anchors, anchors);
     assert_int_equal(content->count, count + 1);
     for (uint32_t i = 0; i < PKTS; i++)
@@ -153,7 +156,6 @@ static void marks_follow_their_packets(void **state)
             assert_int_equal((uint32_t)XXH3_64bits(bytes + (size_t)at * 200, CONTENT_WINDOW_BYTES),
                              marks[i].hash);
     }
-    free(content);
     free(marks);
     free(moved_to);
     free(bytes);
@@ -165,20 +167,65 @@ static void a_settled_stream_goes_on(void **state)
     (void)state;
     uint8_t *bytes = random_bytes(BYTES, 13);
     struct content *settled = NULL, *other = NULL;
-    content_settle(&settled);
+    content_settle(&crumbs, &settled);
     assert_null(settled);
     for (uint32_t i = 0; i + 100 <= BYTES; i += 100) {
-        assert_true(content_add(&settled, i, bytes + i, 100, 100));
-        assert_true(content_add(&other, i, bytes + i, 100, 100));
+        assert_true(content_add(&crumbs, &settled, i, bytes + i, 100, 100));
+        assert_true(content_add(&crumbs, &other, i, bytes + i, 100, 100));
         if (i % 700 == 0)
-            content_settle(&settled);
+            content_settle(&crumbs, &settled);
     }
     assert_true(other->count > 100);
     assert_int_equal(settled->count, other->count);
     assert_memory_equal(settled->marks, other->marks, other->count * sizeof *other->marks);
-    free(settled);
-    free(other);
     free(bytes);
+}
+
+/* What the flows that still need it have is the same after packing, whether most do or few, and
+ * nothing is left of the others'. */
+static void packing_keeps_what_is_needed(uint32_t forgotten)
+{
+    enum { FLOWS = 20 };
+    struct track track;
+    struct content *before[FLOWS];
+    struct talk talk = talk_usual();
+    track_init(&track);
+    for (uint32_t f = 0; f < FLOWS; f++) {
+        char text[] = "What flow number   has to say is not what the others have";
+        text[17] = (char)('a' + f);
+        talk.end[0].port = (uint16_t)(50000 + f);
+        track_line(&track, &talk, &(struct line){.flags = TCP_SYN});
+        track_line(&track, &talk, &(struct line){.seq = 1, .ack = 1, .payload = text});
+    }
+    for (uint32_t f = 0; f < FLOWS; f++) {
+        const struct content *content = track.flows[f].stream[0].content;
+        assert_non_null(content);
+        size_t bytes = sizeof *content + content->count * sizeof *content->marks;
+        before[f] = malloc(bytes);
+        assert_non_null(before[f]);
+        memcpy(before[f], content, bytes);
+        if (f < forgotten)
+            track_forget_flow_content(&track.flows[f]);
+    }
+    track_pack_content(&track);
+    assert_true((track.crumbs.arena.blocks == NULL) == (forgotten == FLOWS));
+    for (uint32_t f = 0; f < FLOWS; f++) {
+        const struct content *content = track.flows[f].stream[0].content;
+        assert_true((content == NULL) == (f < forgotten));
+        for (uint32_t i = 0; content && i < content->count; i++)
+            assert_memory_equal(&content->marks[i], &before[f]->marks[i], sizeof *content->marks);
+        assert_int_equal(content ? content->count : before[f]->count, before[f]->count);
+        free(before[f]);
+    }
+    track_free(&track);
+}
+
+static void packed_content_is_the_same(void **state)
+{
+    (void)state;
+    packing_keeps_what_is_needed(3);
+    packing_keeps_what_is_needed(17);
+    packing_keeps_what_is_needed(20);
 }
 
 /* Also where the same bytes come again at other places, among many marks. */
@@ -195,7 +242,6 @@ static void no_window_is_kept_twice(void **state)
     uint32_t count = content->count;
     fill(&content, bytes, BYTES, 333, 333);
     assert_int_equal(content->count, count);
-    free(content);
     free(bytes);
 }
 
@@ -208,7 +254,8 @@ int main(void)
         cmocka_unit_test(windows_picked_alone_are_the_same),
         cmocka_unit_test(marks_follow_their_packets),
         cmocka_unit_test(a_settled_stream_goes_on),
+        cmocka_unit_test(packed_content_is_the_same),
         cmocka_unit_test(no_window_is_kept_twice),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, give_back);
 }
