@@ -63,8 +63,8 @@ static uint64_t endpoint_number(const struct endpoint *endpoint)
 /* The same for both directions. */
 static uint32_t key_hash(const struct decoded *packet)
 {
-    unsigned __int128 product = (unsigned __int128)endpoint_number(&packet->source) *
-                                endpoint_number(&packet->destination);
+    unsigned __int128 product =
+        (unsigned __int128)endpoint_number(&packet->source) * endpoint_number(&packet->destination);
     return (uint32_t)(product >> 64) ^ (uint32_t)product ^ packet->protocol;
 }
 
