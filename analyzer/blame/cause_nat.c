@@ -71,7 +71,8 @@ static bool find_reset(const struct followed *followed, unsigned side, unsigned 
     if (!asked || !before->view || !names_differ(before, hop))
         return false;
     bool made_here = made_behind(before, hop, side);
-    for (uint32_t i = 0; i < hop->count && looked < RESETS_EXAMINED; i++) {
+    for (uint32_t n = 0; n < hop->stray_count && looked < RESETS_EXAMINED; n++) {
+        uint32_t i = hop->strays[n];
         const struct pkt *pkt = hop_pkt(hop, i);
         int64_t at_ns = hop_time(hop, i);
         if (!(pkt->flags & PKT_RST) || hop->copies[i].previous != COPY_NONE)

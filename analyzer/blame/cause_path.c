@@ -449,6 +449,10 @@ bool rule_acks_on_path(struct stall_case *item)
     const struct trail *trail = item->timeline->acks;
     unsigned worst = 0;
     int64_t worst_ns = 0;
+    /* a sender that has nothing more to send waits only while it sends the same again in vain */
+    bool told = steps_reach(&item->timeline->acked, item->level) != NEVER;
+    if (!item->resumed && (told || !sent_again(item) || closed_by_both(item)))
+        return false;
     uint32_t here, there = trail->hop_count ? ack_copy(item, &trail->hops[0]) : COPY_NONE;
     for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
         const struct hop *hop = &trail->hops[k], *next = hop + 1;
@@ -464,10 +468,6 @@ bool rule_acks_on_path(struct stall_case *item)
         }
     }
     if (worst_ns * 2 < case_duration(item))
-        return false;
-    /* a sender that has nothing more to send waits only while it sends the same again in vain */
-    bool told = steps_reach(&item->timeline->acked, item->level) != NEVER;
-    if (!item->resumed && (told || !sent_again(item) || closed_by_both(item)))
         return false;
     const struct hop *hop = &trail->hops[worst], *next = hop + 1;
     struct place place = place_between(hop, next);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#define TIMED_NONE     INT64_MAX
 #define TICKS_LEAST_NS (300 * NS_PER_MS) /* a shorter flow does not tell the tick */
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -154,7 +155,7 @@ struct walk {
     const struct pkt *asked; /* passed towards the sender and is not answered yet; NULL: nothing */
     int64_t asked_ns;
     int64_t quickest_ns;                       /* from the hop to the sender and back; NEVER */
-    int64_t timed_end, timed_ns, timed_age_ns; /* the segment that is timed; timed_ns NEVER: none */
+    int64_t timed_end, timed_ns, timed_age_ns; /* the segment that is timed; TIMED_NONE: none is */
     int64_t sent, acked;                       /* the highest so far; INT64_MIN: nothing */
 };
 
@@ -172,8 +173,8 @@ static inline bool walk_sent(struct timeline *timeline, struct walk *walk, const
         return true;
     int64_t end = pkt_end(pkt);
     if (pkt->seq < walk->sent) {
-        walk->timed_ns = NEVER; /* sent again: an ACK would not tell which copy it answers */
-    } else if (walk->timed_ns == NEVER) {
+        walk->timed_end = TIMED_NONE; /* sent again: an ACK would not tell which copy it answers */
+    } else if (walk->timed_end == TIMED_NONE) {
         walk->timed_ns = now_ns;
         walk->timed_end = end;
         walk->timed_age_ns = timeline_age(timeline, pkt, now_ns);
@@ -192,10 +193,10 @@ static inline bool walk_back(struct timeline *timeline, struct walk *walk, const
         walk->asked = pkt;
         walk->asked_ns = now_ns;
     }
-    if (walk->timed_ns != NEVER && pkt->ack != ACK_NONE && pkt->ack >= walk->timed_end) {
+    if (pkt->ack >= walk->timed_end) {
         if (!add_rtt(timeline, now_ns, now_ns - walk->timed_ns + walk->timed_age_ns))
             return false;
-        walk->timed_ns = NEVER;
+        walk->timed_end = TIMED_NONE;
     }
     if (pkt->ack <= walk->acked || timeline_void(timeline->sender->view, pkt))
         return true;
@@ -209,24 +210,26 @@ static inline bool walk_back(struct timeline *timeline, struct walk *walk, const
 static bool walk_sender(struct timeline *timeline)
 {
     const struct hop *hop = timeline->sender;
-    const struct pkt *pkt = hop->view->pkts;
     const struct clock_reading clock = clock_read(hop->clock, hop->view->first, hop->view->last);
-    uint32_t count = hop->view->pkt_count;
-    unsigned side = timeline->side;
+    const struct pkt *pkt = hop->view->pkts;
+    const uint32_t count = hop->view->pkt_count;
+    const unsigned from_sender = timeline->side ? PKT_FROM_SERVER : 0;
     struct walk walk = {
-        .quickest_ns = NEVER, .timed_ns = NEVER, .sent = INT64_MIN, .acked = ACK_NONE};
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < count; i++, pkt++) {
-        if (pkt->flags & (PKT_DUPLICATE | PKT_RST))
+        .quickest_ns = NEVER, .timed_end = TIMED_NONE, .sent = INT64_MIN, .acked = ACK_NONE};
+    for (uint32_t i = 0; i < count; i++, pkt++) {
+        unsigned flags = pkt->flags;
+        if (flags & (PKT_DUPLICATE | PKT_RST))
             continue;
         int64_t now_ns = clock_reading_to_path(&clock, pkt->time).ns;
-        ok = pkt_side(pkt) == side ? walk_sent(timeline, &walk, pkt, i, now_ns)
-                                   : walk_back(timeline, &walk, pkt, i, now_ns);
+        if (!((flags & PKT_FROM_SERVER) == from_sender
+                  ? walk_sent(timeline, &walk, pkt, i, now_ns)
+                  : walk_back(timeline, &walk, pkt, i, now_ns)))
+            return false;
     }
     timeline->turn_ns = walk.quickest_ns == NEVER ? 0 : walk.quickest_ns;
     for (uint32_t i = 0; i < timeline->rtt_count; i++)
         timeline->rtts[i].rtt_ns += timeline->turn_ns;
-    return ok;
+    return true;
 }
 
 /* The middle one of the three samples that end before `end`; the larger one of fewer. */

@@ -34,6 +34,7 @@ struct walk {
     const uint32_t *only; /* the copies of `from` that are left, or NULL: all */
     uint32_t count;       /* of them */
     uint32_t cursor;      /* the first of them not yet reached */
+    uint32_t unchanged;   /* so many of the first of them were met as they were */
     uint32_t *pending;    /* copies passed over, a stack */
     uint32_t pending_count, pending_capacity;
     int64_t slack_ns;
@@ -342,11 +343,12 @@ static struct walk walk_make(struct hop *from, struct hop *to, struct pieces *pi
     };
 }
 
-/* What was met so far; what was not is listed, and the least delay noted. */
-static bool settle_met(struct arena *arena, struct hop *hop, struct delays *delays)
+/* What was met so far; what was not is listed, and the least delay noted. `first`: those before it
+ * were met unchanged. */
+static bool settle_met(struct arena *arena, struct hop *hop, uint32_t first, struct delays *delays)
 {
     hop->unmet_count = 0;
-    for (uint32_t i = 0; i < hop->count; i++) {
+    for (uint32_t i = first; i < hop->count; i++) {
         struct copy *copy = &hop->copies[i];
         if (copy->fate == FATE_ARRIVED) /* unchanged */
             continue;
@@ -360,7 +362,7 @@ static bool settle_met(struct arena *arena, struct hop *hop, struct delays *dela
     hop->delay_spread_ns =
         delays->most_ns < delays->least_ns ? 0 : delays->most_ns - delays->least_ns;
     hop->unmet = arena_alloc(arena, hop->unmet_count, sizeof *hop->unmet);
-    for (uint32_t i = 0, n = 0; hop->unmet && n < hop->unmet_count; i++)
+    for (uint32_t i = first, n = 0; hop->unmet && n < hop->unmet_count; i++)
         if (hop->copies[i].fate != FATE_ARRIVED)
             hop->unmet[n++] = i;
     return hop->unmet != NULL;
@@ -379,13 +381,16 @@ static bool list_strays(struct arena *arena, struct hop *hop)
 static bool walk_hops(struct walk *walk)
 {
     struct hop *to = walk->to;
+    uint32_t j = meet_unchanged(walk, 0);
     to->stray_count = 0;
-    for (uint32_t j = 0; (j = meet_unchanged(walk, j)) < to->count; j++) {
+    walk->unchanged = walk->cursor;
+    for (; j < to->count; j = meet_unchanged(walk, j + 1)) {
         if (!meet_one(walk, j))
             return false;
         to->stray_count += to->copies[j].previous == COPY_NONE;
     }
-    for (uint32_t j = 0, left = to->stray_count; left > 0; j++)
+    uint32_t left = to->stray_count;
+    for (j = 0; left > 0; j++)
         if (to->copies[j].previous == COPY_NONE) {
             to->stray_count -= meet_early(walk, j);
             left--;
@@ -400,7 +405,7 @@ bool meet_hops(struct arena *arena, struct hop *from, struct hop *to, struct pie
     to->stray_count = to->count;
     bool ok = !from->count || !to->count || walk_hops(&walk);
     free(walk.pending);
-    return ok && settle_met(arena, from, &walk.delays) && list_strays(arena, to);
+    return ok && settle_met(arena, from, walk.unchanged, &walk.delays) && list_strays(arena, to);
 }
 
 bool meet_beyond(struct hop *from, struct hop *to, struct pieces *pieces)
