@@ -137,8 +137,9 @@ static inline int64_t since_epoch(const struct wh_analysis *analysis, unsigned p
  * False when memory is out; what was made is the caller's all the same. */
 bool flows_number(const struct wh_analysis *analysis, uint32_t **id, uint32_t **flow);
 
-/* Sets result.flows, but for what stalls and joints tell. NULL when memory is out. */
-struct wh_flow *flows_make(struct wh_analysis *analysis, const uint32_t *flow_of_id);
+/* Sets result.flows, but for what stalls and joints tell; `ids` by flow. NULL when memory is out.
+ */
+struct wh_flow *flows_make(struct wh_analysis *analysis, const uint32_t *ids);
 
 /* Sets wh_flow.reported: all flows with stalls, then the largest others up to a limit. False when
  * memory is out. */

@@ -329,7 +329,7 @@ static void make_half(void *context, unsigned worker, uint32_t item)
         look_sideways(&analysis->findings, &analysis->flows, &analysis->alignment, &halves->arena);
     } else if (flows_number(analysis, &halves->numbers.id, &halves->numbers.flow) &&
                make_path(analysis, &halves->segments)) {
-        halves->flows = flows_make(analysis, halves->numbers.flow);
+        halves->flows = flows_make(analysis, halves->numbers.id);
     }
 }
 

@@ -162,13 +162,14 @@ bool flows_choose(const struct wh_analysis *analysis, struct wh_flow *flows)
     return ok;
 }
 
-struct wh_flow *flows_make(struct wh_analysis *analysis, const uint32_t *flow_of_id)
+/* In the order in which they lie in memory. */
+struct wh_flow *flows_make(struct wh_analysis *analysis, const uint32_t *ids)
 {
     uint32_t count = analysis->flows.count;
     struct wh_flow *flows = arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *flows);
     struct name names[NAMES_KEPT] = {{NULL, NULL}};
     for (uint32_t i = 0; flows && i < count; i++)
-        if (!make_flow(analysis, flow_of_id[i], i + 1, names, &flows[i]))
+        if (!make_flow(analysis, i, ids[i], names, &flows[ids[i] - 1]))
             return NULL;
     analysis->result.flows = flows;
     analysis->result.flow_count = count;
