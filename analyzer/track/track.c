@@ -118,14 +118,6 @@ static void free_table(struct track *track)
     track->table_size = track->table_used = 0;
 }
 
-/* The same addresses on two networks are two flows. But a flow may cross another VLAN on its way
- * back: a direction not seen before joins the flow of its own network first, else any. */
-static bool same_network(const struct track_flow *flow, unsigned side, uint32_t network)
-{
-    return flow->network[side] == network &&
-           (flow->stream[side].packets || flow->network[!side] == network);
-}
-
 /* The flow that a packet goes on with, where that is sure at the first look, as it nearly always
  * is. NULL: find_flow tells. */
 static inline struct track_flow *known_flow(const struct track *track, const struct decoded *packet,
@@ -141,11 +133,13 @@ static inline struct track_flow *known_flow(const struct track *track, const str
     struct track_flow *flow = &track->flows[track->table[at].flow - 1];
     int found = side_of(flow, packet);
     *side = (unsigned)found;
-    bool goes_on = found >= 0 && !flow->full && same_network(flow, *side, packet->network);
+    bool goes_on = found >= 0 && !flow->full && flow->network[found] == packet->network;
     return goes_on ? flow : NULL;
 }
 
-/* The slot of the packet's flow, or the free one where it belongs; NULL when memory is out. */
+/* The slot of the packet's flow, or the free one where it belongs; NULL when memory is out. The
+ * same addresses on two networks are two flows. But a flow may cross another VLAN on its way back:
+ * a direction not seen before joins the flow of its own network first, else any. */
 static struct track_slot *find_slot(struct track *track, const struct decoded *packet,
                                     uint32_t hash, int *side)
 {
@@ -159,7 +153,7 @@ static struct track_slot *find_slot(struct track *track, const struct decoded *p
         int found = track->table[at].hash == hash ? side_of(flow, packet) : -1;
         if (found < 0)
             continue;
-        if (same_network(flow, (unsigned)found, packet->network)) {
+        if (flow->network[found] == packet->network) {
             *side = found;
             return &track->table[at];
         }

@@ -90,7 +90,8 @@ struct stream {
  * track_finish. What each packet touches stands first. */
 struct track_flow {
     struct endpoint endpoint[2];
-    uint32_t network[2]; /* by sender: VLANs may differ between the directions */
+    uint32_t network[2]; /* by sender: VLANs may differ between the directions; until a side was
+                            seen, that of the other */
     uint8_t protocol;
     bool syn_seen;    /* a SYN or SYN-ACK: the client is certain */
     bool reused;      /* began with a new handshake on ports used before */
