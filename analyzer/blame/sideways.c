@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Do other flows stand still at the same time in the same segment, and does size decide? */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/keyed.h"
 #include "blame/calendar.h"
@@ -266,6 +267,19 @@ static bool within(const struct place *inner, const struct place *outer)
     return outer->first <= inner->first && inner->first + inner->span <= outer->first + outer->span;
 }
 
+/* The first evidence's frames, as a copy: whoever numbers frames anew finds each of them once. */
+static const struct wh_frame *copy_frames(const struct finding *finding, struct arena *arena,
+                                          uint32_t *count)
+{
+    *count = finding->evidence_count ? finding->evidence[0].frame_count : 0;
+    struct wh_frame *copies = arena_alloc(arena, (size_t)*count + 1, sizeof *copies);
+    if (!copies)
+        *count = 0;
+    if (*count)
+        memcpy(copies, finding->evidence[0].frames, *count * sizeof *copies);
+    return copies;
+}
+
 /* A flow with few packets cannot tell a queue from a freeze; one whose packets kept coming out of
  * the same segment meanwhile, late as they were, can. */
 static void ask_queue(struct finding *finding, const struct findings *findings,
@@ -288,9 +302,8 @@ static void ask_queue(struct finding *finding, const struct findings *findings,
             return;
         *evidence = (struct wh_evidence){
             .text = arena_printf(arena, "packets of another flow kept coming out there meanwhile, "
-                                        "late as well: a queue, no freeze"),
-            .frames = queue->evidence_count ? queue->evidence[0].frames : NULL,
-            .frame_count = queue->evidence_count ? queue->evidence[0].frame_count : 0};
+                                        "late as well: a queue, no freeze")};
+        evidence->frames = copy_frames(queue, arena, &evidence->frame_count);
         finding->evidence_count -= evidence->text == NULL;
         finding->cause = WH_CAUSE_QUEUEING;
         finding->place = queue->place;

@@ -342,6 +342,40 @@ static void test_small_packets_the_other_way(void **state)
     assert_int_equal(first_finding(crowd)->cause, WH_CAUSE_LOSS);
 }
 
+/* ---- queues
+ * ---------------------------------------------------------------------------------------- */
+
+/* What another flow's queue makes of a freeze tells of its frames, and has them for itself. */
+static void test_frames_of_a_queue_are_not_shared(void **state)
+{
+    struct crowd *crowd = *state;
+    struct wh_frame frame = {1, 0, 7};
+    keep_moving(join(crowd));
+    keep_moving(join(crowd));
+    judge(crowd);
+    assert_int_equal(crowd->findings.count, 0);
+    for (uint32_t f = 0; f < 2; f++) {
+        struct finding *finding =
+            ARRAY_PUSH(crowd->findings.items, crowd->findings.count, crowd->findings.capacity);
+        assert_non_null(finding);
+        *finding = (struct finding){.flow = f,
+                                    .cause = f ? WH_CAUSE_FREEZE : WH_CAUSE_QUEUEING,
+                                    .place = {1, 1},
+                                    .end_ns = 500 * MS};
+        struct wh_evidence *evidence =
+            ARRAY_PUSH(finding->evidence, finding->evidence_count, finding->evidence_capacity);
+        assert_non_null(evidence);
+        *evidence = (struct wh_evidence){.text = "late", .frames = &frame, .frame_count = 1};
+    }
+    look_sideways(&crowd->findings, &crowd->flows, &crowd->bench[0]->walk.alignment, &crowd->arena);
+    const struct finding *turned = &crowd->findings.items[1];
+    assert_int_equal(turned->cause, WH_CAUSE_QUEUEING);
+    assert_int_equal(turned->evidence_count, 2);
+    assert_int_equal(turned->evidence[1].frame_count, 1);
+    assert_memory_equal(turned->evidence[1].frames, &frame, sizeof frame);
+    assert_ptr_not_equal(turned->evidence[1].frames, &frame);
+}
+
 /* ---- the verdict
  * ------------------------------------------------------------------------------------ */
 
@@ -528,6 +562,7 @@ int main(void)
         CROWD_TEST(test_no_black_hole),
         CROWD_TEST(test_one_large_loss_is_no_black_hole),
         CROWD_TEST(test_small_packets_the_other_way),
+        CROWD_TEST(test_frames_of_a_queue_are_not_shared),
         COURT_TEST(test_verdict_without_stalls),
         COURT_TEST(test_verdict_counts_time),
         COURT_TEST(test_verdict_weighs_confidence),
