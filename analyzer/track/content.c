@@ -12,7 +12,7 @@
 #include <xxhash.h>
 
 #define CHAINS      64u
-#define CHAINS_FROM 16u   /* marks; fewer are looked through as fast */
+#define CHAINS_FROM 8u    /* marks; fewer are looked through as fast */
 #define PICK_BYTES  4u    /* of a window, that it is picked by */
 #define TRIES_MAX   1024u /* repetitive bytes pick the same window again and again */
 
