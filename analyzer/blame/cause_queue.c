@@ -288,7 +288,6 @@ static bool walk_answer(const struct stall_case *item, struct answer_walk *walk,
 {
     const struct hop *hop = item->timeline->receiver;
     const struct pkt *pkt = &hop->view->pkts[index];
-    int64_t time_ns = view_time(hop, index);
     bool with_sack = hop->view->sack_count > 0;
     int64_t high = highest_arrived(hop->view, index, &walk->sack);
     bool again = pkt->ack == walk->ack && pkt->len == 0;
@@ -298,6 +297,7 @@ static bool walk_answer(const struct stall_case *item, struct answer_walk *walk,
     if (high <= walk->high)
         return true;
     walk->high = high;
+    int64_t time_ns = view_time(hop, index);
     const struct pending *hit = answered(&walk->pendings, high, item->timeline->mss, time_ns,
                                          item->options->min_stall_ns / 2);
     if (!hit || hole)

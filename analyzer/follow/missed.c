@@ -78,6 +78,8 @@ static void settle_in_gaps(struct trail *trail, unsigned k)
 {
     struct hop *hop = &trail->hops[k];
     int64_t before_ns = hop->base_delay_ns;
+    if (hop[1].span->gap_count == 0)
+        return;
     for (uint32_t i = 0; i < hop->count; i++) {
         if (hop_delay_known(hop, i))
             before_ns = hop_delay(hop, i);
@@ -104,8 +106,10 @@ static uint32_t lost_run(const struct hop *hop, uint32_t i)
 static uint32_t count_lost(const struct hop *hop)
 {
     uint32_t lost = 0;
-    for (uint32_t i = 0; i < hop->count; i++)
-        lost += hop->copies[i].fate == FATE_LOST || hop->copies[i].fate == FATE_PARTLY;
+    for (uint32_t n = 0; n < hop->unmet_count; n++) {
+        enum fate fate = hop->copies[hop->unmet[n]].fate;
+        lost += fate == FATE_LOST || fate == FATE_PARTLY;
+    }
     return lost;
 }
 
@@ -122,9 +126,9 @@ static void settle_scattered(struct trail *trail, unsigned k)
 {
     struct hop *hop = &trail->hops[k];
     bool at_last = k + 2 == trail->hop_count;
-    uint32_t candidates = 0, exposed = at_last ? hop->count : count_lost(hop + 1);
     if (hop[1].span->miss_run == 0)
         return;
+    uint32_t candidates = 0, exposed = at_last ? hop->count : count_lost(hop + 1);
     for (uint32_t i = 0, run; i < hop->count; i += run ? run : 1) {
         run = lost_run(hop, i);
         candidates += is_candidate(hop, i, run, at_last) ? run : 0;
