@@ -191,7 +191,9 @@ static int read_records(struct reading *reading)
     int count = 1;
     for (uint32_t taken = 0; taken < TURN_RECORDS; taken += (uint32_t)count) {
         count = read_run(reading->reader, records, &damage);
-        if (count <= 0 || (count_frames(reading, &records[count - 1], &damage) && (count = -1)))
+        if (count > 0 && count_frames(reading, &records[count - 1], &damage))
+            count = WH_ERROR;
+        if (count <= 0)
             break;
         uint32_t own = (uint32_t)count;
         if (reading->lanes)
