@@ -307,7 +307,7 @@ bool witness_flow_leap(const struct track_flow *view, const struct clock_steps *
     const struct pkt *last[2] = {first_of(pkt, end, 0), first_of(pkt, end, 1)};
     for (; (pkt = plain ? pass_steady(pkt, end, ticks, last) : pkt) < end; pkt++) {
         const struct pkt **before = &last[pkt_side(pkt)];
-        if (leaps(*before, pkt, known, &ticks[pkt_side(pkt)], leap))
+        if (*before && leaps(*before, pkt, known, &ticks[pkt_side(pkt)], leap))
             return true;
         *before = pkt;
     }

@@ -79,8 +79,9 @@ struct stream {
     struct content *content; /* one of track.crumbs; NULL: none. TCP only */
 };
 
-/* As far as offsets may come: 256 GB. Twice that fits in a packet, as origins are moved. */
-#define TRACK_OFFSET_MAX ((int64_t)1 << (PKT_OFFSET_BITS - 2))
+/* As far as offsets may come. Twice that fits in a packet, as origins are moved. */
+#define TRACK_OFFSET_MAX ((int64_t)1 << 38)
+_Static_assert(TRACK_OFFSET_MAX <= -ACK_NONE / 2, "twice that fits in a packet");
 
 #define TRACK_NO_SLAB UINT8_MAX
 
