@@ -434,14 +434,19 @@ static void note_time(struct track_flow *flow, struct point_time time)
         flow->first = time;
 }
 
-/* The last bit of pkt.hash is not certain. */
+/* May there be something new in it? A hash of 0 is kept as 1, see payload_hash. */
+static inline bool has_content(const struct stream *sender, uint16_t hash)
+{
+    return !(hash & sender->content_mask) || hash == 1;
+}
+
 static bool add_content(struct track *track, struct stream *stream, uint32_t pkt,
                         const struct decoded *packet)
 {
     if (!content_add(&track->crumbs, &stream->content, pkt, packet->payload,
                      packet->payload_captured_bytes, packet->payload_bytes))
         return false;
-    stream->content_mask = content_mask(stream->content) & 0xfffeu;
+    stream->content_mask = (uint16_t)content_mask(stream->content);
     return true;
 }
 
@@ -497,7 +502,7 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
     if (track_seen_before(track, flow, packet, payload, span > 0)) {
         pkt->flags |= PKT_DUPLICATE;
         track->duplicates++;
-    } else if (tcp && len > 0 && !(payload & sender->content_mask) &&
+    } else if (tcp && len > 0 && has_content(sender, payload) &&
                !add_content(track, sender, flow->pkt_count - 1, packet)) {
         return error_memory(error, "content");
     }
