@@ -479,18 +479,19 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
     }
     *pkt = (struct pkt){
         .time = arrival->time,
-        .seq = at.seq,
-        .flags = (packet->flags & (PACKET_SACK - 1)) | (side ? PKT_FROM_SERVER : 0u),
-        .hash = payload,
-        .ack = at.ack,
-        .len = len,
-        .sack = (packet->flags & PACKET_SACK) != 0,
         .tsval = packet->tsval,
         .tsecr = packet->tsecr,
         .place = arrival->place,
         .window = packet->window,
         .ip_id = packet->ip_id,
     };
+    /* The wider parts of a word first: what is loaded again was not stored in pieces. */
+    pkt->seq = at.seq;
+    pkt->flags = (packet->flags & (PACKET_SACK - 1)) | (side ? PKT_FROM_SERVER : 0u);
+    pkt->hash = payload;
+    pkt->ack = at.ack;
+    pkt->len = len;
+    pkt->sack = (packet->flags & PACKET_SACK) != 0;
     note_time(flow, arrival->time);
     note_packet(flow, side, sender, packet, pkt);
     if (is_syn(packet))

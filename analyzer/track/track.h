@@ -35,17 +35,18 @@ enum pkt_flag {
 /* One packet at a point: 40 bytes. */
 struct pkt {
     struct point_time time;
-    int64_t seq : PKT_OFFSET_BITS;  /* offset of its first byte in its sender's stream; SYN: 0 */
     uint64_t flags : PKT_FLAG_BITS; /* enum pkt_flag */
     uint64_t hash : 16;             /* of the first captured payload bytes */
-    int64_t ack : PKT_OFFSET_BITS;  /* first offset not yet acknowledged of the other stream, or
-                                       ACK_NONE */
+    int64_t seq : PKT_OFFSET_BITS;  /* offset of its first byte in its sender's stream; SYN: 0 */
     uint64_t len : PKT_LEN_BITS;    /* payload bytes */
     uint64_t sack : 1;              /* its blocks are in track_flow.sacks */
     uint64_t bad_checksum : 1;
-    uint32_t tsval, tsecr; /* valid with PKT_TIMESTAMPS */
-    uint32_t place;        /* its number among all the frames of its point's files, from 1 */
-    uint16_t window;       /* as sent; track_window scales it */
+    uint64_t : 2;
+    int64_t ack : PKT_OFFSET_BITS; /* first offset not yet acknowledged of the other stream, or
+                                      ACK_NONE */
+    uint32_t tsval, tsecr;         /* valid with PKT_TIMESTAMPS */
+    uint32_t place;  /* its number among all the frames of its point's files, from 1 */
+    uint16_t window; /* as sent; track_window scales it */
     uint16_t ip_id;
 };
 
