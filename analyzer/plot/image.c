@@ -112,15 +112,26 @@ static unsigned level_of(double part)
 
 /* ---- boxes ----------------------------------------------------------------------------------- */
 
+/* As fmin and fmax, in line: `value` may be no number, and is not taken then. */
+static inline double lesser(double value, double other)
+{
+    return value < other ? value : other;
+}
+
+static inline double greater(double value, double other)
+{
+    return value > other ? value : other;
+}
+
 static double clip(double value, double most)
 {
-    return value > 0 ? fmin(value, most) : 0; /* 0 for what is no number, too */
+    return lesser(greater(value, 0), most);
 }
 
 /* The part of pixel `at` that lies between `from` and `to`. */
 static double part_of(double from, double to, uint32_t at)
 {
-    return fmin(to, at + 1.0) - fmax(from, at);
+    return lesser(to, at + 1.0) - greater(from, at);
 }
 
 static void box_row(struct image *image, uint8_t *pixels, double x0, double x1, double part)
@@ -168,7 +179,7 @@ static void add_slope(float *row, double x0, double x1, double height)
     }
     double slope = height / (x1 - x0), covered = 0;
     for (uint32_t x = first; x < last; x++) {
-        double from = fmax(x0, x), to = fmin(x1, x + 1.0);
+        double from = greater(x0, x), to = lesser(x1, x + 1.0);
         double before = slope * (from - x0);
         double here = before + slope * (to - from) * ((x + 1.0) - (from + to) / 2);
         row[x] += (float)(here - covered);
@@ -183,8 +194,8 @@ struct reach {
 
 static void widen(struct reach *reach, double value)
 {
-    reach->low = fmin(reach->low, value);
-    reach->high = fmax(reach->high, value);
+    reach->low = lesser(value, reach->low);
+    reach->high = greater(value, reach->high);
 }
 
 /* One edge, downwards or upwards, in the row from `y` to `y` + 1; `across` is what it touches. */
@@ -202,7 +213,7 @@ static void add_edge(struct image *image, const struct image_point *a, const str
         to = other;
         sign = -1;
     }
-    double top = fmax(from, y), base = fmin(to, y + 1);
+    double top = greater(from, y), base = lesser(to, y + 1);
     if (!(base > top))
         return;
     double slope = (b->x - a->x) / (to - from);
@@ -216,12 +227,12 @@ static void add_edge(struct image *image, const struct image_point *a, const str
 static void fill_row(struct image *image, uint32_t y, const struct reach *across)
 {
     uint8_t *pixels = image_pixel(image, 0, y);
-    uint32_t last = (uint32_t)fmin(ceil(across->high) + 1, image->width);
+    uint32_t last = (uint32_t)lesser(ceil(across->high) + 1, image->width);
     float sum = 0;
     for (uint32_t x = (uint32_t)across->low; x < last; x++) {
         sum += image->row[x];
         image->row[x] = 0;
-        cover(image, pixels + x, level_of(fmin(fabsf(sum), 1)));
+        cover(image, pixels + x, level_of(lesser(fabsf(sum), 1)));
     }
     image->row[image->width] = image->row[image->width + 1] = 0;
 }
