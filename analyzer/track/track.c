@@ -16,6 +16,9 @@
 
 #define TABLE_FIRST_SIZE 1024u
 #define TABLE_LIMIT      (1u << 30)
+/* For track_add's two ways, one of which nearly all packets go. */
+#define IN_LINE __attribute__((always_inline)) static inline
+
 #define HASH_BYTES       16u /* payload bytes hashed: present at any usual snap length */
 
 void track_init(struct track *track)
@@ -120,10 +123,10 @@ static void free_table(struct track *track)
 
 /* The flow that a packet goes on with, where that is sure at the first look, as it nearly always
  * is. NULL: find_flow tells. */
-static inline struct track_flow *known_flow(const struct track *track, const struct decoded *packet,
+IN_LINE struct track_flow *known_flow(const struct track *track, const struct decoded *packet,
                                             uint32_t hash, unsigned *side)
 {
-    if (track->table_size == 0 || (packet->flags & TCP_SYN))
+    if (track->table_size == 0)
         return NULL;
     uint32_t at = hash & (track->table_size - 1);
     while (track->table[at].hash != hash && track->table[at].flow)
@@ -315,18 +318,18 @@ struct offsets {
     int64_t seq, ack;
 };
 
-/* `span` as pkt_span. */
-static struct offsets find_offsets(struct stream *sender, struct stream *other,
-                                   const struct decoded *packet, uint32_t span)
+/* `span` as pkt_span; `plain` as add_packet's. */
+IN_LINE struct offsets find_offsets(struct stream *sender, struct stream *other,
+                                          const struct decoded *packet, uint32_t span, bool plain)
 {
     struct offsets offsets = {.ack = ACK_NONE};
-    bool syn = is_syn(packet), reset = packet->flags & TCP_RST;
+    bool syn = !plain && is_syn(packet), reset = !plain && packet->flags & TCP_RST;
     if (__builtin_expect(!sender->seen, 0))
         set_base(sender, syn ? packet->seq : packet->seq - 1, syn);
     offsets.seq = unwrap(sender, packet->seq);
     if (!reset)
         move_next(sender, offsets.seq + span);
-    if (!(packet->flags & TCP_ACK))
+    if (!plain && !(packet->flags & TCP_ACK))
         return offsets;
     if (__builtin_expect(!other->seen, 0))
         set_base(other, packet->ack - 1, syn);
@@ -362,8 +365,8 @@ static void note_syn(struct track_flow *flow, struct stream *sender, const struc
     }
 }
 
-static void note_packet(struct track_flow *flow, unsigned side, struct stream *sender,
-                        const struct decoded *packet, struct pkt *pkt)
+IN_LINE void note_packet(struct track_flow *flow, unsigned side, struct stream *sender,
+                               const struct decoded *packet, struct pkt *pkt, bool plain)
 {
     note_checksum(sender, packet, pkt);
     if (sender->packets++ == 0)
@@ -371,7 +374,7 @@ static void note_packet(struct track_flow *flow, unsigned side, struct stream *s
     sender->payload_bytes += packet->payload_bytes;
     if (packet->payload_bytes > sender->payload_max_bytes)
         sender->payload_max_bytes = packet->payload_bytes;
-    if (!(packet->flags & TCP_RST))
+    if (plain || !(packet->flags & TCP_RST))
         sender->ttl_max = packet->ttl > sender->ttl_max ? packet->ttl : sender->ttl_max;
     else if (packet->ttl > sender->reset_ttl_max)
         sender->reset_ttl_max = packet->ttl;
@@ -391,7 +394,7 @@ static bool add_sacks(struct track_flow *flow, const struct stream *other,
     return true;
 }
 
-static uint16_t payload_hash(const struct decoded *packet)
+IN_LINE uint16_t payload_hash(const struct decoded *packet)
 {
     uint32_t bytes = packet->payload_bytes < HASH_BYTES ? packet->payload_bytes : HASH_BYTES;
     if (bytes == 0 || packet->payload_captured_bytes < bytes)
@@ -450,16 +453,17 @@ static bool add_content(struct track *track, struct stream *stream, uint32_t pkt
     return true;
 }
 
-int track_add(struct track *track, const struct arrival *arrival, struct wh_error *error)
+/* `plain`, a constant: as is_plain says. */
+IN_LINE int add_packet(struct track *track,
+                                                            const struct arrival *arrival,
+                                                            bool plain, struct wh_error *error)
 {
     const struct decoded *packet = &arrival->packet;
-    bool tcp = packet->protocol == IPPROTO_TCP;
-    if (!tcp && packet->protocol != IPPROTO_UDP)
-        return add_icmp(track, arrival, error);
-
+    bool tcp = plain || packet->protocol == IPPROTO_TCP;
+    bool syn = !plain && is_syn(packet);
     unsigned side;
     uint32_t hash = key_hash(packet);
-    struct track_flow *flow = known_flow(track, packet, hash, &side);
+    struct track_flow *flow = syn ? NULL : known_flow(track, packet, hash, &side);
     if (!flow)
         flow = find_flow(track, packet, hash, &side);
     struct pkt *pkt = flow ? add_pkt(track, flow) : NULL;
@@ -469,11 +473,11 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
     struct stream *sender = side ? &flow->stream[1] : &flow->stream[0];
     struct stream *other = side ? &flow->stream[0] : &flow->stream[1];
     uint32_t len = packet->payload_bytes < PKT_LEN_MAX ? packet->payload_bytes : PKT_LEN_MAX;
-    uint32_t span = tcp ? len + flags_span(packet->flags) : 0;
+    uint32_t span = plain ? len : tcp ? len + flags_span(packet->flags) : 0;
     uint16_t payload = payload_hash(packet);
     struct offsets at = {.ack = ACK_NONE};
     if (tcp) {
-        at = find_offsets(sender, other, packet, span);
+        at = find_offsets(sender, other, packet, span, plain);
         if (__builtin_expect((sender->next | other->next) >= TRACK_OFFSET_MAX, 0))
             flow->full = true;
     }
@@ -491,14 +495,14 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
     pkt->hash = payload;
     pkt->ack = at.ack;
     pkt->len = len;
-    pkt->sack = (packet->flags & PACKET_SACK) != 0;
+    pkt->sack = !plain && (packet->flags & PACKET_SACK);
     note_time(flow, arrival->time);
-    note_packet(flow, side, sender, packet, pkt);
-    if (is_syn(packet))
+    note_packet(flow, side, sender, packet, pkt, plain);
+    if (syn)
         note_syn(flow, sender, packet);
-    if ((packet->flags & PACKET_SACK) && !add_sacks(flow, other, packet))
+    if (pkt->sack && !add_sacks(flow, other, packet))
         return error_memory(error, "SACK blocks");
-    if (tcp && packet->first_fragment)
+    if (!plain && tcp && packet->first_fragment)
         track_open_fragments(track, packet, (uint32_t)(flow - track->flows), flow->pkt_count - 1);
     if (track_seen_before(track, flow, packet, payload, span > 0)) {
         pkt->flags |= PKT_DUPLICATE;
@@ -507,7 +511,25 @@ int track_add(struct track *track, const struct arrival *arrival, struct wh_erro
                !add_content(track, sender, flow->pkt_count - 1, packet)) {
         return error_memory(error, "content");
     }
-    if (tcp && (packet->flags & (TCP_FIN | TCP_RST)))
+    if (!plain && tcp && (packet->flags & (TCP_FIN | TCP_RST)))
         content_settle(&track->crumbs, &sender->content);
     return WH_OK;
+}
+
+/* What nearly every packet is: TCP amid a connection, nothing selectively acknowledged. */
+static bool is_plain(const struct decoded *packet)
+{
+    const unsigned more = TCP_SYN | TCP_FIN | TCP_RST | PACKET_SACK;
+    return packet->protocol == IPPROTO_TCP && !packet->first_fragment &&
+           (packet->flags & (TCP_ACK | more)) == TCP_ACK;
+}
+
+int track_add(struct track *track, const struct arrival *arrival, struct wh_error *error)
+{
+    if (is_plain(&arrival->packet))
+        return add_packet(track, arrival, true, error);
+    uint8_t protocol = arrival->packet.protocol;
+    if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+        return add_icmp(track, arrival, error);
+    return add_packet(track, arrival, false, error);
 }
