@@ -8,6 +8,7 @@
 #include "analysis.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/partition.h"
 #include "base/turns.h"
 #include "split.h"
 
@@ -346,16 +347,10 @@ double capture_turn(struct wh_analysis *analysis, struct capture *capture)
 struct wh_frame capture_frame(const struct wh_analysis *analysis, unsigned point, uint32_t place)
 {
     const struct capture *capture = &analysis->captures[point];
-    uint32_t low = 0, high = capture->file_count; /* the last file with fewer frames before it */
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (capture->files[middle].frames_before < place)
-            low = middle;
-        else
-            high = middle;
-    }
-    return (struct wh_frame){(uint16_t)point, (uint16_t)low,
-                             place - capture->files[low].frames_before};
+    const struct capture_file *files = capture->files;
+    uint32_t later = PARTITION_POINT(i, capture->file_count, files[i].frames_before < place);
+    uint32_t file = later ? later - 1 : 0;
+    return (struct wh_frame){(uint16_t)point, (uint16_t)file, place - files[file].frames_before};
 }
 
 void capture_free(struct capture *capture)

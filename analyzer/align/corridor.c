@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "base/partition.h"
+
 /* Does b lie on or above the line from a to c (on or below it, for `sign` -1)? */
 static bool is_slack(const struct wall_point *a, const struct wall_point *b,
                      const struct wall_point *c, int sign)
@@ -80,21 +82,21 @@ void corridor_free(struct corridor *corridor)
     *corridor = (struct corridor){0};
 }
 
+/* Does the distance from a line of that slope still fall behind this point of a wall? */
+static bool still_falls(const struct wall_point *point, int64_t slope_ppb, int sign)
+{
+    int64_t rise = point[1].difference_ns - point->difference_ns;
+    int64_t run = slope_ns(slope_ppb, point[1].x_ns - point->x_ns);
+    return sign * (rise - run) < 0;
+}
+
 /* The line of a slope that touches the wall, at x 0. Along a hull the distance to such a line falls
  * and rises once: its corner is found by bisection. */
 static int64_t touch(const struct wall_point *wall, uint32_t count, int64_t slope_ppb, int sign)
 {
-    uint32_t low = 0, high = count - 1;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        int64_t rise = wall[middle + 1].difference_ns - wall[middle].difference_ns;
-        int64_t run = slope_ns(slope_ppb, wall[middle + 1].x_ns - wall[middle].x_ns);
-        if (sign * (rise - run) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return wall[low].difference_ns - slope_ns(slope_ppb, wall[low].x_ns);
+    const struct wall_point *corner =
+        &wall[PARTITION_POINT(i, count - 1, still_falls(&wall[i], slope_ppb, sign))];
+    return corner->difference_ns - slope_ns(slope_ppb, corner->x_ns);
 }
 
 int64_t corridor_width(const struct corridor *corridor, int64_t slope_ppb, int64_t *low_ns,

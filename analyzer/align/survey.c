@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/partition.h"
 
 #define TOLERANCE_NS    NS_PER_MS        /* no step is sought in contradictions below */
 #define SLOPE_HIDDEN_NS (20 * NS_PER_US) /* contradictions below tell no drift */
@@ -256,15 +257,9 @@ static bool find_jump(struct surveyor *surveyor, unsigned k, struct jump *jump)
 /* The first sample from which on it is straight to the end of piece k + 1. */
 static uint32_t reach_back(struct surveyor *surveyor, unsigned k)
 {
-    uint32_t low = k ? surveyor->end[k - 1] : 0, high = surveyor->end[k];
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (is_straight(surveyor, middle, surveyor->end[k + 1]))
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return high;
+    uint32_t from = k ? surveyor->end[k - 1] : 0;
+    return from + PARTITION_POINT(i, surveyor->end[k] - from,
+                                  !is_straight(surveyor, from + i, surveyor->end[k + 1]));
 }
 
 /* The pieces' corridors, without what may belong to either side of a cut. */

@@ -11,6 +11,7 @@
 
 #include "align/straight.h"
 #include "base/parallel.h"
+#include "base/partition.h"
 
 #define WITNESSES_MAX     64u
 #define WITNESS_PACKETS   256u              /* looked at on either side */
@@ -25,15 +26,7 @@
 
 static uint32_t index_of(const struct track_flow *view, uint64_t place)
 {
-    uint32_t low = 0, high = view->pkt_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (view->pkts[middle].place < place)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return PARTITION_POINT(i, view->pkt_count, view->pkts[i].place < place);
 }
 
 static int64_t straight_ns(const struct clock_steps *known, const struct pkt *pkt)

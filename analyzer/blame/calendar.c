@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/partition.h"
+
 static int compare_beginnings(const void *left, const void *right)
 {
     const struct beginning *a = left, *b = right;
@@ -38,16 +40,11 @@ bool calendar_make(struct calendar *calendar, const struct findings *findings, c
 
 const struct beginning *calendar_by(const struct calendar *calendar, uint64_t key, int64_t time_ns)
 {
-    uint32_t low = 0, high = calendar->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct beginning *item = &calendar->items[middle];
-        if (item->key < key || (item->key == key && item->start_ns <= time_ns))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low && calendar->items[low - 1].key == key ? &calendar->items[low - 1] : NULL;
+    const struct beginning *items = calendar->items;
+    uint32_t later = PARTITION_POINT(i, calendar->count,
+                                     items[i].key < key ||
+                                         (items[i].key == key && items[i].start_ns <= time_ns));
+    return later && items[later - 1].key == key ? &items[later - 1] : NULL;
 }
 
 const struct beginning *calendar_before(const struct calendar *calendar,

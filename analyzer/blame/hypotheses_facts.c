@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/partition.h"
 
 #define STEPS_MAX       8000000u
 #define BUSY_BYTES      ((uint64_t)1 << 20)
@@ -103,17 +104,12 @@ static const struct wh_flow *flow_of(const struct facts *facts, uint32_t id)
 static const struct wh_stall *stall_at(const struct facts *facts, const struct wh_flow *flow,
                                        int64_t time_ns, int64_t before_ns)
 {
-    uint32_t low = 0, high = flow->stall_count;
-    while (low < high) { /* the first that ends after the time */
-        uint32_t middle = low + (high - low) / 2;
-        if (facts->result->stalls[flow->stalls[middle] - 1].end_ns < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == flow->stall_count)
+    const struct wh_stall *stalls = facts->result->stalls;
+    uint32_t next = PARTITION_POINT(i, flow->stall_count, /* the first that ends after the time */
+                                    stalls[flow->stalls[i] - 1].end_ns < time_ns);
+    if (next == flow->stall_count)
         return NULL;
-    const struct wh_stall *stall = &facts->result->stalls[flow->stalls[low] - 1];
+    const struct wh_stall *stall = &stalls[flow->stalls[next] - 1];
     return stall->start_ns - before_ns <= time_ns ? stall : NULL;
 }
 
@@ -339,15 +335,7 @@ uint32_t facts_exit(const struct facts *facts, const struct wh_stall *stall)
 /* The first event at or after a time. */
 static uint64_t events_from(const struct wh_result *result, int64_t time_ns)
 {
-    uint64_t low = 0, high = result->event_count;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (result->events[middle].time_ns < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return PARTITION_POINT(i, result->event_count, result->events[i].time_ns < time_ns);
 }
 
 const struct wh_event *facts_find(struct facts *facts, enum wh_event_kind kind, uint32_t point,

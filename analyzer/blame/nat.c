@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/keyed.h"
+#include "base/partition.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -65,15 +66,7 @@ static bool add_entry(struct index *index, uint64_t key, uint32_t flow, unsigned
 
 static uint32_t first_with(const struct index *index, uint64_t key)
 {
-    uint32_t low = 0, high = index->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (index->items[middle].key < key)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return PARTITION_POINT(i, index->count, index->items[i].key < key);
 }
 
 static uint64_t end_hash(const struct endpoint *end, uint64_t seed)
@@ -487,16 +480,8 @@ void nat_free(struct nat_signs *signs)
 
 uint32_t nat_signs_of(const struct nat_signs *signs, uint32_t flow, uint32_t *first)
 {
-    uint32_t low = 0, high = signs->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (signs->items[middle].flow < flow)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *first = low;
-    while (high < signs->count && signs->items[high].flow == flow)
-        high++;
-    return high - low;
+    uint32_t end = *first = PARTITION_POINT(i, signs->count, signs->items[i].flow < flow);
+    while (end < signs->count && signs->items[end].flow == flow)
+        end++;
+    return end - *first;
 }

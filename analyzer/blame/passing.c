@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/partition.h"
 
 bool passing_add(struct passing *passing, int64_t moment_ns)
 {
@@ -32,15 +33,8 @@ void passing_settle(struct passing *passing)
 /* The last moment at or before a time that no moment is later than; 0 where none is. */
 static uint32_t moment_at(const struct passing *passing, int64_t time_ns)
 {
-    uint32_t low = 0, high = passing->moment_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (passing->moments[middle] <= time_ns)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
+    uint32_t later = PARTITION_POINT(i, passing->moment_count, passing->moments[i] <= time_ns);
+    return later ? later - 1 : 0;
 }
 
 static bool is_in(const struct lane *lane, const struct flow *flow, const struct pkt *pkt)

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/partition.h"
+
 #define TIMED_NONE     INT64_MAX
 #define TICKS_LEAST_NS (300 * NS_PER_MS) /* a shorter flow does not tell the tick */
 
@@ -20,15 +22,8 @@ static inline bool add_step(struct steps *steps, int64_t time_ns, int64_t level,
 
 int64_t steps_reach(const struct steps *steps, int64_t level)
 {
-    uint32_t low = 0, high = steps->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (steps->items[middle].level < level)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < steps->count ? steps->items[low].time_ns : NEVER;
+    uint32_t first = PARTITION_POINT(i, steps->count, steps->items[i].level < level);
+    return first < steps->count ? steps->items[first].time_ns : NEVER;
 }
 
 int64_t steps_above(const struct steps *steps, int64_t level)
@@ -38,15 +33,8 @@ int64_t steps_above(const struct steps *steps, int64_t level)
 
 const struct step *steps_at(const struct steps *steps, int64_t time_ns)
 {
-    uint32_t low = 0, high = steps->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (steps->items[middle].time_ns <= time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low ? &steps->items[low - 1] : NULL;
+    uint32_t later = PARTITION_POINT(i, steps->count, steps->items[i].time_ns <= time_ns);
+    return later ? &steps->items[later - 1] : NULL;
 }
 
 int64_t steps_level(const struct steps *steps, int64_t time_ns, int64_t before)
@@ -59,17 +47,9 @@ int64_t steps_level(const struct steps *steps, int64_t time_ns, int64_t before)
 
 uint32_t view_from(const struct hop *hop, int64_t time_ns)
 {
-    uint32_t low = 0, high = hop->view->pkt_count;
     if (clock_to_path(hop->clock, hop->view->last).ns < time_ns) /* as most flows, mostly */
-        return high;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (view_time(hop, middle) < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+        return hop->view->pkt_count;
+    return PARTITION_POINT(i, hop->view->pkt_count, view_time(hop, i) < time_ns);
 }
 
 /* ---- the sender's timestamp clock ------------------------------------------------------------ */
@@ -248,21 +228,14 @@ static int64_t recent_rtt_ns(const struct timeline *timeline, uint32_t end)
 int64_t timeline_srtt(const struct timeline *timeline, int64_t time_ns)
 {
     int64_t srtt_ns = 0;
-    uint32_t low = 0, high = timeline->rtt_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (timeline->rtts[middle].time_ns <= time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    uint32_t later = PARTITION_POINT(i, timeline->rtt_count, timeline->rtts[i].time_ns <= time_ns);
     /* Older samples weigh less than a thousandth after 64 more. */
-    for (uint32_t i = low > 64 ? low - 64 : 0; i < low; i++) {
+    for (uint32_t i = later > 64 ? later - 64 : 0; i < later; i++) {
         int64_t rtt_ns = timeline->rtts[i].rtt_ns;
         srtt_ns = srtt_ns ? srtt_ns + (rtt_ns - srtt_ns) / 8 : rtt_ns;
     }
     /* A queue can grow faster than the smoothing follows a flow that is sampled now and then. */
-    int64_t recent_ns = recent_rtt_ns(timeline, low);
+    int64_t recent_ns = recent_rtt_ns(timeline, later);
     return recent_ns > srtt_ns ? recent_ns : srtt_ns;
 }
 

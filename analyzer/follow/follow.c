@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/partition.h"
 #include "follow/acknowledged.h"
 #include "follow/meet.h"
 #include "follow/missed.h"
@@ -329,15 +330,7 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
 
 uint32_t copies_from(const struct hop *hop, int64_t time_ns)
 {
-    uint32_t low = 0, high = hop->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (hop_time(hop, middle) < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return PARTITION_POINT(i, hop->count, hop_time(hop, i) < time_ns);
 }
 
 void followed_drop_copies(struct followed *followed)

@@ -6,6 +6,8 @@
  */
 #include "follow/missed.h"
 
+#include "base/partition.h"
+
 #define LOOK_AHEAD      4096u /* copies: a burst that a capture missed is shorter */
 #define ONE_SIDED_BYTES 65536 /* a sender that got no answer would have stopped long before */
 
@@ -19,16 +21,9 @@ bool follow_one_sided(const struct track_flow *view, unsigned side)
 const struct capture_gap *follow_gap(const struct capture_span *span, int64_t from_ns,
                                      int64_t to_ns)
 {
-    uint32_t low = 0, high = span->gap_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (span->gaps[middle].to.ns < from_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < span->gap_count && span->gaps[low].from.ns <= to_ns;
-    return found ? &span->gaps[low] : NULL;
+    uint32_t first = PARTITION_POINT(i, span->gap_count, span->gaps[i].to.ns < from_ns);
+    bool found = first < span->gap_count && span->gaps[first].from.ns <= to_ns;
+    return found ? &span->gaps[first] : NULL;
 }
 
 /* ---- gaps ------------------------------------------------------------------------------------ */

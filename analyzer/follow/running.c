@@ -10,6 +10,8 @@
 
 #include <netinet/in.h>
 
+#include "base/partition.h"
+
 /* A point that has been silent for longer, before data for it was on its way, may have ended. */
 #define SOON_NS        NS_PER_S
 #define LOOK_BACK      4096u /* packets: what a queue holds and lets go at once */
@@ -41,15 +43,8 @@ static bool point_has(const struct track_flow *view, const struct pkt *pkt)
 static uint32_t first_after(const struct track_flow *view, const struct clock_fit *clock,
                             int64_t time_ns)
 {
-    uint32_t low = 0, high = view->pkt_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (clock_to_path(clock, view->pkts[middle].time).ns <= time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return PARTITION_POINT(i, view->pkt_count,
+                           clock_to_path(clock, view->pkts[i].time).ns <= time_ns);
 }
 
 /* One flow as another point saw it in the time that is asked about. `towards`: the side whose

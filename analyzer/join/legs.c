@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/partition.h"
+
 #define QUANTILES       16u
 #define LAGS_MAX        (2 * CONTENT_MARKS_MAX + 2 * QUANTILES + 2)
 #define SLACK_NS        (200 * NS_PER_US) /* beyond the clocks' uncertainty */
@@ -61,18 +63,10 @@ static int64_t on_path(const struct clock_fit *clock, const struct pkt *pkt)
 
 uint32_t census_of(const struct census *census, uint32_t hash)
 {
-    uint32_t low = 0, high = census->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (census->hashes[middle] < hash)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    uint32_t end = low;
+    uint32_t first = PARTITION_POINT(i, census->count, census->hashes[i] < hash), end = first;
     while (end < census->count && census->hashes[end] == hash)
         end++;
-    return end - low;
+    return end - first;
 }
 
 struct alike {

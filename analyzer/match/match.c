@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/keyed.h"
+#include "base/partition.h"
 #include "match/renamed.h"
 #include "match/score.h"
 #include "match/share.h"
@@ -182,15 +183,7 @@ static unsigned make_tokens(const struct track_flow *flow, const struct sketch *
 
 static uint32_t first_with(const struct tokens *tokens, uint64_t value)
 {
-    uint32_t low = 0, high = tokens->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (tokens->items[middle].key < value)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return PARTITION_POINT(i, tokens->count, tokens->items[i].key < value);
 }
 
 static bool acceptable(const struct score *score)
