@@ -18,11 +18,13 @@
 #define PACKETS_TESTED 1024u /* of one flow at one other point */
 
 struct outlook {
+    unsigned point, place;
     const struct clock_fit *clock;
-    int64_t edge_ns; /* the point's last packet, or its first */
-    bool after;      /* what is asked about: the time after its last, or before its first */
-    bool passed;     /* something passed the point then */
-    bool due;        /* data was on its way to it, soon */
+    int64_t edge_ns;   /* the point's last packet, or its first */
+    int64_t silent_ns; /* from there to where the others end, or begin */
+    bool after;        /* what is asked about: the time after its last, or before its first */
+    bool passed;       /* something passed the point then */
+    bool due;          /* data was on its way to it, soon */
 };
 
 static bool same_bytes(const struct pkt *a, const struct pkt *b)
@@ -87,55 +89,66 @@ static unsigned place_of(const struct alignment *alignment, unsigned point, unsi
     return place;
 }
 
-/* How long the point was silent and running, up to `limit_ns`, when the others began or ended. */
-static int64_t quiet_ns(const struct flows *flows, const struct alignment *alignment,
-                        const struct capture_span *spans, unsigned count, unsigned point,
-                        struct outlook *outlook, int64_t limit_ns)
+/* One flow, at all other points. */
+static void look_at_flow(struct outlook *outlook, const struct flow *flow,
+                         const struct alignment *alignment, const struct capture_span *spans,
+                         unsigned count)
 {
-    unsigned place = place_of(alignment, point, count);
-    int64_t silent_ns = outlook->after ? limit_ns - outlook->edge_ns : outlook->edge_ns - limit_ns;
-    if (silent_ns <= 0)
-        return 0;
-    for (uint32_t f = 0; f < flows->count && !outlook->passed; f++) {
-        const struct flow *flow = &flows->items[f];
-        if (flow->protocol != IPPROTO_TCP || !two_sided(flow->at[point]))
+    const struct track_flow *here = flow->at[outlook->point];
+    if (!two_sided(here))
+        return;
+    for (unsigned q = 0; q < count && !outlook->passed; q++) {
+        if (q == outlook->point || spans[q].left_out || !two_sided(flow->at[q]))
             continue;
-        for (unsigned q = 0; q < count; q++) {
-            if (q == point || spans[q].left_out || !two_sided(flow->at[q]))
-                continue;
-            bool up = place_of(alignment, q, count) < place; /* from there to here */
-            look_at(outlook, flow->at[point], flow->at[q], &alignment->clock[q],
-                    up != flow->reversed);
-        }
+        bool up = place_of(alignment, q, count) < outlook->place; /* from there to here */
+        look_at(outlook, here, flow->at[q], &alignment->clock[q], up != flow->reversed);
     }
-    return outlook->due && !outlook->passed ? silent_ns : 0;
+}
+
+/* What is asked of all points: about the time before their first packet, and after their last, in
+ * which others had some. */
+static unsigned make_outlooks(const struct alignment *alignment, const struct capture_span *spans,
+                              unsigned count, struct outlook *outlooks)
+{
+    unsigned made = 0;
+    int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
+    for (unsigned p = 0; p < count; p++) {
+        if (spans[p].left_out)
+            continue;
+        int64_t from_ns = clock_to_path(&alignment->clock[p], spans[p].first).ns;
+        int64_t to_ns = clock_to_path(&alignment->clock[p], spans[p].last).ns;
+        first_ns = from_ns < first_ns ? from_ns : first_ns;
+        last_ns = to_ns > last_ns ? to_ns : last_ns;
+    }
+    for (unsigned i = 0; i < 2 * count; i++) {
+        struct outlook outlook = {.point = i / 2, .after = i % 2};
+        const struct capture_span *span = &spans[outlook.point];
+        if (span->left_out)
+            continue;
+        outlook.clock = &alignment->clock[outlook.point];
+        outlook.place = place_of(alignment, outlook.point, count);
+        outlook.edge_ns = clock_to_path(outlook.clock, outlook.after ? span->last : span->first).ns;
+        outlook.silent_ns = outlook.after ? last_ns - outlook.edge_ns : outlook.edge_ns - first_ns;
+        if (outlook.silent_ns > 0)
+            outlooks[made++] = outlook;
+    }
+    return made;
 }
 
 void follow_running(const struct flows *flows, const struct alignment *alignment,
                     struct capture_span *spans, unsigned point_count)
 {
-    int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
-    for (unsigned p = 0; p < point_count; p++) {
-        const struct clock_fit *clock = &alignment->clock[p];
+    struct outlook outlooks[2 * WH_POINTS_MAX];
+    unsigned count = make_outlooks(alignment, spans, point_count, outlooks);
+    for (uint32_t f = 0; f < flows->count; f++)
+        for (unsigned i = 0; flows->items[f].protocol == IPPROTO_TCP && i < count; i++)
+            if (!outlooks[i].passed)
+                look_at_flow(&outlooks[i], &flows->items[f], alignment, spans, point_count);
+    for (unsigned p = 0; p < point_count; p++)
         spans[p].quiet_before_ns = spans[p].quiet_after_ns = 0;
-        if (spans[p].left_out)
-            continue;
-        int64_t from_ns = clock_to_path(clock, spans[p].first).ns;
-        int64_t to_ns = clock_to_path(clock, spans[p].last).ns;
-        first_ns = from_ns < first_ns ? from_ns : first_ns;
-        last_ns = to_ns > last_ns ? to_ns : last_ns;
-    }
-    for (unsigned p = 0; p < point_count; p++) {
-        const struct clock_fit *clock = &alignment->clock[p];
-        if (spans[p].left_out)
-            continue;
-        struct outlook before = {.clock = clock,
-                                 .edge_ns = clock_to_path(clock, spans[p].first).ns};
-        struct outlook after = {
-            .clock = clock, .edge_ns = clock_to_path(clock, spans[p].last).ns, .after = true};
-        spans[p].quiet_before_ns =
-            quiet_ns(flows, alignment, spans, point_count, p, &before, first_ns);
-        spans[p].quiet_after_ns =
-            quiet_ns(flows, alignment, spans, point_count, p, &after, last_ns);
+    for (unsigned i = 0; i < count; i++) {
+        struct capture_span *span = &spans[outlooks[i].point];
+        int64_t quiet_ns = outlooks[i].due && !outlooks[i].passed ? outlooks[i].silent_ns : 0;
+        *(outlooks[i].after ? &span->quiet_after_ns : &span->quiet_before_ns) = quiet_ns;
     }
 }
