@@ -77,17 +77,6 @@ static struct plot_strip_stall strip_stall(const struct strips *strips,
 
 /* ---- which flows ----------------------------------------------------------------------------- */
 
-struct candidate {
-    const struct wh_result *result;
-    const struct wh_flow *flow;
-};
-
-static int worst_first(const void *left, const void *right)
-{
-    const struct candidate *a = left, *b = right;
-    return picture_compare_flows(a->result, a->flow, b->flow);
-}
-
 static int by_id(const void *left, const void *right)
 {
     const struct wh_flow *a = *(const struct wh_flow *const *)left;
@@ -95,26 +84,32 @@ static int by_id(const void *left, const void *right)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
+/* Among those shown, the worst first; once there are enough, the least goes. */
+static void show_worst(struct strips *strips, const struct wh_flow *flow)
+{
+    const struct wh_result *result = &strips->pictures->analysis->result;
+    const struct wh_flow **shown = strips->shown;
+    uint32_t at = strips->count;
+    if (at < PLOT_STRIPS_MAX)
+        strips->count++;
+    else if (picture_compare_flows(result, flow, shown[--at]) > 0)
+        return;
+    for (; at > 0 && picture_compare_flows(result, flow, shown[at - 1]) < 0; at--)
+        shown[at] = shown[at - 1];
+    shown[at] = flow;
+}
+
 /* The worst, in the order they began. */
 static bool choose_flows(struct strips *strips)
 {
     const struct wh_result *result = &strips->pictures->analysis->result;
-    struct candidate *all = calloc((size_t)result->flow_count + 1, sizeof *all);
     strips->shown = arena_alloc(&strips->pictures->arena, PLOT_STRIPS_MAX, sizeof *strips->shown);
-    strips->count = result->flow_count < PLOT_STRIPS_MAX ? result->flow_count : PLOT_STRIPS_MAX;
-    if (!all || !strips->shown) {
-        free(all);
+    if (!strips->shown)
         return false;
-    }
     for (uint32_t f = 0; f < result->flow_count; f++)
-        all[f] = (struct candidate){result, &result->flows[f]};
-    if (result->flow_count > PLOT_STRIPS_MAX)
-        qsort(all, result->flow_count, sizeof *all, worst_first);
-    for (uint32_t i = 0; i < strips->count; i++)
-        strips->shown[i] = all[i].flow;
+        show_worst(strips, &result->flows[f]);
     if (strips->count)
         qsort(strips->shown, strips->count, sizeof *strips->shown, by_id);
-    free(all);
     return true;
 }
 
