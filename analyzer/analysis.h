@@ -94,8 +94,11 @@ struct wh_analysis {
     struct flow_totals {
         uint64_t *events; /* WH_EVENT_KINDS counts; NULL: the flow has none */
         int64_t rtt_ns;
-    } * totals;           /* by flow */
-    uint32_t *flow_of_id; /* index into flows.items, by a result's flow's id - 1 */
+        int64_t start_ns, end_ns; /* of its packets, since epoch */
+        uint64_t bytes[2];        /* by sender, at the point that saw most */
+        uint32_t first_place;     /* as pkt.place, of the packet at start_ns */
+    } * totals;                   /* by flow */
+    uint32_t *flow_of_id;         /* index into flows.items, by a result's flow's id - 1 */
     struct warnings warnings;
     pthread_mutex_t progress_lock;
     struct path_time epoch;

@@ -169,6 +169,30 @@ static bool keep_misses(struct worker *worker)
     return true;
 }
 
+/* While the flow is at hand: with very many, looking for all of them again takes long. */
+static void add_totals(const struct wh_analysis *analysis, uint32_t index)
+{
+    const struct flow *flow = &analysis->flows.items[index];
+    struct flow_totals *totals = &analysis->totals[index];
+    totals->start_ns = INT64_MAX;
+    totals->end_ns = INT64_MIN;
+    for (unsigned p = 0; p < analysis->capture_count; p++) {
+        const struct track_flow *view = flow->at[p];
+        if (!view || !view->pkt_count)
+            continue;
+        int64_t first_ns = since_epoch(analysis, p, view->first);
+        int64_t last_ns = since_epoch(analysis, p, view->last);
+        if (first_ns < totals->start_ns) {
+            totals->start_ns = first_ns;
+            totals->first_place = view->pkts[0].place;
+        }
+        totals->end_ns = last_ns > totals->end_ns ? last_ns : totals->end_ns;
+        for (unsigned side = 0; side < 2; side++)
+            if (view->stream[side].payload_bytes > totals->bytes[side])
+                totals->bytes[side] = view->stream[side].payload_bytes;
+    }
+}
+
 static int run_flow(const struct wh_analysis *analysis, struct worker *worker, uint32_t index,
                     struct wh_error *error)
 {
@@ -176,6 +200,7 @@ static int run_flow(const struct wh_analysis *analysis, struct worker *worker, u
     if (follow_flow(flow, &analysis->alignment, worker->spans, analysis->capture_count,
                     &worker->followed, error))
         return WH_ERROR;
+    add_totals(analysis, index);
     tally_traffic(&worker->tally, flow, &worker->followed);
     if (!keep_misses(worker) || !add_detected(analysis, worker, index, error) ||
         !add_lost_events(analysis, worker, index))

@@ -25,25 +25,6 @@ static int compare_starts(const void *left, const void *right)
     return a->flow < b->flow ? -1 : a->flow > b->flow;
 }
 
-static void flow_times(const struct wh_analysis *analysis, const struct flow *flow,
-                       int64_t *start_ns, int64_t *end_ns, uint32_t *place)
-{
-    *start_ns = INT64_MAX;
-    *end_ns = INT64_MIN;
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
-        const struct track_flow *view = flow->at[p];
-        if (!view || !view->pkt_count)
-            continue;
-        int64_t first_ns = since_epoch(analysis, p, view->first);
-        int64_t last_ns = since_epoch(analysis, p, view->last);
-        if (first_ns < *start_ns) {
-            *start_ns = first_ns;
-            *place = view->pkts[0].place;
-        }
-        *end_ns = last_ns > *end_ns ? last_ns : *end_ns;
-    }
-}
-
 bool flows_number(const struct wh_analysis *analysis, uint32_t **id, uint32_t **flow)
 {
     uint32_t count = analysis->flows.count;
@@ -51,12 +32,9 @@ bool flows_number(const struct wh_analysis *analysis, uint32_t **id, uint32_t **
     *id = calloc((size_t)count + 1, sizeof **id);
     *flow = calloc((size_t)count + 1, sizeof **flow);
     bool ok = starts && *id && *flow;
-    for (uint32_t i = 0; ok && i < count; i++) {
-        int64_t end_ns;
-        starts[i].flow = i;
-        flow_times(analysis, &analysis->flows.items[i], &starts[i].start_ns, &end_ns,
-                   &starts[i].place);
-    }
+    for (uint32_t i = 0; ok && i < count; i++)
+        starts[i] =
+            (struct flow_start){analysis->totals[i].start_ns, i, analysis->totals[i].first_place};
     if (ok && count)
         qsort(starts, count, sizeof *starts, compare_starts);
     for (uint32_t i = 0; ok && i < count; i++) {
@@ -65,15 +43,6 @@ bool flows_number(const struct wh_analysis *analysis, uint32_t **id, uint32_t **
     }
     free(starts);
     return ok;
-}
-
-static uint64_t most_bytes(const struct flow *flow, unsigned points, unsigned side)
-{
-    uint64_t most = 0;
-    for (unsigned p = 0; p < points; p++)
-        if (flow->at[p] && flow->at[p]->stream[side].payload_bytes > most)
-            most = flow->at[p]->stream[side].payload_bytes;
-    return most;
 }
 
 /* End points written so far, one for each value of some of their bits: mostly they come again, at
@@ -124,7 +93,6 @@ static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
     struct wh_flow_at *at = arena_alloc(&analysis->arena, count, sizeof *at);
     if (!at || !name_flow(analysis, flow, names, at))
         return false;
-    uint32_t place;
     *out = (struct wh_flow){.id = id,
                             .protocol = flow->protocol == IPPROTO_TCP ? "tcp" : "udp",
                             .at = at,
@@ -132,11 +100,12 @@ static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
                             .confidence = flow->confidence,
                             .ambiguous = flow->ambiguous,
                             .reversed = flow->reversed,
-                            .bytes_to_client = most_bytes(flow, count, 1),
-                            .bytes_to_server = most_bytes(flow, count, 0),
+                            .start_ns = totals->start_ns,
+                            .end_ns = totals->end_ns,
+                            .bytes_to_client = totals->bytes[1],
+                            .bytes_to_server = totals->bytes[0],
                             .rtt_ns = totals->rtt_ns ? totals->rtt_ns : WH_NONE,
                             .events = totals->events ? totals->events : NO_EVENTS};
-    flow_times(analysis, flow, &out->start_ns, &out->end_ns, &place);
     return true;
 }
 
