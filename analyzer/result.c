@@ -309,14 +309,14 @@ static void warn_of_path(struct wh_analysis *analysis)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-/* Two halves: what stalls tell of each other, and all that is said of flows and points. Neither
- * needs the other. */
+/* Two halves: what stalls tell of each other, and what is said of points, with the flows' numbers.
+ * Neither needs the other. */
 struct halves {
     struct wh_analysis *analysis;
     struct arena arena; /* of the first half; the second has the analysis's */
     struct renumbering numbers;
     struct wh_segment *segments;
-    struct wh_flow *flows; /* NULL: memory is out */
+    bool ok; /* the second */
 };
 
 static void make_half(void *context, unsigned worker, uint32_t item)
@@ -327,9 +327,9 @@ static void make_half(void *context, unsigned worker, uint32_t item)
     if (item == 0) {
         look_across(&analysis->findings, &analysis->flows, &analysis->alignment);
         look_sideways(&analysis->findings, &analysis->flows, &analysis->alignment, &halves->arena);
-    } else if (flows_number(analysis, &halves->numbers.id, &halves->numbers.flow) &&
-               make_path(analysis, &halves->segments)) {
-        halves->flows = flows_make(analysis, halves->numbers.id);
+    } else {
+        halves->ok = flows_number(analysis, &halves->numbers.id, &halves->numbers.flow) &&
+                     make_path(analysis, &halves->segments);
     }
 }
 
@@ -345,7 +345,7 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
         halves.numbers.place[analysis->alignment.order[place]] = place;
     parallel_run(analysis->options.threads, 2, make_half, &halves);
     arena_join(&analysis->arena, &halves.arena);
-    flows = halves.flows;
+    flows = halves.ok ? flows_make(analysis, numbers->id) : NULL;
     if (!flows || !joined_make(analysis, numbers->id, numbers->place, flows) ||
         !make_stalls(analysis, numbers, flows) || !flows_choose(analysis, flows) ||
         !events_make(analysis, numbers->id, numbers->place))

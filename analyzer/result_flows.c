@@ -6,8 +6,10 @@
 
 #include "analysis.h"
 #include "base/keyed.h"
+#include "base/parallel.h"
 
 #define FLOWS_REPORTED 200u
+#define FLOWS_AT_ONCE  1024u /* by a thread */
 
 struct flow_start {
     int64_t start_ns;
@@ -53,45 +55,51 @@ struct name {
     const char *text;
 };
 
+/* One thread's. */
+struct namer {
+    struct arena arena;
+    struct name names[NAMES_KEPT];
+    bool failed;
+};
+
 /* NULL when memory is out. */
-static const char *name_end(struct name names[NAMES_KEPT], const struct endpoint *endpoint,
-                            struct arena *arena)
+static const char *name_end(struct namer *namer, const struct endpoint *endpoint)
 {
     char text[WH_ENDPOINT_MAX];
     uint32_t low;
     memcpy(&low, endpoint->address + sizeof endpoint->address - sizeof low, sizeof low);
-    struct name *name = &names[((low ^ endpoint->port) * 0x9e3779b1u >> 16) % NAMES_KEPT];
+    struct name *name = &namer->names[((low ^ endpoint->port) * 0x9e3779b1u >> 16) % NAMES_KEPT];
     if (!name->endpoint || !endpoint_equal(name->endpoint, endpoint))
         *name = (struct name){
-            endpoint, arena_strdup(arena, decode_endpoint_text(endpoint, text, sizeof text))};
+            endpoint,
+            arena_strdup(&namer->arena, decode_endpoint_text(endpoint, text, sizeof text))};
     return name->text;
 }
 
-static bool name_flow(struct wh_analysis *analysis, const struct flow *flow,
-                      struct name names[NAMES_KEPT], struct wh_flow_at *at)
+static bool name_flow(const struct wh_analysis *analysis, const struct flow *flow,
+                      struct namer *namer, struct wh_flow_at *at)
 {
     for (unsigned place = 0; place < analysis->capture_count; place++) {
         const struct track_flow *view = flow->at[analysis->alignment.order[place]];
         at[place] = (struct wh_flow_at){"", ""};
         if (!view)
             continue;
-        at[place].client = name_end(names, &view->endpoint[0], &analysis->arena);
-        at[place].server = name_end(names, &view->endpoint[1], &analysis->arena);
+        at[place].client = name_end(namer, &view->endpoint[0]);
+        at[place].server = name_end(namer, &view->endpoint[1]);
         if (!at[place].client || !at[place].server)
             return false;
     }
     return true;
 }
 
-static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
-                      struct name names[NAMES_KEPT], struct wh_flow *out)
+static bool make_flow(const struct wh_analysis *analysis, uint32_t index, uint32_t id,
+                      struct namer *namer, struct wh_flow *out)
 {
     static const uint64_t NO_EVENTS[WH_EVENT_KINDS];
     const struct flow *flow = &analysis->flows.items[index];
     const struct flow_totals *totals = &analysis->totals[index];
-    unsigned count = analysis->capture_count;
-    struct wh_flow_at *at = arena_alloc(&analysis->arena, count, sizeof *at);
-    if (!at || !name_flow(analysis, flow, names, at))
+    struct wh_flow_at *at = arena_alloc(&namer->arena, analysis->capture_count, sizeof *at);
+    if (!at || !name_flow(analysis, flow, namer, at))
         return false;
     *out = (struct wh_flow){.id = id,
                             .protocol = flow->protocol == IPPROTO_TCP ? "tcp" : "udp",
@@ -107,6 +115,50 @@ static bool make_flow(struct wh_analysis *analysis, uint32_t index, uint32_t id,
                             .rtt_ns = totals->rtt_ns ? totals->rtt_ns : WH_NONE,
                             .events = totals->events ? totals->events : NO_EVENTS};
     return true;
+}
+
+/* ---- all of them, on all processors ---------------------------------------------------------- */
+
+struct making {
+    const struct wh_analysis *analysis;
+    const uint32_t *ids;
+    struct wh_flow *flows;
+    struct namer *namers; /* by thread */
+};
+
+/* Some, in the order in which they lie in memory. */
+static void make_some(void *context, unsigned worker, uint32_t item)
+{
+    struct making *making = context;
+    struct namer *namer = &making->namers[worker];
+    uint32_t first = item * FLOWS_AT_ONCE, end = making->analysis->flows.count;
+    end = end - first < FLOWS_AT_ONCE ? end : first + FLOWS_AT_ONCE;
+    for (uint32_t i = first; i < end && !namer->failed; i++) {
+        uint32_t id = making->ids[i];
+        namer->failed = !make_flow(making->analysis, i, id, namer, &making->flows[id - 1]);
+    }
+}
+
+struct wh_flow *flows_make(struct wh_analysis *analysis, const uint32_t *ids)
+{
+    uint32_t count = analysis->flows.count;
+    unsigned threads = parallel_threads(analysis->options.threads);
+    struct making making = {analysis, ids,
+                            arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *making.flows),
+                            calloc(threads, sizeof *making.namers)};
+    bool ok = making.flows && making.namers;
+    if (ok)
+        parallel_run(threads, (count + FLOWS_AT_ONCE - 1) / FLOWS_AT_ONCE, make_some, &making);
+    for (unsigned w = 0; making.namers && w < threads; w++) {
+        arena_join(&analysis->arena, &making.namers[w].arena);
+        ok = ok && !making.namers[w].failed;
+    }
+    free(making.namers);
+    analysis->result.flows = making.flows;
+    analysis->result.flow_count = ok ? count : 0;
+    free(analysis->totals);
+    analysis->totals = NULL;
+    return ok ? making.flows : NULL;
 }
 
 bool flows_choose(const struct wh_analysis *analysis, struct wh_flow *flows)
@@ -129,20 +181,4 @@ bool flows_choose(const struct wh_analysis *analysis, struct wh_flow *flows)
     }
     free(by_size);
     return ok;
-}
-
-/* In the order in which they lie in memory. */
-struct wh_flow *flows_make(struct wh_analysis *analysis, const uint32_t *ids)
-{
-    uint32_t count = analysis->flows.count;
-    struct wh_flow *flows = arena_alloc(&analysis->arena, (size_t)count + 1, sizeof *flows);
-    struct name names[NAMES_KEPT] = {{NULL, NULL}};
-    for (uint32_t i = 0; flows && i < count; i++)
-        if (!make_flow(analysis, i, ids[i], names, &flows[ids[i] - 1]))
-            return NULL;
-    analysis->result.flows = flows;
-    analysis->result.flow_count = count;
-    free(analysis->totals);
-    analysis->totals = NULL;
-    return flows;
 }
