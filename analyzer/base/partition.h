@@ -14,7 +14,7 @@
         while (low_ < high_) {                                                                     \
             size_t i = low_ + (high_ - low_) / 2;                                                  \
             if (holds)                                                                             \
-                low_ = i + 1;                                                                      \
+                low_ = (i) + 1;                                                                    \
             else                                                                                   \
                 high_ = i;                                                                         \
         }                                                                                          \
