@@ -26,9 +26,9 @@ static bool is_copy(const struct pkt *a, const struct pkt *b, int64_t within_ns)
     if (apart_ns < 0)
         apart_ns = -apart_ns; /* a clock set back */
     return a->seq == b->seq && a->ack == b->ack && a->len == b->len && a->flags == b->flags &&
-           a->sack == b->sack && a->ip_id == b->ip_id && a->window == b->window &&
-           a->hash == b->hash && a->tsval == b->tsval && a->tsecr == b->tsecr &&
-           apart_ns <= within_ns;
+           a->sack == b->sack && a->bad_checksum == b->bad_checksum && a->ip_id == b->ip_id &&
+           a->window == b->window && a->hash == b->hash && a->tsval == b->tsval &&
+           a->tsecr == b->tsecr && apart_ns <= within_ns;
 }
 
 bool track_find_copy(const struct track *track, const struct track_flow *flow)
