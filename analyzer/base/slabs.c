@@ -118,7 +118,7 @@ static size_t whole_pages(size_t bytes)
 
 static void pack_extent(struct slab_extent *extent, struct slab_use *uses, uint32_t count)
 {
-    const size_t step = _Alignof(max_align_t);
+    const size_t step = _Alignof(uint64_t); /* divides all sizes: none is packed behind its place */
     char *const start = extent->memory, *packed = start;
     for (uint32_t i = 0; i < count; i++) {
         struct slab *slab = &uses[i].slab;

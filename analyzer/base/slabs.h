@@ -35,7 +35,7 @@ struct slab_use {
 };
 
 /* Makes room for more than `*capacity` elements of `element_bytes`, which are moved: `*capacity` is
- * then how many there is room for. The memory is not zeroed, is aligned for any type, and belongs
+ * then how many there is room for. The memory is not zeroed, is aligned for 64 bits, and belongs
  * to `slabs`. False when memory is out, or an array grows beyond 2^31 elements. */
 bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size_t element_bytes);
 

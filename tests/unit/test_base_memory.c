@@ -93,6 +93,25 @@ static void test_packed_slabs_keep_what_they_hold(void **state)
     slabs_free(&slabs);
 }
 
+/* Nor do those that fill their pieces to the last byte, whose sizes are multiples of 8 only. */
+static void test_full_slabs_are_packed(void **state)
+{
+    struct slabs slabs = {0};
+    struct slab_use uses[ARRAYS] = {{{0}, 0}};
+    (void)state;
+    for (uint32_t a = 0; a < ARRAYS; a++) { /* each in a new piece: behind the one before */
+        uint32_t capacity = 0;
+        assert_true(slabs_grow(&slabs, &uses[a].slab, &capacity, 360));
+        uses[a].used_bytes = (size_t)capacity * 360;
+        memset(uses[a].slab.memory, (int)a & 0xff, uses[a].used_bytes);
+    }
+    slabs_pack(&slabs, uses, ARRAYS);
+    for (uint32_t a = 0; a < ARRAYS; a++)
+        for (size_t b = 0; b < uses[a].used_bytes; b++)
+            assert_int_equal(((unsigned char *)uses[a].slab.memory)[b], a & 0xff);
+    slabs_free(&slabs);
+}
+
 /* Elements may be larger than the smallest slab; arrays beyond 2^31 elements are refused. */
 static void test_slabs_of_any_element(void **state)
 {
@@ -223,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_slabs_keep_what_they_hold),
         cmocka_unit_test(test_slabs_are_used_again),
         cmocka_unit_test(test_packed_slabs_keep_what_they_hold),
+        cmocka_unit_test(test_full_slabs_are_packed),
         cmocka_unit_test(test_slabs_of_any_element),
         cmocka_unit_test(test_crumbs_keep_what_they_hold),
         cmocka_unit_test(test_an_arena_used_again_is_zeroed),
