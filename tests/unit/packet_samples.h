@@ -41,6 +41,7 @@ struct line {
     uint8_t ttl;
     uint32_t network;
     const char *payload;
+    enum checksum_state checksum;
     int64_t sack[LINE_SACKS][2]; /* up to the first empty block */
     /* Its way, see flow_samples.h. Segments are counted from its sender, from 1. */
     unsigned lost_in, held_in, broken_in;
@@ -113,7 +114,8 @@ static inline struct decoded line_decoded(const struct talk *talk, const struct 
                              .has_window_scale = line->window_scale > 0,
                              .window_scale =
                                  (uint8_t)(line->window_scale ? line->window_scale - 1 : 0),
-                             .sack_count = (uint8_t)line_sacks(line)};
+                             .sack_count = (uint8_t)line_sacks(line),
+                             .checksum = line->checksum};
     if (line->ack)
         packet.ack = talk->isn[!line->side] + (uint32_t)line->ack;
     for (unsigned i = 0; i < packet.sack_count; i++)
