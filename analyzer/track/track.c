@@ -412,15 +412,20 @@ static int add_icmp(struct track *track, const struct arrival *arrival, struct w
     return WH_OK;
 }
 
-static struct pkt *add_pkt(struct track *track, struct track_flow *flow)
+static bool grow_pkts(struct track *track, struct track_flow *flow)
 {
-    if (flow->pkt_count == flow->pkt_capacity) {
-        struct slab slab = {flow->pkts, flow->pkt_slab};
-        if (!slabs_grow(&track->slabs, &slab, &flow->pkt_capacity, sizeof *flow->pkts))
-            return NULL;
-        flow->pkts = slab.memory;
-        flow->pkt_slab = slab.size;
-    }
+    struct slab slab = {flow->pkts, flow->pkt_slab};
+    if (!slabs_grow(&track->slabs, &slab, &flow->pkt_capacity, sizeof *flow->pkts))
+        return false;
+    flow->pkts = slab.memory;
+    flow->pkt_slab = slab.size;
+    return true;
+}
+
+IN_LINE struct pkt *add_pkt(struct track *track, struct track_flow *flow)
+{
+    if (flow->pkt_count == flow->pkt_capacity && !grow_pkts(track, flow))
+        return NULL;
     return &flow->pkts[flow->pkt_count++];
 }
 
