@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/error.h"
 #include "track/repeats.h"
@@ -19,11 +20,13 @@
 /* For track_add's two ways, one of which nearly all packets go. */
 #define IN_LINE __attribute__((always_inline)) static inline
 
-#define HASH_BYTES       16u /* payload bytes hashed: present at any usual snap length */
+#define HASH_BYTES 16u /* payload bytes hashed: present at any usual snap length */
 
 void track_init(struct track *track)
 {
     *track = (struct track){0};
+    if (getrandom(track->secret, sizeof track->secret, 0) < 0)
+        track->secret[0] = (uintptr_t)track; /* where the system put it this time */
 }
 
 void track_forget_flow_content(struct track_flow *flow)
@@ -55,20 +58,27 @@ void track_free(struct track *track)
 
 /* ---- look-up --------------------------------------------------------------------------------- */
 
-static uint64_t endpoint_number(const struct endpoint *endpoint)
+/* The two halves of a product, as wyhash and XXH3 mix. */
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)(product >> 64) ^ (uint64_t)product;
+}
+
+static inline uint64_t endpoint_number(const struct track *track, const struct endpoint *endpoint)
 {
     uint64_t high, low;
     memcpy(&high, endpoint->address, 8);
     memcpy(&low, endpoint->address + 8, 8);
-    return ((high ^ (low * 0x9e3779b97f4a7c15u)) + endpoint->port) ^ 0xbf58476d1ce4e5b9u;
+    return mix(high ^ track->secret[0], low ^ track->secret[1]) + endpoint->port;
 }
 
 /* The same for both directions. */
-static uint32_t key_hash(const struct decoded *packet)
+static inline uint32_t key_hash(const struct track *track, const struct decoded *packet)
 {
-    unsigned __int128 product =
-        (unsigned __int128)endpoint_number(&packet->source) * endpoint_number(&packet->destination);
-    return (uint32_t)(product >> 64) ^ (uint32_t)product ^ packet->protocol;
+    uint64_t mixed =
+        mix(endpoint_number(track, &packet->source), endpoint_number(track, &packet->destination));
+    return (uint32_t)mixed ^ packet->protocol;
 }
 
 static inline bool is_between(const struct decoded *packet, const struct endpoint *source,
@@ -105,9 +115,15 @@ static bool grow_table(struct track *track)
     struct track_slot *table = calloc(size, sizeof *table);
     if (!table)
         return false;
-    for (uint32_t i = 0; i < track->table_size; i++)
-        if (track->table[i].flow)
-            *find_free(table, size, track->table[i].hash) = track->table[i];
+    /* From a free slot on, around: those of one hash stay in the order they came. */
+    uint32_t first = 0, old_size = track->table_size;
+    while (old_size && track->table[first].flow)
+        first++;
+    for (uint32_t i = 0; i < old_size; i++) {
+        const struct track_slot *slot = &track->table[(first + i) & (old_size - 1)];
+        if (slot->flow)
+            *find_free(table, size, slot->hash) = *slot;
+    }
     free(track->table);
     track->table = table;
     track->table_size = size;
@@ -124,7 +140,7 @@ static void free_table(struct track *track)
 /* The flow that a packet goes on with, where that is sure at the first look, as it nearly always
  * is. NULL: find_flow tells. */
 IN_LINE struct track_flow *known_flow(const struct track *track, const struct decoded *packet,
-                                            uint32_t hash, unsigned *side)
+                                      uint32_t hash, unsigned *side)
 {
     if (track->table_size == 0)
         return NULL;
@@ -320,7 +336,7 @@ struct offsets {
 
 /* `span` as pkt_span; `plain` as add_packet's. */
 IN_LINE struct offsets find_offsets(struct stream *sender, struct stream *other,
-                                          const struct decoded *packet, uint32_t span, bool plain)
+                                    const struct decoded *packet, uint32_t span, bool plain)
 {
     struct offsets offsets = {.ack = ACK_NONE};
     bool syn = !plain && is_syn(packet), reset = !plain && packet->flags & TCP_RST;
@@ -366,7 +382,7 @@ static void note_syn(struct track_flow *flow, struct stream *sender, const struc
 }
 
 IN_LINE void note_packet(struct track_flow *flow, unsigned side, struct stream *sender,
-                               const struct decoded *packet, struct pkt *pkt, bool plain)
+                         const struct decoded *packet, struct pkt *pkt, bool plain)
 {
     note_checksum(sender, packet, pkt);
     if (sender->packets++ == 0)
@@ -459,15 +475,14 @@ static bool add_content(struct track *track, struct stream *stream, uint32_t pkt
 }
 
 /* `plain`, a constant: as is_plain says. */
-IN_LINE int add_packet(struct track *track,
-                                                            const struct arrival *arrival,
-                                                            bool plain, struct wh_error *error)
+IN_LINE int add_packet(struct track *track, const struct arrival *arrival, bool plain,
+                       struct wh_error *error)
 {
     const struct decoded *packet = &arrival->packet;
     bool tcp = plain || packet->protocol == IPPROTO_TCP;
     bool syn = !plain && is_syn(packet);
     unsigned side;
-    uint32_t hash = key_hash(packet);
+    uint32_t hash = key_hash(track, packet);
     struct track_flow *flow = syn ? NULL : known_flow(track, packet, hash, &side);
     if (!flow)
         flow = find_flow(track, packet, hash, &side);

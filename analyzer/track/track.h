@@ -142,6 +142,8 @@ struct track {
     struct track_slot *table;
     uint32_t table_size; /* a power of two, or 0 */
     uint32_t table_used;
+    uint64_t secret[2]; /* of the look-up's hash, another one each time: no capture can be made
+                           whose flows all come to lie in one place */
     struct track_icmp *icmps;
     uint32_t icmp_count, icmp_capacity;
     struct track_fragment fragments[FRAGMENTS_OPEN]; /* the latest */
