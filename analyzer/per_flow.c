@@ -9,9 +9,14 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "base/keyed.h"
 #include "base/parallel.h"
+#include "base/partition.h"
 #include "follow/running.h"
 #include "per_flow.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #define EVENTS_MAX    8000000u /* in the list; counts hold all */
 #define BATCH_PACKETS 32768u   /* over all points: enough to be worth a thread's taking */
@@ -111,21 +116,49 @@ static bool add_lost_events(const struct wh_analysis *analysis, struct worker *w
 /* The side of a view that sent what an ICMP error quotes; -1 when it is not of this flow. */
 static int quoted_side(const struct track_flow *view, const struct icmp_quote *quote)
 {
-    for (unsigned side = 0; view && side < 2; side++)
+    for (unsigned side = 0; side < 2; side++)
         if (view->protocol == quote->protocol &&
-            memcmp(&view->endpoint[side], &quote->source, sizeof quote->source) == 0 &&
-            memcmp(&view->endpoint[!side], &quote->destination, sizeof quote->source) == 0)
+            endpoint_equal(&view->endpoint[side], &quote->source) &&
+            endpoint_equal(&view->endpoint[!side], &quote->destination))
             return (int)side;
     return -1;
+}
+
+/* The same for both directions. */
+static uint64_t ends_key(const struct endpoint *one, const struct endpoint *other)
+{
+    return XXH3_64bits(one, sizeof *one) + XXH3_64bits(other, sizeof *other);
+}
+
+/* The flows of a point by their ends; NULL when memory is out. */
+static struct keyed *flows_by_ends(const struct wh_analysis *analysis, unsigned point,
+                                   uint32_t *count)
+{
+    struct keyed *by_ends = malloc(((size_t)analysis->flows.count + 1) * sizeof *by_ends);
+    *count = 0;
+    for (uint32_t f = 0; by_ends && f < analysis->flows.count; f++) {
+        const struct track_flow *view = analysis->flows.items[f].at[point];
+        if (view)
+            by_ends[(*count)++] =
+                (struct keyed){ends_key(&view->endpoint[0], &view->endpoint[1]), f};
+    }
+    if (by_ends && !keyed_sort(by_ends, *count)) {
+        free(by_ends);
+        by_ends = NULL;
+    }
+    return by_ends;
 }
 
 /* A router's word that a packet was too big: an event of the flow it quotes, on its way back to
  * the sender. */
 static bool add_too_big(const struct wh_analysis *analysis, struct worker *worker, unsigned point,
-                        const struct track_icmp *icmp)
+                        const struct track_icmp *icmp, const struct keyed *by_ends, uint32_t count)
 {
-    for (uint32_t f = 0; f < analysis->flows.count; f++) {
-        const struct track_flow *view = analysis->flows.items[f].at[point];
+    uint64_t key = ends_key(&icmp->quote.source, &icmp->quote.destination);
+    for (uint32_t n = PARTITION_POINT(i, count, by_ends[i].key < key);
+         n < count && by_ends[n].key == key; n++) {
+        uint32_t flow = by_ends[n].index;
+        const struct track_flow *view = analysis->flows.items[flow].at[point];
         int side = quoted_side(view, &icmp->quote);
         if (side < 0)
             continue;
@@ -134,21 +167,25 @@ static bool add_too_big(const struct wh_analysis *analysis, struct worker *worke
         struct wh_event event = {.seq = (int32_t)(icmp->quote.seq - view->stream[side].base),
                                  .length = icmp->quote.ip_bytes,
                                  .value = icmp->quote.mtu};
-        return add_event(analysis, worker, f, point, &pkt, WH_EVENT_ICMP_TOO_BIG, event);
+        return add_event(analysis, worker, flow, point, &pkt, WH_EVENT_ICMP_TOO_BIG, event);
     }
     return true;
 }
 
 static bool add_icmp_events(const struct wh_analysis *analysis, struct worker *worker)
 {
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
+    bool ok = true;
+    for (unsigned p = 0; ok && p < analysis->capture_count; p++) {
         const struct track *track = &analysis->captures[p].track;
-        for (uint32_t i = 0; i < track->icmp_count; i++)
-            if (track->icmps[i].quote.too_big &&
-                !add_too_big(analysis, worker, p, &track->icmps[i]))
-                return false;
+        uint32_t count = 0;
+        struct keyed *by_ends = track->icmp_count ? flows_by_ends(analysis, p, &count) : NULL;
+        ok = by_ends || !track->icmp_count;
+        for (uint32_t i = 0; ok && i < track->icmp_count; i++)
+            ok = !track->icmps[i].quote.too_big ||
+                 add_too_big(analysis, worker, p, &track->icmps[i], by_ends, count);
+        free(by_ends);
     }
-    return true;
+    return ok;
 }
 
 /* ---- flow by flow ---------------------------------------------------------------------------- */
