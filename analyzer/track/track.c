@@ -17,6 +17,7 @@
 
 #define TABLE_FIRST_SIZE 1024u
 #define TABLE_LIMIT      (1u << 30)
+#define NETWORKS_MAX     64u /* with the same ends, that are looked through */
 /* For track_add's two ways, one of which nearly all packets go. */
 #define IN_LINE __attribute__((always_inline)) static inline
 
@@ -156,33 +157,57 @@ IN_LINE struct track_flow *known_flow(const struct track *track, const struct de
     return goes_on ? flow : NULL;
 }
 
-/* The slot of the packet's flow, or the free one where it belongs; NULL when memory is out. The
- * same addresses on two networks are two flows. But a flow may cross another VLAN on its way back:
- * a direction not seen before joins the flow of its own network first, else any. */
-static struct track_slot *find_slot(struct track *track, const struct decoded *packet,
-                                    uint32_t hash, int *side)
+/* Where a packet's flow may be, and what was found there. */
+struct place {
+    struct track_slot *slot; /* of the packet's flow, or the free one where it belongs */
+    struct track_slot *open; /* of a flow that waits for its other direction; NULL: none */
+    int side, open_side;     /* of the packet in these; -1: the slot is free */
+};
+
+/* Looks through the slots of one hash. False where more flows than `most` have the packet's ends
+ * and another network: nothing was found then but `open`. */
+static bool look_up(const struct track *track, const struct decoded *packet, uint32_t hash,
+                    uint32_t most, struct place *place)
 {
-    struct track_slot *open = NULL;
-    int open_side = -1;
-    if (track->table_used >= track->table_size / 8 * 3 && !grow_table(track))
-        return NULL;
     uint32_t at = hash & (track->table_size - 1);
+    place->side = -1;
     for (; track->table[at].flow; at = (at + 1) & (track->table_size - 1)) {
-        struct track_flow *flow = &track->flows[track->table[at].flow - 1];
+        const struct track_flow *flow = &track->flows[track->table[at].flow - 1];
         int found = track->table[at].hash == hash ? side_of(flow, packet) : -1;
         if (found < 0)
             continue;
         if (flow->network[found] == packet->network) {
-            *side = found;
-            return &track->table[at];
+            place->side = found;
+            break;
         }
-        if (!flow->stream[found].packets && !open) {
-            open = &track->table[at];
-            open_side = found;
+        if (!flow->stream[found].packets && !place->open) {
+            place->open = &track->table[at];
+            place->open_side = found;
         }
+        if (most-- == 0)
+            return false;
     }
-    *side = open_side;
-    return open ? open : &track->table[at];
+    place->slot = &track->table[at];
+    return true;
+}
+
+/* The slot of the packet's flow, or the free one where it belongs, which is then of `*hash`; NULL
+ * when memory is out. The same addresses on two networks are two flows. But a flow may cross
+ * another VLAN on its way back: a direction not seen before joins the flow of its own network
+ * first, else any. On very many networks, the rest are found by ends and network only. */
+static struct track_slot *find_slot(struct track *track, const struct decoded *packet,
+                                    uint32_t *hash, int *side)
+{
+    struct place place = {0};
+    if (track->table_used >= track->table_size / 8 * 3 && !grow_table(track))
+        return NULL;
+    if (!look_up(track, packet, *hash, NETWORKS_MAX, &place)) {
+        *hash = (uint32_t)mix(*hash ^ track->secret[0], packet->network ^ track->secret[1]);
+        look_up(track, packet, *hash, UINT32_MAX, &place);
+    }
+    bool joins = place.side < 0 && place.open;
+    *side = joins ? place.open_side : place.side;
+    return joins ? place.open : place.slot;
 }
 
 /* ---- flows ----------------------------------------------------------------------------------- */
@@ -221,7 +246,7 @@ __attribute__((noinline)) static struct track_flow *
 find_flow(struct track *track, const struct decoded *packet, uint32_t hash, unsigned *side)
 {
     int found = -1;
-    struct track_slot *slot = find_slot(track, packet, hash, &found);
+    struct track_slot *slot = find_slot(track, packet, &hash, &found);
     if (!slot)
         return NULL;
     bool known = slot->flow != 0;
@@ -235,7 +260,8 @@ find_flow(struct track *track, const struct decoded *packet, uint32_t hash, unsi
     if (!flow)
         return NULL;
     flow->reused = reuses;
-    slot->hash = hash;
+    if (!known)
+        slot->hash = hash;
     slot->flow = track->flow_count;
     track->table_used += !known;
     *side = (unsigned)side_of(flow, packet);

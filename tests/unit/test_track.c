@@ -526,18 +526,32 @@ static void test_duplicates_among_others(void **state)
 /* ---- networks ---------------------------------------------------------------------------------
  */
 
+/* Also where they are more than are looked through. */
 static void test_networks_are_kept_apart(void **state)
 {
     struct bench *bench = *state;
-    for (uint32_t network = 0; network < 3; network++)
-        TRACK(&bench->track, &bench->talk, {.network = network, .flags = TCP_SYN, .ip_id = 4},
-              {.network = network, .side = SERVER, .flags = TCP_SYN, .ack = 1, .ip_id = 5});
-    assert_int_equal(bench->track.flow_count, 3);
+    const uint32_t networks = 1000;
+    for (uint32_t i = 0; i < networks; i++)
+        TRACK(&bench->track, &bench->talk, {.network = i, .flags = TCP_SYN, .ip_id = 4},
+              {.network = i, .side = SERVER, .flags = TCP_SYN, .ack = 1, .ip_id = 5});
+    for (uint32_t i = 0; i < networks; i++)
+        TRACK(&bench->track, &bench->talk, {.network = i, .seq = 1, .ack = 1, .len = 1});
+    assert_int_equal(bench->track.flow_count, networks);
     assert_int_equal(bench->track.duplicates, 0);
-    for (uint32_t i = 0; i < 3; i++) {
-        assert_int_equal(bench->track.flows[i].pkt_count, 2);
+    for (uint32_t i = 0; i < networks; i++) {
+        assert_int_equal(bench->track.flows[i].pkt_count, 3);
         assert_int_equal(bench->track.flows[i].network[0], i);
         assert_false(bench->track.flows[i].reused);
+    }
+    /* The same ports again. */
+    bench->talk.isn[0] += 1000000;
+    for (uint32_t i = 0; i < networks; i++)
+        TRACK(&bench->track, &bench->talk, {.network = i, .flags = TCP_SYN},
+              {.network = i, .side = SERVER, .flags = TCP_SYN, .ack = 1});
+    assert_int_equal(bench->track.flow_count, 2 * networks);
+    for (uint32_t i = networks; i < 2 * networks; i++) {
+        assert_int_equal(bench->track.flows[i].pkt_count, 2);
+        assert_true(bench->track.flows[i].reused);
     }
 }
 
