@@ -419,17 +419,31 @@ static bool explains(const struct finding *queue, const struct finding *stall)
     }
 }
 
+/* By a queue that began before the stall and had not ended, or that began in it. */
+static bool is_explained(const struct finding *items, uint32_t count, uint32_t stall)
+{
+    const struct finding *item = &items[stall];
+    for (uint32_t q = stall; q-- > 0 && items[q].queued_until_ns > item->start_ns;)
+        if (items[q].cause == WH_CAUSE_QUEUEING && explains(&items[q], item))
+            return true;
+    for (uint32_t q = stall + 1; q < count && items[q].start_ns < item->end_ns; q++)
+        if (items[q].cause == WH_CAUSE_QUEUEING && explains(&items[q], item))
+            return true;
+    return false;
+}
+
 /* Leaves out what a queue explains; `items` are sorted. Returns how many remain. */
 static uint32_t drop_explained(struct finding *items, uint32_t count)
 {
     uint32_t kept = 0;
+    int64_t until_ns = INT64_MIN;
     for (uint32_t i = 0; i < count; i++) {
-        bool explained = false;
-        for (uint32_t q = 0; q < count && items[q].start_ns < items[i].end_ns && !explained; q++)
-            explained =
-                q != i && items[q].cause == WH_CAUSE_QUEUEING && explains(&items[q], &items[i]);
-        items[i].explained = explained;
+        if (items[i].cause == WH_CAUSE_QUEUEING)
+            until_ns = later(until_ns, items[i].end_ns);
+        items[i].queued_until_ns = until_ns;
     }
+    for (uint32_t i = 0; i < count; i++)
+        items[i].explained = is_explained(items, count, i);
     for (uint32_t i = 0; i < count; i++)
         if (items[i].explained)
             free(items[i].evidence);

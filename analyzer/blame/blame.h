@@ -36,8 +36,10 @@ struct finding {
     uint64_t bytes_waiting;
     int64_t entered_ns; /* of queueing: when the first packet that came out late had gone in */
     int64_t silence_ns; /* and the longest time in which nothing came out */
-    bool explained;     /* by a queue of the same flow: to be left out */
-    uint32_t caused_by; /* set by look_across: a finding's index plus one; 0: none */
+    int64_t
+        queued_until_ns; /* the latest end of queues up to this finding, while they are sorted */
+    bool explained;      /* by a queue of the same flow: to be left out */
+    uint32_t caused_by;  /* set by look_across: a finding's index plus one; 0: none */
     struct vanished vanished;
     struct wh_evidence *evidence; /* malloc'ed; texts and frames in the arena, points as added,
                                      frames by pkt.place */
