@@ -199,10 +199,12 @@ static int read_records(struct reading *reading)
         uint32_t own = (uint32_t)count;
         if (reading->lanes)
             own = keep_own(&capture->files[reading->file], records, own);
-        count_records(&reading->point, records, own);
-        for (uint32_t i = 0; i < own; i++)
-            if (take_record(reading, &records[i]) < 0)
-                return WH_ERROR;
+        uint32_t i = 0;
+        while (i < own && take_record(reading, &records[i]) >= 0)
+            i++;
+        count_records(&reading->point, records, i);
+        if (i < own)
+            return WH_ERROR;
     }
     if (count < 0) {
         capture->files[reading->file].damaged = arena_strdup(&capture->arena, damage.text);
@@ -277,12 +279,16 @@ static int compare_files(const void *left, const void *right)
     return strcmp(a->path, b->path);
 }
 
-/* Ring-buffer files come in any order: their first packets tell the right one. */
+/* Ring-buffer files come in any order: their first packets tell the right one. A stream's can't be
+ * seen beforehand: with one, the files stay in the order given. */
 static void order_files(struct capture *capture)
 {
-    for (uint32_t i = 0; i < capture->file_count; i++)
+    bool streams = false;
+    for (uint32_t i = 0; i < capture->file_count; i++) {
         capture->files[i].first.ns = INT64_MAX;
-    if (capture->file_count < 2)
+        streams = streams || read_is_stream(capture->files[i].path);
+    }
+    if (capture->file_count < 2 || streams)
         return;
     for (uint32_t i = 0; i < capture->file_count; i++) {
         struct wh_error ignored; /* a file that can't be read is told about when its turn comes */

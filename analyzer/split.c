@@ -335,7 +335,7 @@ static void scout_capture(struct wh_analysis *analysis, const struct capture *ca
     scout->kind = LANE_ALL;
     scout->lane_count = scout->pairs = scout->crowds = 0;
     for (uint32_t f = 0; f < capture->file_count; f++)
-        if (strcmp(capture->files[f].path, "-") == 0 || capture->files[f].lane_kind != LANE_ALL)
+        if (read_is_stream(capture->files[f].path) || capture->files[f].lane_kind != LANE_ALL)
             return;
     if (capture->file_count == 0 || read_open(&reader, capture->files[0].path, &ignored))
         return;

@@ -7,7 +7,7 @@
 
 /* Reads the head of each capture's first file. Where packets are seen at several of its interfaces,
  * the capture gives way to one for each of these, named POINT#INTERFACE; what passes one interface
- * only stays with it. Says so in a warning. Standard input is left alone, as it can't be read
+ * only stays with it. Says so in a warning. Streams are left alone, as they can't be read
  * twice. Fails only when memory is out. */
 int split_captures(struct wh_analysis *analysis, struct wh_error *error);
 

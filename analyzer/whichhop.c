@@ -136,8 +136,10 @@ static int add_interfaces(struct wh_analysis *analysis, const char *file, struct
     struct record record;
     struct wh_error ignored; /* damage is told when the file is read in earnest */
     int status = WH_OK;
-    if (strcmp(file, "-") == 0)
-        return error_set(error, NULL, 0, 0, "*=- can't be read twice: give a file");
+    if (read_is_stream(file))
+        return error_set(error, file, 0, 0,
+                         "for *= it is read twice, but a pipe can be read only once: write it to a "
+                         "file");
     if (read_open(&reader, file, error))
         return WH_ERROR;
     while (read_next(reader, &record, &ignored) == 1)
@@ -230,6 +232,15 @@ static int compare_captures(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
+static const char *find_stream(const struct wh_analysis *analysis)
+{
+    for (uint32_t p = 0; p < analysis->capture_count; p++)
+        for (uint32_t f = 0; f < analysis->captures[p].file_count; f++)
+            if (read_is_stream(analysis->captures[p].files[f].path))
+                return analysis->captures[p].files[f].path;
+    return NULL;
+}
+
 /* For --time, which counts from the earliest packet, before the files are read in earnest. */
 static void find_epoch(struct wh_analysis *analysis)
 {
@@ -252,18 +263,6 @@ static double read_point(void *context, uint32_t item)
     return capture_turn(analysis, &analysis->captures[item]);
 }
 
-/* What writes into several pipes may write into one only when another was read: then each needs a
- * thread that waits for it. */
-static bool reads_pipes(const struct wh_analysis *analysis)
-{
-    struct stat status;
-    for (uint32_t p = 0; p < analysis->capture_count; p++)
-        for (uint32_t f = 0; f < analysis->captures[p].file_count; f++)
-            if (stat(analysis->captures[p].files[f].path, &status) == 0 && !S_ISREG(status.st_mode))
-                return true;
-    return false;
-}
-
 /* Stages 1 to 3. A point without a readable file is left out, as long as one point remains. */
 static int read_points(struct wh_analysis *analysis, struct wh_error *error)
 {
@@ -273,11 +272,19 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
         return WH_ERROR;
     qsort(analysis->captures, analysis->capture_count, sizeof *analysis->captures,
           compare_captures);
+    const char *stream = find_stream(analysis);
+    if (stream && analysis->options.time_set)
+        return error_set(
+            error, stream, 0, 0,
+            "a time counts from the earliest packet of all, which must be found first, "
+            "and a pipe is read only once: write it to a file");
     if (analysis->options.time_set)
         find_epoch(analysis);
     unsigned threads = parallel_threads(analysis->options.threads);
-    turns_run(threads > 1 && reads_pipes(analysis) ? analysis->capture_count : threads,
-              analysis->capture_count, read_point, analysis);
+    /* What writes into several pipes may write into one only when another was read: then each needs
+     * a thread that waits for it. */
+    turns_run(threads > 1 && stream ? analysis->capture_count : threads, analysis->capture_count,
+              read_point, analysis);
     for (uint32_t i = 0; i < analysis->capture_count; i++) {
         struct capture *capture = &analysis->captures[i];
         for (uint32_t w = 0; w < capture->warnings.count; w++)

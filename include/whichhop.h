@@ -65,7 +65,8 @@ int wh_open(struct wh_analysis **analysis, const struct wh_options *options,
             struct wh_error *error);
 
 /* Adds a file to a point, which is made when its name is new. A point's files are put in order by
- * their first packet. "-" is standard input. The file is opened and read by wh_run. With the point
+ * their first packet; where one is a pipe, they are read in the order given. "-" is standard input.
+ * The file is opened and read by wh_run. With the point
  * "*" each interface of the file becomes a point of its name; to find them it is read here, too. */
 int wh_add_capture(struct wh_analysis *analysis, const char *point, const char *file,
                    struct wh_error *error);

@@ -130,9 +130,12 @@ def run_case(program, name):
         environment = {**os.environ, "WHICHHOP": program, "T": scratch, "LC_ALL": "C",
                        "EDIT": os.path.join(HERE, "capture.py"),
                        "LSAN_OPTIONS": f"suppressions={HERE}/lsan.supp:print_suppressions=0"}
-        done = subprocess.run(["sh", "-c", PRELUDE + command], cwd=folder, env=environment,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S,
+        # timeout(1) ends all that the command started.
+        done = subprocess.run(["timeout", str(LIMIT_S), "sh", "-c", PRELUDE + command], cwd=folder,
+                              env=environment, stdin=subprocess.DEVNULL, capture_output=True,
                               check=False)
+        if done.returncode == 124:
+            raise TimeoutError
         stderr = done.stderr.decode(errors="replace").replace(scratch, "$T")
         stderr = re.sub(r"\.whichhop-\d+-", ".whichhop-N-", stderr)
         report, foreign = read_report(os.path.join(scratch, "report"))
@@ -158,7 +161,7 @@ def judge(program, name, update):
     """Lines telling what is wrong with a case."""
     try:
         got, wrong, stdout = run_case(program, name)
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         return [f"not done in {LIMIT_S} s"]
     expected = {}
     if os.path.exists(case_path(name)):

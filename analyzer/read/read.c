@@ -139,13 +139,16 @@ static int open_format(struct reader *reader, const struct foreign_format *forei
 }
 
 /* Takes "FORMAT:" off a name, unless there is a file of just that name. */
+static const struct foreign_format *named_format(const char **path)
+{
+    return access(*path, F_OK) != 0 ? foreign_find(*path, path) : NULL;
+}
+
 static int find_format(const struct reader *reader, const char **path,
                        const struct foreign_format **foreign, struct wh_error *error)
 {
-    const char *file = *path;
-    *foreign = access(*path, F_OK) != 0 ? foreign_find(*path, &file) : NULL;
+    *foreign = named_format(path);
     const char *refusal = *foreign ? foreign_refusal(*foreign) : NULL;
-    *path = file;
     return refusal ? error_set(error, reader->path, 0, 0, "%s", refusal) : WH_OK;
 }
 
@@ -246,6 +249,14 @@ void read_close(struct reader *reader)
     arena_free(&reader->arena);
     free(reader->path);
     free(reader);
+}
+
+bool read_is_stream(const char *path)
+{
+    struct stat status;
+    (void)named_format(&path);
+    return is_standard_input(path) ||
+           (stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode));
 }
 
 int read_first_time(const char *path, struct point_time *first, struct wh_error *error)

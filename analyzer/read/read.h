@@ -80,8 +80,11 @@ const struct interface_info *read_interface(const struct reader *reader, uint32_
 
 void read_close(struct reader *reader);
 
+/* Can it be read only once? So it is with standard input, pipes, sockets and devices. */
+bool read_is_stream(const char *path);
+
 /* The time of the first packet, for putting ring-buffer files in order. 1: found; 0: the file has
- * no packet; WH_ERROR: it can't be read. Not for "-". */
+ * no packet; WH_ERROR: it can't be read. Not for a stream: its packet would be lost. */
 int read_first_time(const char *path, struct point_time *first, struct wh_error *error);
 
 /* A compiled `--filter`: libpcap's compiler, one programme for each link type met. */
