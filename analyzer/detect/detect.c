@@ -109,26 +109,13 @@ static void state_note_handshake(struct state *state, const struct pkt *pkt)
     }
 }
 
-/* All that a plain packet moves on. */
-static inline void side_pass(struct side *from, struct side *to, const struct pkt *pkt)
-{
-    int64_t end = pkt->seq + pkt->len;
-    if (pkt->len > 0) {
-        side_count_bytes(from, pkt, end);
-        pace_side_sends(&from->pace, pkt, 0, end, false);
-    }
-    pace_side_acks(&from->pace, &to->pace, pkt);
-    from->last_ack = pkt->ack;
-    from->last = pkt;
-}
-
 /* Settled is a side that a plain packet may come from: all that one leaves as it is has its usual
  * value. */
 static void side_settle(struct side *side, bool handshake)
 {
     side->last_shift = side->scale > 0 && !side->window_unscaled ? (uint8_t)side->scale : 0;
     side->settled = side->seen && !handshake && !side->window_unscaled && side->repeats == 0 &&
-                    side->last_found == 0;
+                    side->last_found == 0 && side->pace.next <= side->next;
 }
 
 static void state_move_pace(struct state *state, const struct pkt *pkt, int64_t end, uint32_t found)
@@ -198,22 +185,55 @@ static int state_examine(struct state *state, uint32_t index, bool first,
     return WH_OK;
 }
 
-/* Passes over the plain packets from `i` on; returns the first that is none. */
-static uint32_t state_pass_plain(struct state *state, uint32_t i)
+/* Passes over plain packets of one side in a row, from `pkt` on; returns what follows them. The
+ * other side stands still meanwhile, but for the segment of its that is timed. */
+static inline const struct pkt *side_pass(struct side *from, struct side *to, const struct pkt *pkt,
+                                          const struct pkt *stop, struct point_time *last)
 {
-    const struct pkt *pkts = state->flow->pkts;
-    const uint32_t count = state->flow->pkt_count;
-    struct point_time last = state->last;
-    for (; i < count; i++) {
-        const struct pkt *pkt = &pkts[i];
-        struct side *from = state->side + pkt_side(pkt), *to = state->side + !pkt_side(pkt);
-        if (!rule_is_plain(pkt, from, to, last))
-            break;
-        side_pass(from, to, pkt);
-        last = pkt->time;
+    const struct pkt *first = pkt;
+    struct plain plain = {.flags = PKT_ACK | (pkt->flags & PKT_FROM_SERVER),
+                          .next = from->next,
+                          .last_ack = from->last_ack,
+                          .last = *last,
+                          .ack_most = to->gapless,
+                          .edge = to->last_ack + ((int64_t)to->last->window << to->last_shift)};
+    for (; pkt < stop && rule_is_plain(&plain, pkt); pkt++) {
+        plain.last = pkt->time;
+        if (pkt->len > 0) {
+            plain.next += pkt->len;
+            from->next_time = pkt->time;
+            pace_side_times(&from->pace, pkt, plain.next);
+        }
+        if (pkt->ack != plain.last_ack) {
+            plain.last_ack = pkt->ack;
+            pace_side_acks(&from->pace, &to->pace, pkt);
+        }
     }
-    state->last = last;
-    return i;
+    if (pkt == first)
+        return pkt;
+    *last = plain.last;
+    from->last = pkt - 1;
+    from->last_ack = plain.last_ack;
+    if (plain.next > from->next) { /* all of it was new */
+        from->gapless = from->gapless == from->next ? plain.next : from->gapless;
+        from->next = from->pace.next = plain.next;
+    }
+    return pkt;
+}
+
+/* Passes over the plain packets from `i` on; returns the first that is none. By itself, all that
+ * its loop needs fits in registers. */
+__attribute__((noinline)) static uint32_t state_pass_plain(struct state *state, uint32_t i)
+{
+    const struct pkt *pkts = state->flow->pkts, *stop = pkts + state->flow->pkt_count;
+    const struct pkt *pkt = pkts + i, *before = NULL;
+    while (pkt < stop && pkt != before) {
+        struct side *from = state->side + pkt_side(pkt), *to = state->side + !pkt_side(pkt);
+        before = pkt;
+        if (side_may_be_plain(from, to))
+            pkt = side_pass(from, to, pkt, stop, &state->last);
+    }
+    return (uint32_t)(pkt - pkts);
 }
 
 int detect_flow(const struct track_flow *flow, struct detect_events *events, struct wh_error *error)

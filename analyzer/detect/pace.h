@@ -42,6 +42,15 @@ static inline bool pace_is_steady(struct point_time last, const struct pkt *pkt)
 int64_t pace_silence_ns(const struct pace_side *one, const struct pace_side *other,
                         struct point_time last, const struct pkt *pkt);
 
+/* Something new, which ends at `end`. */
+static inline void pace_side_times(struct pace_side *side, const struct pkt *pkt, int64_t end)
+{
+    if (side->timed_end != TIMED_NONE)
+        return;
+    side->timed_end = end;
+    side->timed_at = pkt->time;
+}
+
 /* Sequence space, which ends at `end`. `flags`: the packet's; `again`: it holds nothing new. */
 static inline void pace_side_sends(struct pace_side *side, const struct pkt *pkt, unsigned flags,
                                    int64_t end, bool again)
@@ -50,10 +59,8 @@ static inline void pace_side_sends(struct pace_side *side, const struct pkt *pkt
         side->timed_end = TIMED_NONE;
     if (end <= side->next)
         return;
-    if (side->timed_end == TIMED_NONE && !again) {
-        side->timed_end = end;
-        side->timed_at = pkt->time;
-    }
+    if (!again)
+        pace_side_times(side, pkt, end);
     if (flags & PKT_SYN)
         side->began = true;
     side->next = end;

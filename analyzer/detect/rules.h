@@ -81,23 +81,35 @@ static inline int64_t side_window_edge(const struct side *side)
     return side->last_ack + ((int64_t)side->last->window << side->last_shift);
 }
 
-/* Most packets are plain: the next data of their sender, or a new acknowledgement, soon after the
- * packet before, at `last`. Nothing unseen is acknowledged, and the window is not full. No rule
- * finds anything in one. Its sender must be settled: neither repeats it itself, nor was anything
- * found in its last packet, nor has that a window of another scale. */
-static inline bool rule_is_plain(const struct pkt *pkt, const struct side *from,
-                                 const struct side *to, struct point_time last)
+/* May a side's next packet be plain, and those that follow it in a row? Its sender must be settled:
+ * neither does a plain packet repeat what it sent last, nor was anything found in that, nor has
+ * that a window of another scale. And nothing that either side acknowledged is still to come. */
+static inline bool side_may_be_plain(const struct side *from, const struct side *to)
 {
-    const unsigned odd = PKT_SYN | PKT_FIN | PKT_RST | PKT_DUPLICATE;
-    int64_t seq = pkt->seq, ack = pkt->ack;
-    if ((pkt->flags & (odd | PKT_ACK)) != PKT_ACK || pkt->bad_checksum || !from->settled ||
-        seq != from->next || pkt->window == 0 || ack > to->gapless || to->last_ack > seq ||
-        !pace_is_steady(last, pkt))
+    return from->settled && to->last_ack <= from->next && from->last_ack < to->pace.timed_end;
+}
+
+/* What packets of one side in a row are held against. */
+struct plain {
+    unsigned flags;         /* of PLAIN_FLAGS, these and no other */
+    int64_t next, last_ack; /* their sender's, moved on by each */
+    struct point_time last; /* of the flow's packets, moved on by each */
+    int64_t ack_most;       /* acknowledges all that the other side sent in one row */
+    int64_t edge;           /* of the window that the other side announced last */
+};
+
+#define PLAIN_FLAGS (PKT_SYN | PKT_FIN | PKT_RST | PKT_DUPLICATE | PKT_ACK | PKT_FROM_SERVER)
+
+/* Most packets are plain: the next data of their sender, or a new acknowledgement, soon after the
+ * packet before. Nothing unseen is acknowledged, and the window is not full. No rule finds anything
+ * in one. */
+static inline bool rule_is_plain(const struct plain *plain, const struct pkt *pkt)
+{
+    if ((pkt->flags & PLAIN_FLAGS) != plain->flags || pkt->bad_checksum || pkt->window == 0 ||
+        pkt->seq != plain->next || pkt->ack > plain->ack_most || !pace_is_steady(plain->last, pkt))
         return false;
-    if (pkt->len == 0)
-        return ack != from->last_ack;
-    int64_t edge = to->last_ack + ((int64_t)to->last->window << to->last_shift);
-    return pkt->len > 1 && seq + pkt->len != edge;
+    return pkt->len == 0 ? pkt->ack != plain->last_ack
+                         : pkt->len > 1 && plain->next + pkt->len != plain->edge;
 }
 
 #endif

@@ -17,6 +17,8 @@ struct random_flow {
     struct pkt pkts[PACKETS];
     int64_t next[2]; /* behind what each side has sent */
     unsigned odd_percent;
+    unsigned
+        slowness; /* so much longer is everything: round trips count only where they are long */
     int64_t now_ns;
 };
 
@@ -55,7 +57,7 @@ static void spoil(struct random_flow *random, struct pkt *pkt)
     else if (what == 6)
         pkt->flags &= ~(unsigned)PKT_ACK & 4095u;
     else if (what == 7)
-        pkt->time.ns = random->now_ns += (int64_t)roll(dice, 3) * 190 * MS;
+        pkt->time.ns = random->now_ns += (int64_t)roll(dice, 3) * 190 * MS * random->slowness;
     else
         pkt->time.ns -= roll(dice, 2) * MS;
     if (!(pkt->flags & PKT_ACK))
@@ -76,6 +78,7 @@ static struct random_flow *random_new(uint64_t seed)
     flow->pkt_count = PACKETS;
     flow->reused = chance(dice, 10);
     random->odd_percent = roll(dice, 40);
+    random->slowness = 1 + 9 * roll(dice, 2);
     bool handshake = chance(dice, 70), scaled = chance(dice, 50);
     for (unsigned side = 0; side < 2; side++) {
         random->next[side] = handshake ? 0 : 1;
@@ -85,7 +88,7 @@ static struct random_flow *random_new(uint64_t seed)
     for (uint32_t i = 0; i < PACKETS; i++) {
         struct pkt *pkt = &random->pkts[i];
         unsigned side = handshake && i < 2 ? i : roll(dice, 2);
-        random->now_ns += roll(dice, 20) * MS / 2;
+        random->now_ns += roll(dice, 20) * MS / 2 * random->slowness;
         say(random, pkt, side);
         if (handshake && i < 2) {
             pkt->flags = (PKT_SYN | (i ? PKT_ACK | PKT_FROM_SERVER : 0u)) & 4095u;
@@ -101,15 +104,14 @@ static struct random_flow *random_new(uint64_t seed)
 }
 
 /* Returns how many events there were. */
-static uint32_t check_random(uint64_t seed)
+static uint32_t check_flow(struct track_flow *flow)
 {
-    struct random_flow *random = random_new(seed);
     struct detect_events passed = {0}, asked = {0};
     struct wh_error error;
-    assert_int_equal(detect_flow(&random->flow, &passed, &error), WH_OK);
-    for (uint32_t i = 0; i < PACKETS; i++)
-        random->pkts[i].bad_checksum = true;
-    assert_int_equal(detect_flow(&random->flow, &asked, &error), WH_OK);
+    assert_int_equal(detect_flow(flow, &passed, &error), WH_OK);
+    for (uint32_t i = 0; i < flow->pkt_count; i++)
+        flow->pkts[i].bad_checksum = true;
+    assert_int_equal(detect_flow(flow, &asked, &error), WH_OK);
     uint32_t n = 0;
     for (uint32_t i = 0; i < asked.count; i++) {
         if (asked.items[i].kind == WH_EVENT_BAD_CHECKSUM)
@@ -123,8 +125,15 @@ static uint32_t check_random(uint64_t seed)
     assert_int_equal(n, passed.count);
     free(passed.items);
     free(asked.items);
-    free(random);
     return n;
+}
+
+static uint32_t check_random(uint64_t seed)
+{
+    struct random_flow *random = random_new(seed);
+    uint32_t found = check_flow(&random->flow);
+    free(random);
+    return found;
 }
 
 static void test_plain_packets_hide_nothing(void **unused)
@@ -136,10 +145,57 @@ static void test_plain_packets_hide_nothing(void **unused)
     assert_in_range(found, FLOWS * PACKETS / 50, FLOWS * PACKETS);
 }
 
+static struct pkt made(int64_t time_ms, unsigned flags, int64_t seq, unsigned len, int64_t ack)
+{
+    return (struct pkt){.time = {time_ms * MS},
+                        .flags = (flags | (ack == ACK_NONE ? 0u : PKT_ACK)) & 255u,
+                        .seq = seq,
+                        .len = len & PKT_LEN_MAX,
+                        .ack = ack,
+                        .window = 5000};
+}
+
+/* What the server sends at 2 ms was acknowledged before: so the client's next packet answers it,
+ * though that acknowledges nothing new. The silence is one of 250 ms: shorter than two such round
+ * trips. */
+static void test_acknowledged_before_it_came(void **unused)
+{
+    (void)unused;
+    const unsigned server = PKT_FROM_SERVER;
+    struct pkt pkts[] = {made(0, server, 1, 10, 1),  made(0, 0, 1, 0, 12),
+                         made(1, 0, 1, 100, 12),     made(2, server | PKT_FIN, 11, 0, 101),
+                         made(152, 0, 101, 100, 12), made(402, 0, 201, 100, 12)};
+    struct track_flow flow = {
+        .protocol = IPPROTO_TCP, .pkts = pkts, .pkt_count = sizeof pkts / sizeof *pkts};
+    assert_int_equal(check_flow(&flow), 1);
+}
+
+/* A SYN that is sent again takes the client's number back behind what it has sent: what follows is
+ * next, and nothing new. */
+static void test_syn_again_amid_data(void **unused)
+{
+    (void)unused;
+    const unsigned server = PKT_FROM_SERVER;
+    struct pkt pkts[] = {made(0, PKT_SYN, 0, 0, ACK_NONE),
+                         made(1, server | PKT_SYN, 0, 0, 1),
+                         made(2, 0, 1, 100, 1),
+                         made(3, 0, 201, 100, 1),
+                         made(4, PKT_SYN, 0, 0, ACK_NONE),
+                         made(5, 0, 101, 0, 1),
+                         made(6, 0, 101, 50, 1),
+                         made(150, server, 1, 0, 151),
+                         made(400, server, 1, 100, 151)};
+    struct track_flow flow = {
+        .protocol = IPPROTO_TCP, .pkts = pkts, .pkt_count = sizeof pkts / sizeof *pkts};
+    assert_int_equal(check_flow(&flow), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_packets_hide_nothing),
+        cmocka_unit_test(test_acknowledged_before_it_came),
+        cmocka_unit_test(test_syn_again_amid_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
