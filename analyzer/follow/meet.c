@@ -257,13 +257,14 @@ static void note_delay(struct delays *delays, int64_t delay_ns, bool known)
         delays->known_ns = delay_ns < delays->known_ns ? delay_ns : delays->known_ns;
 }
 
-/* Unchanged in all that a path hands on: whatever is asked of two such packets, they are one. */
+/* Unchanged in all that a path hands on: whatever is asked of two such packets, they are one. What
+ * lies between a packet's time and its place is compared as a whole: where bits that mean nothing
+ * differ in it, the two are merely met as others are. */
 static bool is_unchanged(const struct pkt *a, const struct pkt *b, bool renumbered)
 {
-    return a->seq == b->seq && a->flags == b->flags && a->hash == b->hash && a->ack == b->ack &&
-           a->len == b->len && a->sack == b->sack && a->bad_checksum == b->bad_checksum &&
-           a->tsval == b->tsval && a->tsecr == b->tsecr && a->window == b->window &&
-           (a->ip_id == b->ip_id || renumbered);
+    const size_t begin = sizeof a->time, end = offsetof(struct pkt, place);
+    return memcmp((const char *)a + begin, (const char *)b + begin, end - begin) == 0 &&
+           a->window == b->window && (a->ip_id == b->ip_id || renumbered);
 }
 
 /* From `j` on, meets what came out just as it went in, next to each other at both. What meet_one
