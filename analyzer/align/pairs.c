@@ -52,8 +52,9 @@ static inline bool is_chosen(const struct pkt *pkt, bool tcp, uint64_t mask)
 static inline bool choose(const struct track_flow *view, bool tcp, uint64_t mask, uint32_t most,
                           struct choice *choice)
 {
-    for (uint32_t i = 0, count = view->pkt_count; i < count; i++) {
-        if (!is_chosen(&view->pkts[i], tcp, mask))
+    const struct pkt *pkt = view->pkts;
+    for (uint32_t i = 0, count = view->pkt_count; i < count; i++, pkt++) {
+        if (!is_chosen(pkt, tcp, mask))
             continue;
         if (choice->count == most)
             break;
