@@ -11,13 +11,17 @@
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-/* For a level above that of the last step. */
-static inline bool add_step(struct steps *steps, int64_t time_ns, int64_t level, uint32_t pkt)
+/* Makes room for a step at each of so many packets, so that none is asked for room. */
+static bool make_room(struct steps *steps, uint32_t packets)
 {
-    struct step *step = ARRAY_PUSH(steps->items, steps->count, steps->capacity);
-    if (step)
-        *step = (struct step){time_ns, level, pkt};
-    return step != NULL;
+    return packets <= steps->capacity ||
+           array_grow((void **)&steps->items, packets, &steps->capacity, sizeof *steps->items);
+}
+
+/* For a level above that of the last step; there is room. */
+static inline void add_step(struct steps *steps, int64_t time_ns, int64_t level, uint32_t pkt)
+{
+    steps->items[steps->count++] = (struct step){time_ns, level, pkt};
 }
 
 int64_t steps_reach(const struct steps *steps, int64_t level)
@@ -141,7 +145,7 @@ struct walk {
 
 /* What the sender sent. A new segment is timed from its passing to the ACK that covers it, one at a
  * time, not over retransmissions (Karn). */
-static inline bool walk_sent(struct timeline *timeline, struct walk *walk, const struct pkt *pkt,
+static inline void walk_sent(struct timeline *timeline, struct walk *walk, const struct pkt *pkt,
                              uint32_t index, int64_t now_ns)
 {
     if (walk->asked && answers(pkt, walk->asked)) {
@@ -150,7 +154,7 @@ static inline bool walk_sent(struct timeline *timeline, struct walk *walk, const
         walk->asked = NULL;
     }
     if (pkt_span(pkt) == 0)
-        return true;
+        return;
     int64_t end = pkt_end(pkt);
     if (pkt->seq < walk->sent) {
         walk->timed_end = TIMED_NONE; /* sent again: an ACK would not tell which copy it answers */
@@ -160,9 +164,9 @@ static inline bool walk_sent(struct timeline *timeline, struct walk *walk, const
         walk->timed_age_ns = timeline_age(timeline, pkt, now_ns);
     }
     if (end <= walk->sent)
-        return true;
+        return;
     walk->sent = end;
-    return add_step(&timeline->sent, now_ns, end, index);
+    add_step(&timeline->sent, now_ns, end, index);
 }
 
 /* What passed towards the sender. */
@@ -181,7 +185,8 @@ static inline bool walk_back(struct timeline *timeline, struct walk *walk, const
     if (pkt->ack <= walk->acked || timeline_void(timeline->sender->view, pkt))
         return true;
     walk->acked = pkt->ack;
-    return add_step(&timeline->acked, now_ns, pkt->ack, index);
+    add_step(&timeline->acked, now_ns, pkt->ack, index);
+    return true;
 }
 
 /* All that the hop nearest to the sender tells, in one go. Round trips are measured from it on: the
@@ -196,14 +201,16 @@ static bool walk_sender(struct timeline *timeline)
     const unsigned from_sender = timeline->side ? PKT_FROM_SERVER : 0;
     struct walk walk = {
         .quickest_ns = NEVER, .timed_end = TIMED_NONE, .sent = INT64_MIN, .acked = ACK_NONE};
+    if (!make_room(&timeline->sent, count) || !make_room(&timeline->acked, count))
+        return false;
     for (uint32_t i = 0; i < count; i++, pkt++) {
         unsigned flags = pkt->flags;
         if (flags & (PKT_DUPLICATE | PKT_RST))
             continue;
         int64_t now_ns = clock_reading_to_path(&clock, pkt->time).ns;
-        if (!((flags & PKT_FROM_SERVER) == from_sender
-                  ? walk_sent(timeline, &walk, pkt, i, now_ns)
-                  : walk_back(timeline, &walk, pkt, i, now_ns)))
+        if ((flags & PKT_FROM_SERVER) == from_sender)
+            walk_sent(timeline, &walk, pkt, i, now_ns);
+        else if (!walk_back(timeline, &walk, pkt, i, now_ns))
             return false;
     }
     timeline->turn_ns = walk.quickest_ns == NEVER ? 0 : walk.quickest_ns;
@@ -263,14 +270,16 @@ static bool is_ack(const struct pkt *pkt, unsigned side)
 static bool collect_acks(const struct hop *hop, unsigned side, struct steps *steps)
 {
     const struct track_flow *view = hop->view;
+    const struct clock_reading clock = clock_read(hop->clock, view->first, view->last);
     const struct pkt *pkt = view->pkts;
     int64_t acked = ACK_NONE;
+    if (!make_room(steps, view->pkt_count))
+        return false;
     for (uint32_t i = 0, count = view->pkt_count; i < count; i++, pkt++) {
         if (pkt->ack <= acked || !is_ack(pkt, side) || timeline_void(view, pkt))
             continue;
         acked = pkt->ack;
-        if (!add_step(steps, view_time(hop, i), acked, i))
-            return false;
+        add_step(steps, clock_reading_to_path(&clock, pkt->time).ns, acked, i);
     }
     return true;
 }
@@ -322,13 +331,14 @@ static bool add_missed(const struct trail *trail, unsigned side, struct steps *s
 static bool collect_sent(const struct hop *hop, unsigned side, struct steps *steps)
 {
     int64_t sent = INT64_MIN;
+    if (!make_room(steps, hop->view->pkt_count))
+        return false;
     for (uint32_t i = 0; i < hop->view->pkt_count; i++) {
         const struct pkt *pkt = &hop->view->pkts[i];
         if (!is_data(pkt, side) || pkt_end(pkt) <= sent)
             continue;
         sent = pkt_end(pkt);
-        if (!add_step(steps, view_time(hop, i), sent, i))
-            return false;
+        add_step(steps, view_time(hop, i), sent, i);
     }
     return true;
 }
