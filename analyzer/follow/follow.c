@@ -36,17 +36,21 @@ static bool make_room(struct followed *followed, const struct flow *flow, unsign
 
 static void fill_copies(struct hop *hop, unsigned side, enum fate fate)
 {
-    const struct pkt *pkts = hop->view->pkts;
+    const struct pkt *pkts = hop->view->pkts, *end = pkts + hop->view->pkt_count;
     const struct clock_reading clock = clock_read(hop->clock, hop->view->first, hop->view->last);
     const unsigned wanted = side ? PKT_FROM_SERVER : 0;
     struct copy *copy = hop->copies;
-    for (uint32_t i = 0, count = hop->view->pkt_count; i < count; i++)
-        if ((pkts[i].flags & (PKT_FROM_SERVER | PKT_DUPLICATE)) == wanted)
-            *copy++ = (struct copy){.time_ns = clock_reading_to_path(&clock, pkts[i].time).ns,
-                                    .pkt = i,
-                                    .next = COPY_NONE,
-                                    .previous = COPY_NONE,
-                                    .fate = fate};
+    uint32_t i = 0;
+    for (const struct pkt *pkt = pkts; pkt < end; pkt++, i++) {
+        if ((pkt->flags & (PKT_FROM_SERVER | PKT_DUPLICATE)) != wanted)
+            continue;
+        copy->time_ns = clock_reading_to_path(&clock, pkt->time).ns;
+        copy->pkt = i;
+        copy->next = copy->previous = COPY_NONE;
+        copy->met_bytes = 0;
+        copy->fate = fate;
+        copy++;
+    }
     hop->count = (uint32_t)(copy - hop->copies);
 }
 
