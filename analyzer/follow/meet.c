@@ -271,33 +271,32 @@ static bool is_unchanged(const struct pkt *a, const struct pkt *b, bool renumber
  * and settle_met would do, for most packets. Returns the first that did not. */
 static uint32_t meet_unchanged(struct walk *walk, uint32_t j)
 {
-    const uint32_t i = walk->cursor, i_left = walk->count - i, j_left = walk->to->count - j;
-    const uint32_t pairs = i_left < j_left ? i_left : j_left;
+    uint32_t i = walk->cursor, i_left = walk->count - i, j_left = walk->to->count - j;
+    const uint32_t stop = i + (i_left < j_left ? i_left : j_left);
     const struct pkt *here_pkts = walk->from->view->pkts, *there_pkts = walk->to->view->pkts;
     const int64_t slack_ns = walk->slack_ns;
     const bool renumbered = walk->ids == IDS_CHANGED;
     struct copy *here = walk->from->copies + i, *there = walk->to->copies + j;
     int64_t least_ns = INT64_MAX, most_ns = INT64_MIN;
-    uint32_t n = 0;
-    for (; n < pairs; n++, here++, there++) {
+    for (; i < stop; i++, j++, here++, there++) {
         const struct pkt *pkt = &here_pkts[here->pkt];
         int64_t delay_ns = there->time_ns - here->time_ns;
         if (here->met_bytes || delay_ns < -slack_ns ||
             !is_unchanged(pkt, &there_pkts[there->pkt], renumbered))
             break;
         here->met_bytes = pkt_span(pkt) ? pkt_span(pkt) : 1;
-        here->next = j + n;
+        here->next = j;
         here->fate = FATE_ARRIVED;
-        there->previous = i + n;
+        there->previous = i;
         least_ns = delay_ns < least_ns ? delay_ns : least_ns;
         most_ns = delay_ns > most_ns ? delay_ns : most_ns;
     }
-    if (n > 0) {
+    if (i > walk->cursor) {
         note_delay(&walk->delays, least_ns, true);
         note_delay(&walk->delays, most_ns, true);
     }
-    walk->cursor = i + n;
-    return j + n;
+    walk->cursor = i;
+    return j;
 }
 
 /* The same packet beyond doubt, wherever the clocks put it. */
