@@ -138,23 +138,31 @@ static void free_table(struct track *track)
     track->table_size = track->table_used = 0;
 }
 
-/* The flow that a packet goes on with, where that is sure at the first look, as it nearly always
- * is. NULL: find_flow tells. */
-IN_LINE struct track_flow *known_flow(const struct track *track, const struct decoded *packet,
-                                      uint32_t hash, unsigned *side)
+/* Does a packet go on with this flow? `side` is then its sender's. */
+IN_LINE bool goes_on(const struct track_flow *flow, const struct decoded *packet, unsigned *side)
 {
-    if (track->table_size == 0)
+    int found = side_of(flow, packet);
+    *side = (unsigned)found;
+    return found >= 0 && !flow->full && flow->network[found] == packet->network;
+}
+
+/* The flow that a packet goes on with, where that is sure at the first look, as it nearly always
+ * is: that of the packet before, as senders send in bursts, or the first with its hash. NULL:
+ * find_flow tells. */
+IN_LINE struct track_flow *known_flow(const struct track *track, const struct decoded *packet,
+                                      unsigned *side)
+{
+    if (!track->latest)
         return NULL;
-    uint32_t at = hash & (track->table_size - 1);
+    if (goes_on(track->latest, packet, side))
+        return track->latest;
+    uint32_t hash = key_hash(track, packet), at = hash & (track->table_size - 1);
     while (track->table[at].hash != hash && track->table[at].flow)
         at = (at + 1) & (track->table_size - 1);
     if (!track->table[at].flow)
         return NULL;
     struct track_flow *flow = &track->flows[track->table[at].flow - 1];
-    int found = side_of(flow, packet);
-    *side = (unsigned)found;
-    bool goes_on = found >= 0 && !flow->full && flow->network[found] == packet->network;
-    return goes_on ? flow : NULL;
+    return goes_on(flow, packet, side) ? flow : NULL;
 }
 
 /* Where a packet's flow may be, and what was found there. */
@@ -243,8 +251,9 @@ static struct track_flow *add_flow(struct track *track, const struct decoded *pa
 }
 
 __attribute__((noinline)) static struct track_flow *
-find_flow(struct track *track, const struct decoded *packet, uint32_t hash, unsigned *side)
+find_flow(struct track *track, const struct decoded *packet, unsigned *side)
 {
+    uint32_t hash = key_hash(track, packet);
     int found = -1;
     struct track_slot *slot = find_slot(track, packet, &hash, &found);
     if (!slot)
@@ -508,10 +517,10 @@ IN_LINE int add_packet(struct track *track, const struct arrival *arrival, bool 
     bool tcp = plain || packet->protocol == IPPROTO_TCP;
     bool syn = !plain && is_syn(packet);
     unsigned side;
-    uint32_t hash = key_hash(track, packet);
-    struct track_flow *flow = syn ? NULL : known_flow(track, packet, hash, &side);
+    struct track_flow *flow = syn ? NULL : known_flow(track, packet, &side);
     if (!flow)
-        flow = find_flow(track, packet, hash, &side);
+        flow = find_flow(track, packet, &side);
+    track->latest = flow;
     struct pkt *pkt = flow ? add_pkt(track, flow) : NULL;
     if (!pkt)
         return error_memory(error, "packets");
