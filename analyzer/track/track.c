@@ -263,6 +263,7 @@ find_flow(struct track *track, const struct decoded *packet, unsigned *side)
     bool reuses = old && is_syn(packet) && begins_anew(old, packet, (unsigned)found);
     if (old && !old->full && !reuses) {
         *side = (unsigned)found;
+        old->network[found] = packet->network;
         return old;
     }
     struct track_flow *flow = add_flow(track, packet);
@@ -416,12 +417,11 @@ static void note_syn(struct track_flow *flow, struct stream *sender, const struc
     }
 }
 
-IN_LINE void note_packet(struct track_flow *flow, unsigned side, struct stream *sender,
-                         const struct decoded *packet, struct pkt *pkt, bool plain)
+IN_LINE void note_packet(struct stream *sender, const struct decoded *packet, struct pkt *pkt,
+                         bool plain)
 {
     note_checksum(sender, packet, pkt);
-    if (sender->packets++ == 0)
-        flow->network[side] = packet->network;
+    sender->packets++;
     sender->payload_bytes += packet->payload_bytes;
     if (packet->payload_bytes > sender->payload_max_bytes)
         sender->payload_max_bytes = packet->payload_bytes;
@@ -552,7 +552,7 @@ IN_LINE int add_packet(struct track *track, const struct arrival *arrival, bool 
     pkt->len = len;
     pkt->sack = !plain && (packet->flags & PACKET_SACK);
     note_time(flow, arrival->time);
-    note_packet(flow, side, sender, packet, pkt, plain);
+    note_packet(sender, packet, pkt, plain);
     if (syn)
         note_syn(flow, sender, packet);
     if (pkt->sack && !add_sacks(flow, other, packet))
