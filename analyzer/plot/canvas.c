@@ -324,7 +324,7 @@ static void write_svg(struct canvas *canvas, const struct canvas_text *how, doub
 static void write_png(struct canvas *canvas, const struct canvas_text *how, double x, double y,
                       const char *text)
 {
-    double back = letters_width(canvas->letters, text, how->bold) * how->size;
+    double back = letters_width(canvas->letters, text) * how->size;
     back = how->anchor == ANCHOR_RIGHT ? back : how->anchor == ANCHOR_CENTER ? back / 2 : 0;
     image_ink(&canvas->image, how->colour);
     if (!letters_draw(canvas->letters, &canvas->image, text, how->size, how->bold, how->upright,
@@ -349,7 +349,7 @@ double canvas_width(const struct canvas *canvas, const struct canvas_text *how, 
 {
     char buffer[TEXT_MAX];
     drawable(text, buffer, sizeof buffer);
-    double width = letters_width(canvas->letters, buffer, how->bold);
+    double width = letters_width(canvas->letters, buffer);
     double svg_width =
         letters_svg_width(canvas->letters, buffer, how->bold) * (how->bold ? 1.3 : 1.18);
     return (width > svg_width ? width : svg_width) * how->size;

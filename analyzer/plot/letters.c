@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* All letters drawn by libplot on one sheet, sixteen by sixteen, and read back from its SVG. */
+/* All letters drawn by libplot on one sheet, sixteen by sixteen, and read back from its SVG. Bold
+ * ones are the same strokes with a wider pen: the vector font's own are doubled, and would be blots
+ * at this size. */
 #include "plot/letters.h"
 
 #include <locale.h>
@@ -29,9 +31,10 @@
 #define BOLD        1.55
 #define GREY_STEP   10u
 
+/* A backslash would begin one of libplot's commands. */
 static bool is_drawable(unsigned code)
 {
-    return (code >= 0x20 && code < 0x7f) || code >= 0xa0;
+    return ((code >= 0x20 && code < 0x7f) || code >= 0xa0) && code != '\\';
 }
 
 /* ---- from libplot ---------------------------------------------------------------------------- */
@@ -48,34 +51,38 @@ static int set_parameters(plPlotterParams *parameters)
     return WH_OK;
 }
 
-/* Measures all letters of a style and draws them. */
-static void draw_sheet(plPlotter *plotter, bool bold, struct letter *letters)
+/* The widths of all letters in a font. */
+static void measure(plPlotter *plotter, const char *font, float widths[LETTERS])
 {
-    pl_fspace_r(plotter, 0, 0, SHEET, SHEET);
-    for (unsigned pass = 0; pass < 2; pass++) {
-        /* The vector font's bold strokes are doubled, and would be blots at this size. */
-        static const char *const fonts[2][2] = {{"Helvetica", "Helvetica-Bold"},
-                                                {"HersheySans", "HersheySans"}};
-        pl_fontname_r(plotter, fonts[pass][bold]);
-        pl_ffontsize_r(plotter, SIZE);
-        for (unsigned code = 0; code < LETTERS; code++) {
-            const char text[2] = {(char)code, 0};
-            if (!is_drawable(code) || code == '\\') /* begins one of libplot's commands */
-                continue;
-            double width = pl_flabelwidth_r(plotter, text) / SIZE;
-            *(pass ? &letters[code].width : &letters[code].svg_width) = (float)width;
-            if (!pass)
-                continue;
-            unsigned column = code % ACROSS, row = code / ACROSS;
-            pl_fmove_r(plotter, column * CELL + LEFT, row * CELL + LEFT);
-            pl_alabel_r(plotter, 'l', 'x', text);
-            pl_endpath_r(plotter);
-        }
+    pl_fontname_r(plotter, font);
+    pl_ffontsize_r(plotter, SIZE);
+    for (unsigned code = 0; code < LETTERS; code++) {
+        const char text[2] = {(char)code, 0};
+        if (is_drawable(code))
+            widths[code] = (float)(pl_flabelwidth_r(plotter, text) / SIZE);
     }
 }
 
-/* What libplot wrote of a sheet, to be freed; NULL when something failed. */
-static char *make_sheet(bool bold, struct letter *letters)
+/* Measures all letters and draws them. */
+static void draw_sheet(plPlotter *plotter, struct plot_letters *letters)
+{
+    pl_fspace_r(plotter, 0, 0, SHEET, SHEET);
+    measure(plotter, "Helvetica", letters->svg_widths[0]);
+    measure(plotter, "Helvetica-Bold", letters->svg_widths[1]);
+    measure(plotter, "HersheySans", letters->widths);
+    for (unsigned code = 0; code < LETTERS; code++) {
+        const char text[2] = {(char)code, 0};
+        unsigned column = code % ACROSS, row = code / ACROSS;
+        if (!is_drawable(code))
+            continue;
+        pl_fmove_r(plotter, column * CELL + LEFT, row * CELL + LEFT);
+        pl_alabel_r(plotter, 'l', 'x', text);
+        pl_endpath_r(plotter);
+    }
+}
+
+/* What libplot wrote of the sheet, to be freed; NULL when something failed. */
+static char *make_sheet(struct plot_letters *letters)
 {
     char *text = NULL;
     size_t size = 0;
@@ -87,7 +94,7 @@ static char *make_sheet(bool bold, struct letter *letters)
         plotter = pl_newpl_r("svg", NULL, stream, NULL, parameters);
     ok = plotter && pl_openpl_r(plotter) >= 0;
     if (ok) {
-        draw_sheet(plotter, bold, letters);
+        draw_sheet(plotter, letters);
         pl_closepl_r(plotter);
     }
     if (plotter)
@@ -115,12 +122,11 @@ static double next_number(const char **at)
     return value;
 }
 
-static bool add_vertex(struct plot_letters *letters, struct letter *set, double x, double y,
-                       bool move)
+static bool add_vertex(struct plot_letters *letters, double x, double y, bool move)
 {
     double column = fmin(fmax(floor(x / CELL), 0), ACROSS - 1);
     double row = fmin(fmax(floor(y / CELL), 0), ACROSS - 1);
-    struct letter *letter = &set[(unsigned)row * ACROSS + (unsigned)column];
+    struct letter *letter = &letters->letters[(unsigned)row * ACROSS + (unsigned)column];
     struct letter_vertex *vertex = ARRAY_PUSH(letters->vertices, letters->count, letters->capacity);
     if (!vertex)
         return false;
@@ -133,26 +139,25 @@ static bool add_vertex(struct plot_letters *letters, struct letter *set, double 
 }
 
 /* points="x,y x,y ", from behind the quote. */
-static bool add_points(struct plot_letters *letters, struct letter *set, const char *at,
-                       bool closed)
+static bool add_points(struct plot_letters *letters, const char *at, bool closed)
 {
     double x0 = 0, y0 = 0;
     bool move = true;
     const char *end = strchr(at, '"');
     while (end && at + 1 < end) {
         double x = next_number(&at), y = next_number(&at);
-        if (!add_vertex(letters, set, x, y, move))
+        if (!add_vertex(letters, x, y, move))
             return false;
         x0 = move ? x : x0;
         y0 = move ? y : y0;
         move = false;
         at += strspn(at, " ");
     }
-    return !closed || add_vertex(letters, set, x0, y0, false);
+    return !closed || add_vertex(letters, x0, y0, false);
 }
 
 /* x1="" y1="" x2="" y2="" */
-static bool add_line(struct plot_letters *letters, struct letter *set, const char *at)
+static bool add_line(struct plot_letters *letters, const char *at)
 {
     static const char *const names[] = {"x1=\"", "y1=\"", "x2=\"", "y2=\""};
     double values[4] = {0};
@@ -163,20 +168,20 @@ static bool add_line(struct plot_letters *letters, struct letter *set, const cha
         at += strlen(names[i]);
         values[i] = next_number(&at);
     }
-    return add_vertex(letters, set, values[0], values[1], true) &&
-           add_vertex(letters, set, values[2], values[3], false);
+    return add_vertex(letters, values[0], values[1], true) &&
+           add_vertex(letters, values[2], values[3], false);
 }
 
-static bool read_sheet(struct plot_letters *letters, struct letter *set, const char *svg)
+static bool read_sheet(struct plot_letters *letters, const char *svg)
 {
     bool ok = true;
     for (const char *at = svg; ok && (at = strchr(at, '<')); at++) {
         if (strncmp(at, "<polyline points=\"", 18) == 0)
-            ok = add_points(letters, set, at + 18, false);
+            ok = add_points(letters, at + 18, false);
         else if (strncmp(at, "<polygon points=\"", 17) == 0)
-            ok = add_points(letters, set, at + 17, true);
+            ok = add_points(letters, at + 17, true);
         else if (strncmp(at, "<line ", 6) == 0)
-            ok = add_line(letters, set, at);
+            ok = add_line(letters, at);
     }
     return ok;
 }
@@ -200,11 +205,9 @@ struct plot_letters *plot_letters_make(struct wh_error *error)
         ink_greys(&letters->sheet);
     if (c_locale) {
         locale_t before = uselocale(c_locale);
-        for (unsigned bold = 0; ok && bold < 2; bold++) {
-            char *sheet = make_sheet(bold, letters->letters[bold]);
-            ok = sheet && read_sheet(letters, letters->letters[bold], sheet) && letters->count;
-            free(sheet);
-        }
+        char *sheet = ok ? make_sheet(letters) : NULL;
+        ok = sheet && read_sheet(letters, sheet) && letters->count;
+        free(sheet);
         uselocale(before);
         freelocale(c_locale);
     }
@@ -229,11 +232,11 @@ void plot_letters_free(struct plot_letters *letters)
 
 /* ---- their use ------------------------------------------------------------------------------- */
 
-double letters_width(const struct plot_letters *letters, const char *text, bool bold)
+double letters_width(const struct plot_letters *letters, const char *text)
 {
     double width = 0;
     for (; *text; text++)
-        width += (double)letters->letters[bold][(unsigned char)*text].width;
+        width += (double)letters->widths[(unsigned char)*text];
     return width;
 }
 
@@ -241,7 +244,7 @@ double letters_svg_width(const struct plot_letters *letters, const char *text, b
 {
     double width = 0;
     for (; *text; text++)
-        width += (double)letters->letters[bold][(unsigned char)*text].svg_width;
+        width += (double)letters->svg_widths[bold][(unsigned char)*text];
     return width;
 }
 
@@ -307,9 +310,8 @@ static bool make_stamp(struct plot_letters *letters, const struct style *style, 
     double at = SCRATCH_PX * 0.5, more = (double)part / PARTS;
     image_clear(&letters->sheet);
     image_ink(&letters->sheet, 0x000000);
-    draw_letter(letters, &letters->letters[style->bold][code], &letters->sheet, &style->pen,
-                style->size, style->upright, at + (style->upright ? 0 : more),
-                at + (style->upright ? more : 0));
+    draw_letter(letters, &letters->letters[code], &letters->sheet, &style->pen, style->size,
+                style->upright, at + (style->upright ? 0 : more), at + (style->upright ? more : 0));
     return cut_stamp(&letters->sheet, stamp);
 }
 
@@ -353,7 +355,7 @@ bool letters_draw(struct plot_letters *letters, struct image *image, const char 
         image_stamp(image, stamp->levels, stamp->width, stamp->height,
                     (upright ? across : whole) + stamp->left,
                     (upright ? whole : across) + stamp->above);
-        *along += (double)letters->letters[bold][code].width * size;
+        *along += (double)letters->widths[code] * size;
     }
     return true;
 }

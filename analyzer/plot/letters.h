@@ -19,8 +19,6 @@ struct letter_vertex {
 
 struct letter {
     uint32_t first, count; /* of its vertices */
-    float width;           /* as drawn in a bitmap */
-    float svg_width;       /* in Helvetica */
 };
 
 /* A letter as it is stamped on a bitmap: how much of each pixel is covered. */
@@ -32,7 +30,9 @@ struct stamp {
 };
 
 struct plot_letters {
-    struct letter letters[2][LETTERS]; /* plain, bold */
+    float widths[LETTERS];        /* as drawn in a bitmap, plain or bold */
+    float svg_widths[2][LETTERS]; /* in Helvetica: plain, bold */
+    struct letter letters[LETTERS];
     struct letter_vertex *vertices;
     uint32_t count, capacity;
     struct stamp *stamps; /* hashed by key, made when first needed */
@@ -41,7 +41,7 @@ struct plot_letters {
 };
 
 /* Width of text (ISO 8859-1) of size 1, in a bitmap and in an SVG. */
-double letters_width(const struct plot_letters *letters, const char *text, bool bold);
+double letters_width(const struct plot_letters *letters, const char *text);
 double letters_svg_width(const struct plot_letters *letters, const char *text, bool bold);
 
 /* Writes text from (x, y) on, upwards when `upright`, in the image's ink. False when memory is

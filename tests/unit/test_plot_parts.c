@@ -434,7 +434,7 @@ static void test_letters(void **state)
             const char text[2] = {(char)code, 0};
             if (code == '\\')
                 continue;
-            assert_true(letters_width(letters, text, bold) > 0.05);
+            assert_true(letters_width(letters, text) > 0.05);
             assert_true(letters_svg_width(letters, text, bold) > 0.05);
             image_clear(&image);
             image_ink(&image, 0x000000);
@@ -442,7 +442,7 @@ static void test_letters(void **state)
             if (drawn(&image) < 1)
                 fail_msg("nothing is drawn of %c", code);
         }
-    assert_true(letters_width(letters, "iii", false) < letters_width(letters, "MMM", false));
+    assert_true(letters_width(letters, "iii") < letters_width(letters, "MMM"));
     assert_true(letters_draw(letters, &image, "beyond the edge", 20, false, false, -80, 39));
     image_free(&image);
     plot_letters_free(letters);
