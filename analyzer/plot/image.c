@@ -260,13 +260,13 @@ void image_stamp(struct image *image, const uint8_t *levels, uint32_t width, uin
                  double x, double y)
 {
     double top = image->height - y;
-    for (uint32_t row = 0; row < height; row++)
-        for (uint32_t column = 0; column < width; column++) {
-            double at_x = x + column, at_y = top + row;
-            if (at_x >= 0 && at_x < image->width && at_y >= 0 && at_y < image->height)
-                cover(image, image_pixel(image, (uint32_t)at_x, (uint32_t)at_y),
-                      levels[row * width + column]);
-        }
+    uint32_t first = (uint32_t)clip(-x, width), last = (uint32_t)clip(image->width - x, width);
+    uint32_t row = (uint32_t)clip(-top, height), end = (uint32_t)clip(image->height - top, height);
+    for (; first < last && row < end; row++) {
+        uint8_t *pixel = image_pixel(image, (uint32_t)(x + first), (uint32_t)(top + row));
+        for (uint32_t column = first; column < last; column++)
+            cover(image, pixel++, levels[row * width + column]);
+    }
 }
 
 /* ---- the file: ISO 15948 --------------------------------------------------------------------- */

@@ -27,6 +27,8 @@
 #define SIZE_MAX_PX 40.0
 #define STAMPS      4096u /* a power of two; so many are never needed */
 #define SCRATCH_PX  96u   /* room for the largest letter, which begins in its middle */
+#define REACH       1.5   /* no letter reaches further than so many times its size */
+#define REACH_MORE  4.0   /* and its strokes' width */
 #define PARTS       2u    /* of a pixel, in which letters are placed */
 #define BOLD        1.55
 #define GREY_STEP   10u
@@ -269,12 +271,20 @@ static void draw_letter(const struct plot_letters *letters, const struct letter 
     pen_draw(image, pen, points, count);
 }
 
+/* A white sheet that is no larger than a letter of this size needs, as all of it is looked at. */
+static void clear_sheet(struct image *sheet, double size)
+{
+    uint32_t reach = (uint32_t)(REACH * size + REACH_MORE);
+    sheet->width = sheet->height = 2 * reach < SCRATCH_PX ? 2 * reach : SCRATCH_PX;
+    image_clear(sheet);
+}
+
 /* Cuts a stamp from a sheet of black on white; the letter began in its middle. */
 static bool cut_stamp(const struct image *sheet, struct stamp *stamp)
 {
-    uint32_t left = SCRATCH_PX, right = 0, top = SCRATCH_PX, bottom = 0;
-    for (uint32_t y = 0; y < SCRATCH_PX; y++)
-        for (uint32_t x = 0; x < SCRATCH_PX; x++) {
+    uint32_t left = sheet->width, right = 0, top = sheet->height, bottom = 0;
+    for (uint32_t y = 0; y < sheet->height; y++)
+        for (uint32_t x = 0; x < sheet->width; x++) {
             if (!*image_pixel(sheet, x, y))
                 continue;
             left = x < left ? x : left;
@@ -284,8 +294,8 @@ static bool cut_stamp(const struct image *sheet, struct stamp *stamp)
         }
     if (right <= left)
         return true; /* a blank */
-    stamp->left = (int16_t)((int)left - (int)SCRATCH_PX / 2);
-    stamp->above = (int16_t)((int)SCRATCH_PX / 2 - (int)top);
+    stamp->left = (int16_t)((int)left - (int)sheet->width / 2);
+    stamp->above = (int16_t)((int)sheet->height / 2 - (int)top);
     stamp->width = (uint8_t)(right - left);
     stamp->height = (uint8_t)(bottom - top);
     stamp->levels = malloc((size_t)stamp->width * stamp->height);
@@ -307,8 +317,8 @@ struct style {
 static bool make_stamp(struct plot_letters *letters, const struct style *style, unsigned char code,
                        unsigned part, struct stamp *stamp)
 {
-    double at = SCRATCH_PX * 0.5, more = (double)part / PARTS;
-    image_clear(&letters->sheet);
+    clear_sheet(&letters->sheet, style->size);
+    double at = letters->sheet.width * 0.5, more = (double)part / PARTS;
     image_ink(&letters->sheet, 0x000000);
     draw_letter(letters, &letters->letters[code], &letters->sheet, &style->pen, style->size,
                 style->upright, at + (style->upright ? 0 : more), at + (style->upright ? more : 0));
