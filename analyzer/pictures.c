@@ -6,6 +6,7 @@
  */
 #include "pictures.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -234,7 +235,8 @@ struct task {
 struct tasks {
     struct task tasks[TASKS_MAX];
     uint32_t count;
-    struct plot_letters *letters[TASKS_MAX + 1]; /* by thread */
+    struct plot_letters *letters; /* made by the first task that needs them */
+    pthread_mutex_t making;
     const struct report_beside *beside;
 };
 
@@ -339,6 +341,16 @@ static int make_tasks(struct tasks *all, const struct wh_analysis *analysis,
     return status;
 }
 
+static struct plot_letters *take_letters(struct tasks *all, struct wh_error *error)
+{
+    pthread_mutex_lock(&all->making);
+    if (!all->letters)
+        all->letters = plot_letters_make(error);
+    struct plot_letters *letters = all->letters;
+    pthread_mutex_unlock(&all->making);
+    return letters;
+}
+
 /* What is to be done beside comes first, as it may be the longest, the first tasks last. */
 static void draw_task(void *context, unsigned worker, uint32_t index)
 {
@@ -348,9 +360,8 @@ static void draw_task(void *context, unsigned worker, uint32_t index)
         return;
     }
     struct task *task = &all->tasks[all->count - index];
-    if (!all->letters[worker])
-        all->letters[worker] = plot_letters_make(&task->error);
-    task->pictures.letters = all->letters[worker];
+    (void)worker;
+    task->pictures.letters = take_letters(all, &task->error);
     task->status =
         task->pictures.letters ? task->draw(&task->pictures, task->shown, &task->error) : WH_ERROR;
 }
@@ -359,7 +370,7 @@ int pictures_draw(void *context, struct report_folder *folder, const struct repo
                   struct wh_error *error)
 {
     const struct wh_analysis *analysis = context;
-    struct tasks all = {.beside = beside};
+    struct tasks all = {.beside = beside, .making = PTHREAD_MUTEX_INITIALIZER};
     int status = make_tasks(&all, analysis, folder, error);
     unsigned threads = parallel_threads(analysis->options.threads);
     if (!status)
@@ -373,7 +384,7 @@ int pictures_draw(void *context, struct report_folder *folder, const struct repo
         }
         arena_free(&all.tasks[i].pictures.arena);
     }
-    for (uint32_t i = 0; i <= TASKS_MAX; i++)
-        plot_letters_free(all.letters[i]);
+    plot_letters_free(all.letters);
+    pthread_mutex_destroy(&all.making);
     return status;
 }

@@ -12,7 +12,7 @@
 /* The pictures of one task. Tasks are shared out among threads. */
 struct pictures {
     const struct wh_analysis *analysis;
-    struct plot_letters *letters; /* the thread's */
+    struct plot_letters *letters;
     struct arena arena; /* of strings and small arrays; everything else is freed by its picture */
     struct staged_picture {
         const char *name, *svg, *png;

@@ -200,8 +200,10 @@ struct plot_letters *plot_letters_make(struct wh_error *error)
     struct plot_letters *letters = calloc(1, sizeof *letters);
     locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     bool ok = letters && c_locale;
-    if (letters)
+    if (letters) {
+        pthread_mutex_init(&letters->adding, NULL);
         letters->stamps = calloc(STAMPS, sizeof *letters->stamps);
+    }
     ok = ok && letters->stamps && image_open(&letters->sheet, SCRATCH_PX, SCRATCH_PX);
     if (ok)
         ink_greys(&letters->sheet);
@@ -229,6 +231,7 @@ void plot_letters_free(struct plot_letters *letters)
     free(letters->stamps);
     image_free(&letters->sheet);
     free(letters->vertices);
+    pthread_mutex_destroy(&letters->adding);
     free(letters);
 }
 
@@ -325,24 +328,39 @@ static bool make_stamp(struct plot_letters *letters, const struct style *style, 
     return cut_stamp(&letters->sheet, stamp);
 }
 
+/* A stamp's place in the table, or the free one where it is to stand. Stamps are never taken out,
+ * so that they can be looked for while another thread adds one. */
+static struct stamp *find_place(struct plot_letters *letters, uint32_t key)
+{
+    for (uint32_t at = key * 2654435761u >> 20;; at++) {
+        struct stamp *stamp = &letters->stamps[at % STAMPS];
+        uint32_t here = atomic_load_explicit(&stamp->key, memory_order_acquire);
+        if (here == key || !here)
+            return stamp;
+    }
+}
+
 /* The stamp of a letter; NULL when memory is out. */
 static const struct stamp *find_stamp(struct plot_letters *letters, const struct style *style,
                                       unsigned char code, unsigned part)
 {
     uint32_t key = code | (uint32_t)style->bold << 8 | (uint32_t)style->upright << 9 | part << 10 |
                    (uint32_t)style->size << 16;
-    uint32_t at = key * 2654435761u >> 20 & (STAMPS - 1);
-    for (; letters->stamps[at].key && letters->stamps[at].key != key; at = (at + 1) % STAMPS)
-        ;
-    struct stamp *stamp = &letters->stamps[at];
-    if (stamp->key)
+    struct stamp *stamp = find_place(letters, key);
+    if (stamp->key == key)
         return stamp;
-    if (letters->stamp_count == STAMPS - 1)
-        return NULL;
-    if (!make_stamp(letters, style, code, part, stamp))
-        return NULL;
-    stamp->key = key;
-    letters->stamp_count++;
+    pthread_mutex_lock(&letters->adding);
+    stamp = find_place(letters, key); /* another thread may have come first */
+    if (stamp->key != key) {
+        bool made =
+            letters->stamp_count < STAMPS - 1 && make_stamp(letters, style, code, part, stamp);
+        letters->stamp_count += made;
+        if (made)
+            atomic_store_explicit(&stamp->key, key, memory_order_release);
+        else
+            stamp = NULL;
+    }
+    pthread_mutex_unlock(&letters->adding);
     return stamp;
 }
 

@@ -6,6 +6,9 @@
 #ifndef WHICHHOP_PLOT_LETTERS_H
 #define WHICHHOP_PLOT_LETTERS_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "plot/image.h"
 #include "whichhop.h"
 
@@ -23,7 +26,7 @@ struct letter {
 
 /* A letter as it is stamped on a bitmap: how much of each pixel is covered. */
 struct stamp {
-    uint32_t key;        /* letter, style, size, turn and part of a pixel; 0: none */
+    atomic_uint key;     /* letter, style, size, turn and part of a pixel; 0: none, set last */
     int16_t left, above; /* of its upper left pixel, from where the letter begins */
     uint8_t width, height;
     uint8_t *levels; /* by row; owned */
@@ -37,7 +40,8 @@ struct plot_letters {
     uint32_t count, capacity;
     struct stamp *stamps; /* hashed by key, made when first needed */
     uint32_t stamp_count;
-    struct image sheet; /* on which they are drawn */
+    struct image sheet;     /* on which they are drawn */
+    pthread_mutex_t adding; /* of a stamp */
 };
 
 /* Width of text (ISO 8859-1) of size 1, in a bitmap and in an SVG. */

@@ -141,8 +141,8 @@ struct plot_path {
     const struct plot_path_segment *segments; /* point_count + 1 */
 };
 
-/* The letters' shapes and widths, the same for all pictures. NULL when memory is out. Used by one
- * thread at a time. */
+/* The letters' shapes and widths, the same for all pictures; any number of threads may use them at
+ * a time. NULL when memory is out. */
 struct plot_letters;
 struct plot_letters *plot_letters_make(struct wh_error *error);
 void plot_letters_free(struct plot_letters *letters);
