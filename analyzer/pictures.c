@@ -235,7 +235,8 @@ struct task {
 struct tasks {
     struct task tasks[TASKS_MAX];
     uint32_t count;
-    struct plot_letters *letters; /* made by the first task that needs them */
+    struct task *order[TASKS_MAX]; /* in which they are drawn */
+    struct plot_letters *letters;  /* made by the first task that needs them */
     pthread_mutex_t making;
     const struct report_beside *beside;
 };
@@ -341,6 +342,17 @@ static int make_tasks(struct tasks *all, const struct wh_analysis *analysis,
     return status;
 }
 
+/* The longest first, so that all threads end at about the same time. */
+static void put_in_order(struct tasks *all)
+{
+    static task_draw *const longest_first[] = {draw_packets, draw_strips, draw_delays, draw_path};
+    uint32_t count = 0;
+    for (size_t kind = 0; kind < sizeof longest_first / sizeof *longest_first; kind++)
+        for (uint32_t i = 0; i < all->count; i++)
+            if (all->tasks[i].draw == longest_first[kind])
+                all->order[count++] = &all->tasks[i];
+}
+
 static struct plot_letters *take_letters(struct tasks *all, struct wh_error *error)
 {
     pthread_mutex_lock(&all->making);
@@ -351,7 +363,7 @@ static struct plot_letters *take_letters(struct tasks *all, struct wh_error *err
     return letters;
 }
 
-/* What is to be done beside comes first, as it may be the longest, the first tasks last. */
+/* What is to be done beside comes first, as it may be the longest of all. */
 static void draw_task(void *context, unsigned worker, uint32_t index)
 {
     struct tasks *all = context;
@@ -359,7 +371,7 @@ static void draw_task(void *context, unsigned worker, uint32_t index)
         all->beside->work(all->beside->context);
         return;
     }
-    struct task *task = &all->tasks[all->count - index];
+    struct task *task = all->order[index - 1];
     (void)worker;
     task->pictures.letters = take_letters(all, &task->error);
     task->status =
@@ -373,6 +385,7 @@ int pictures_draw(void *context, struct report_folder *folder, const struct repo
     struct tasks all = {.beside = beside, .making = PTHREAD_MUTEX_INITIALIZER};
     int status = make_tasks(&all, analysis, folder, error);
     unsigned threads = parallel_threads(analysis->options.threads);
+    put_in_order(&all);
     if (!status)
         parallel_run(threads <= all.count ? threads : all.count + 1, all.count + 1, draw_task,
                      &all);
