@@ -42,11 +42,12 @@ void image_clear(struct image *image)
 
 /* ---- colours --------------------------------------------------------------------------------- */
 
-/* How far apart two colours are: in the channel where it is most. */
-static int distance(uint32_t a, uint32_t b)
+/* How far apart two colours are: in the channel where it is most; once it is `enough`, some of it.
+ */
+static int distance(uint32_t a, uint32_t b, int enough)
 {
     int most = 0;
-    for (unsigned shift = 0; shift < 24; shift += 8) {
+    for (unsigned shift = 0; shift < 24 && most < enough; shift += 8) {
         int apart = abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff));
         most = apart > most ? apart : most;
     }
@@ -60,7 +61,7 @@ static uint8_t find_colour(struct image *image, uint32_t colour, int near, unsig
     unsigned best = 0;
     int least = 256;
     for (unsigned i = 0; i < image->colour_count && least; i++) {
-        int apart = distance(image->colours[i], colour);
+        int apart = distance(image->colours[i], colour, least);
         if (apart < least) {
             least = apart;
             best = i;
@@ -95,7 +96,7 @@ static uint8_t make_blend(struct image *image, uint8_t under, unsigned level)
     return blend;
 }
 
-static void cover(struct image *image, uint8_t *pixel, unsigned level)
+static inline void cover(struct image *image, uint8_t *pixel, unsigned level)
 {
     if (level >= IMAGE_LEVELS) {
         *pixel = image->ink;
@@ -134,18 +135,25 @@ static double part_of(double from, double to, uint32_t at)
     return lesser(to, at + 1.0) - greater(from, at);
 }
 
-static void box_row(struct image *image, uint8_t *pixels, double x0, double x1, double part)
+/* The pixels of a row that a box covers: how much of the outer two. */
+struct columns {
+    uint32_t first, last;
+    double first_part, last_part;
+};
+
+static void box_row(struct image *image, uint8_t *pixels, const struct columns *columns,
+                    double part)
 {
-    uint32_t first = (uint32_t)x0, last = (uint32_t)ceil(x1);
-    for (uint32_t x = first; x < last; x++) {
-        unsigned level = level_of(part * part_of(x0, x1, x));
-        if (level < IMAGE_LEVELS || x + 2 >= last) {
-            cover(image, pixels + x, level);
-            continue;
-        }
-        memset(pixels + x, image->ink, last - 1 - x);
-        x = last - 2;
-    }
+    uint32_t first = columns->first, last = columns->last;
+    unsigned between = level_of(part);
+    cover(image, pixels + first, level_of(part * columns->first_part));
+    if (between >= IMAGE_LEVELS && last > first + 1)
+        memset(pixels + first + 1, image->ink, last - first - 1);
+    else
+        for (uint32_t x = first + 1; x < last; x++)
+            cover(image, pixels + x, between);
+    if (last > first)
+        cover(image, pixels + last, level_of(part * columns->last_part));
 }
 
 void image_box(struct image *image, double x0, double y0, double x1, double y1)
@@ -155,8 +163,11 @@ void image_box(struct image *image, double x0, double y0, double x1, double y1)
     double left = clip(x0, image->width), right = clip(x1, image->width);
     if (right <= left || base <= top)
         return;
+    struct columns columns = {(uint32_t)left, (uint32_t)ceil(right) - 1, 0, 0};
+    columns.first_part = part_of(left, right, columns.first);
+    columns.last_part = part_of(left, right, columns.last);
     for (uint32_t y = (uint32_t)top; y < (uint32_t)ceil(base); y++)
-        box_row(image, image_pixel(image, 0, y), left, right, part_of(top, base, y));
+        box_row(image, image_pixel(image, 0, y), &columns, part_of(top, base, y));
 }
 
 /* ---- polygons -------------------------------------------------------------------------------- */

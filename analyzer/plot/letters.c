@@ -27,7 +27,7 @@
 #define SIZE_MAX_PX 40.0
 #define STAMPS      4096u /* a power of two; so many are never needed */
 #define SCRATCH_PX  96u   /* room for the largest letter, which begins in its middle */
-#define REACH       1.5   /* no letter reaches further than so many times its size */
+#define REACH       1.25  /* no letter reaches further than so many times its size */
 #define REACH_MORE  4.0   /* and its strokes' width */
 #define PARTS       2u    /* of a pixel, in which letters are placed */
 #define BOLD        1.55
@@ -286,15 +286,17 @@ static void clear_sheet(struct image *sheet, double size)
 static bool cut_stamp(const struct image *sheet, struct stamp *stamp)
 {
     uint32_t left = sheet->width, right = 0, top = sheet->height, bottom = 0;
-    for (uint32_t y = 0; y < sheet->height; y++)
+    for (uint32_t y = 0; y < sheet->height; y++) {
+        const uint8_t *pixels = image_pixel(sheet, 0, y);
         for (uint32_t x = 0; x < sheet->width; x++) {
-            if (!*image_pixel(sheet, x, y))
+            if (!pixels[x])
                 continue;
             left = x < left ? x : left;
             right = x + 1 > right ? x + 1 : right;
             top = y < top ? y : top;
             bottom = y + 1;
         }
+    }
     if (right <= left)
         return true; /* a blank */
     stamp->left = (int16_t)((int)left - (int)sheet->width / 2);
