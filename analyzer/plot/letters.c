@@ -18,6 +18,8 @@
 #include "plot/plot.h"
 
 #define ACROSS      16u
+#define DRAWN       "HersheySans"
+#define ASCII       0x80u
 #define SIZE        100.0 /* of the font, in the sheet's units */
 #define CELL        (2 * SIZE)
 #define SHEET       (ACROSS * CELL)
@@ -65,14 +67,19 @@ static void measure(plPlotter *plotter, const char *font, float widths[LETTERS])
     }
 }
 
-/* Measures all letters and draws them. */
-static void draw_sheet(plPlotter *plotter, struct plot_letters *letters)
+static void measure_all(plPlotter *plotter, struct plot_letters *letters)
 {
-    pl_fspace_r(plotter, 0, 0, SHEET, SHEET);
     measure(plotter, "Helvetica", letters->svg_widths[0]);
     measure(plotter, "Helvetica-Bold", letters->svg_widths[1]);
-    measure(plotter, "HersheySans", letters->widths);
-    for (unsigned code = 0; code < LETTERS; code++) {
+    measure(plotter, DRAWN, letters->widths);
+}
+
+/* Draws the letters from `first` to below `end`. */
+static void draw_sheet(plPlotter *plotter, unsigned first, unsigned end)
+{
+    pl_fontname_r(plotter, DRAWN);
+    pl_ffontsize_r(plotter, SIZE);
+    for (unsigned code = first; code < end; code++) {
         const char text[2] = {(char)code, 0};
         unsigned column = code % ACROSS, row = code / ACROSS;
         if (!is_drawable(code))
@@ -84,7 +91,7 @@ static void draw_sheet(plPlotter *plotter, struct plot_letters *letters)
 }
 
 /* What libplot wrote of the sheet, to be freed; NULL when something failed. */
-static char *make_sheet(struct plot_letters *letters)
+static char *make_sheet(struct plot_letters *letters, unsigned first, unsigned end)
 {
     char *text = NULL;
     size_t size = 0;
@@ -96,7 +103,10 @@ static char *make_sheet(struct plot_letters *letters)
         plotter = pl_newpl_r("svg", NULL, stream, NULL, parameters);
     ok = plotter && pl_openpl_r(plotter) >= 0;
     if (ok) {
-        draw_sheet(plotter, letters);
+        pl_fspace_r(plotter, 0, 0, SHEET, SHEET);
+        if (!letters->count)
+            measure_all(plotter, letters);
+        draw_sheet(plotter, first, end);
         pl_closepl_r(plotter);
     }
     if (plotter)
@@ -195,25 +205,34 @@ static void ink_greys(struct image *sheet)
         image_ink(sheet, grey << 16 | grey << 8 | grey);
 }
 
+/* From `first` to below `end`, drawn and read in the C locale. */
+static bool add_letters(struct plot_letters *letters, unsigned first, unsigned end)
+{
+    uint32_t count = letters->count;
+    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!c_locale)
+        return false;
+    locale_t before = uselocale(c_locale);
+    char *sheet = make_sheet(letters, first, end);
+    bool ok = sheet && read_sheet(letters, sheet) && letters->count > count;
+    free(sheet);
+    uselocale(before);
+    freelocale(c_locale);
+    return ok;
+}
+
 struct plot_letters *plot_letters_make(struct wh_error *error)
 {
     struct plot_letters *letters = calloc(1, sizeof *letters);
-    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    bool ok = letters && c_locale;
+    bool ok = false;
     if (letters) {
         pthread_mutex_init(&letters->adding, NULL);
         letters->stamps = calloc(STAMPS, sizeof *letters->stamps);
+        ok = letters->stamps && image_open(&letters->sheet, SCRATCH_PX, SCRATCH_PX);
     }
-    ok = ok && letters->stamps && image_open(&letters->sheet, SCRATCH_PX, SCRATCH_PX);
-    if (ok)
+    if (ok) {
         ink_greys(&letters->sheet);
-    if (c_locale) {
-        locale_t before = uselocale(c_locale);
-        char *sheet = ok ? make_sheet(letters) : NULL;
-        ok = sheet && read_sheet(letters, sheet) && letters->count;
-        free(sheet);
-        uselocale(before);
-        freelocale(c_locale);
+        ok = add_letters(letters, 0, ASCII);
     }
     if (ok)
         return letters;
@@ -322,6 +341,10 @@ struct style {
 static bool make_stamp(struct plot_letters *letters, const struct style *style, unsigned char code,
                        unsigned part, struct stamp *stamp)
 {
+    if (code >= ASCII && !letters->beyond_ascii)
+        letters->beyond_ascii = add_letters(letters, ASCII, LETTERS);
+    if (code >= ASCII && !letters->beyond_ascii)
+        return false;
     clear_sheet(&letters->sheet, style->size);
     double at = letters->sheet.width * 0.5, more = (double)part / PARTS;
     image_ink(&letters->sheet, 0x000000);

@@ -38,6 +38,7 @@ struct plot_letters {
     struct letter letters[LETTERS];
     struct letter_vertex *vertices;
     uint32_t count, capacity;
+    bool beyond_ascii;    /* these have been drawn, too: few texts need them */
     struct stamp *stamps; /* hashed by key, made when first needed */
     uint32_t stamp_count;
     struct image sheet;     /* on which they are drawn */

@@ -40,7 +40,7 @@ static void write_all(void *context, unsigned worker, uint32_t item)
     char text[96];
     (void)worker;
     for (unsigned i = 0; i < sizeof text - 1; i++)
-        text[i] = (char)(0x20 + (i + item * 11) % 0x5c); /* each begins with other letters */
+        text[i] = (char)(0x20 + i % 3 / 2 * 0x80 + (i + item * 11) % 0x3c); /* each its own */
     text[sizeof text - 1] = 0;
     for (unsigned i = 0; i < 16; i++) {
         image_ink(image, 0x102030u * (i % 3));
