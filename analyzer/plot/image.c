@@ -42,16 +42,17 @@ void image_clear(struct image *image)
 
 /* ---- colours --------------------------------------------------------------------------------- */
 
-/* How far apart two colours are: in the channel where it is most; once it is `enough`, some of it.
- */
-static int distance(uint32_t a, uint32_t b, int enough)
+static int apart_in(uint32_t a, uint32_t b, unsigned shift)
 {
-    int most = 0;
-    for (unsigned shift = 0; shift < 24 && most < enough; shift += 8) {
-        int apart = abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff));
-        most = apart > most ? apart : most;
-    }
-    return most;
+    return abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff));
+}
+
+/* How far apart two colours are: in the channel where it is most. */
+static int distance(uint32_t a, uint32_t b)
+{
+    int red = apart_in(a, b, 16), green = apart_in(a, b, 8), blue = apart_in(a, b, 0);
+    int most = red > green ? red : green;
+    return blue > most ? blue : most;
 }
 
 /* A colour that is no further than `near`, or a new one while there are less than `most`, or the
@@ -61,7 +62,7 @@ static uint8_t find_colour(struct image *image, uint32_t colour, int near, unsig
     unsigned best = 0;
     int least = 256;
     for (unsigned i = 0; i < image->colour_count && least; i++) {
-        int apart = distance(image->colours[i], colour, least);
+        int apart = distance(image->colours[i], colour);
         if (apart < least) {
             least = apart;
             best = i;
@@ -274,9 +275,10 @@ void image_stamp(struct image *image, const uint8_t *levels, uint32_t width, uin
     uint32_t first = (uint32_t)clip(-x, width), last = (uint32_t)clip(image->width - x, width);
     uint32_t row = (uint32_t)clip(-top, height), end = (uint32_t)clip(image->height - top, height);
     for (; first < last && row < end; row++) {
+        const uint8_t *level = levels + row * width + first;
         uint8_t *pixel = image_pixel(image, (uint32_t)(x + first), (uint32_t)(top + row));
         for (uint32_t column = first; column < last; column++)
-            cover(image, pixel++, levels[row * width + column]);
+            cover(image, pixel++, *level++);
     }
 }
 

@@ -306,7 +306,10 @@ static bool cut_stamp(const struct image *sheet, struct stamp *stamp)
 {
     uint32_t left = sheet->width, right = 0, top = sheet->height, bottom = 0;
     for (uint32_t y = 0; y < sheet->height; y++) {
+        static const uint8_t blank[SCRATCH_PX];
         const uint8_t *pixels = image_pixel(sheet, 0, y);
+        if (memcmp(pixels, blank, sheet->width) == 0)
+            continue;
         for (uint32_t x = 0; x < sheet->width; x++) {
             if (!pixels[x])
                 continue;
