@@ -314,11 +314,13 @@ static void write_svg(struct canvas *canvas, const struct canvas_text *how, doub
     pl_fontname_r(canvas->plotter, how->bold ? "Helvetica-Bold" : "Helvetica");
     pl_ffontsize_r(canvas->plotter, how->size);
     set_pen_colour(canvas, how->colour);
-    pl_ftextangle_r(canvas->plotter, how->upright ? 90 : 0);
+    if (how->upright)
+        pl_ftextangle_r(canvas->plotter, 90);
     fputc(how->anchor, canvas->anchor_stream);
     pl_fmove_r(canvas->plotter, x, y);
     pl_alabel_r(canvas->plotter, 'l', 'x', text);
-    pl_ftextangle_r(canvas->plotter, 0);
+    if (how->upright)
+        pl_ftextangle_r(canvas->plotter, 0);
 }
 
 static void write_png(struct canvas *canvas, const struct canvas_text *how, double x, double y,

@@ -34,14 +34,27 @@ static size_t family_length(const char *text)
     return 0;
 }
 
+/* How much may be written as it is: up to where an element or a font list may begin, or to what is
+ * not ASCII. */
+static size_t plain_length(const char *text)
+{
+    const char *at = text;
+    while (*at && (unsigned char)*at < 0x80 && *at != '<' && *at != 'f')
+        at++;
+    return (size_t)(at - text);
+}
+
 /* The drawing's elements; ISO 8859-1 becomes UTF-8. False when there are not as many texts as
  * anchors. In a text "<" and quotes are escaped, so that elements and attributes are real. */
 static bool write_body(const char *body, const char *anchors, FILE *out)
 {
     while (*body) {
         unsigned char byte = (unsigned char)*body;
-        size_t family = family_length(body);
-        if (byte == '<' && at_word(body, element)) {
+        size_t plain = plain_length(body), family = family_length(body);
+        if (plain) {
+            fwrite(body, 1, plain, out);
+            body += plain;
+        } else if (byte == '<' && at_word(body, element)) {
             if (!*anchors)
                 return false;
             fprintf(out, "%s%s", element, anchor_attribute(*anchors++));

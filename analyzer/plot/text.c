@@ -67,11 +67,13 @@ char *text_to_latin1(const char *utf8, char *buffer, size_t size)
     for (uint32_t code; (code = text_next(&utf8));) {
         char one[2] = {(char)code, 0};
         const char *piece = one;
+        size_t length = 1;
         if (code < 0x20 || code == 0x7f)
             piece = " ";
-        else if ((code >= 0x80 && code < 0xa0) || code > 0xff)
+        else if ((code >= 0x80 && code < 0xa0) || code > 0xff) {
             piece = spelling_of(code);
-        size_t length = strlen(piece);
+            length = strlen(piece);
+        }
         if (length + 1 > size - used)
             break;
         memcpy(buffer + used, piece, length);
