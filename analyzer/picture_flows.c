@@ -138,10 +138,13 @@ static void mark_active(const struct wh_analysis *analysis, const struct flow *f
     int64_t length_ns = analysis->result.duration_ns > 0 ? analysis->result.duration_ns : 1;
     for (unsigned p = 0; p < analysis->capture_count; p++) {
         const struct track_flow *view = flow->at[p];
-        for (uint32_t i = 0; view && i < view->pkt_count; i++) {
-            int64_t time_ns =
-                picture_time(analysis, &analysis->alignment.clock[p], view->pkts[i].time);
-            double part = (double)time_ns / (double)length_ns;
+        if (!view)
+            continue;
+        const struct clock_reading clock =
+            clock_read(&analysis->alignment.clock[p], view->first, view->last);
+        for (uint32_t i = 0; i < view->pkt_count; i++) {
+            struct path_time time = clock_reading_to_path(&clock, view->pkts[i].time);
+            double part = (double)(time.ns - analysis->epoch.ns) / (double)length_ns;
             if (part >= 0 && part <= 1)
                 seen[(uint32_t)(part * (COLUMNS - 1))] = 1;
         }
