@@ -15,6 +15,9 @@
 #define CHAINS_FROM 8u    /* marks; fewer are looked through as fast */
 #define PICK_BYTES  4u    /* of a window, that it is picked by */
 #define TRIES_MAX   1024u /* repetitive bytes pick the same window again and again */
+#define AT_ONCE     16u   /* windows looked at */
+#define FEW_FROM    96u   /* anchors; from then on picks are so few that most blocks have none */
+#define BLOCK       64u   /* windows */
 
 static uint32_t window_hash(const uint8_t *bytes)
 {
@@ -144,7 +147,8 @@ static void add_mark(struct content *content, uint32_t hash, uint32_t pkt, uint3
 }
 
 /* What a window is picked by, from its first four bytes: any value is as likely as any other. Of 16
- * bits, as processors multiply eight of these at once. */
+ * bits, as processors multiply eight of these at once: neighbours share bytes, every other one does
+ * not, so that compilers do so in loops of constant length over every other one. */
 static inline int16_t pick_value(const uint8_t *bytes)
 {
     uint16_t first, second;
@@ -153,60 +157,94 @@ static inline int16_t pick_value(const uint8_t *bytes)
     return (int16_t)(first * 0x85ebu + second * 0xc2b3u);
 }
 
-/* The least value of `count` windows, a constant, so that compilers look at 16 of them at once:
- * neighbours share bytes, every other one does not. */
-static inline int16_t least_value(const uint8_t *bytes, unsigned count)
-{
-    int16_t least = INT16_MAX;
-    for (unsigned i = 0; i < count; i += 2) {
-        int16_t even = pick_value(bytes + i), odd = pick_value(bytes + i + 1);
-        int16_t less = even < odd ? even : odd;
-        least = less < least ? less : least;
-    }
-    return least;
-}
-
 /* Windows with a value below are picked: every 4th at first, then every 64th, then every 1024th. */
 static int16_t pick_below(const struct content *content)
 {
-    unsigned bits = content->anchors < 64 ? 2 : content->anchors < 96 ? 6 : 10;
+    unsigned bits = content->anchors < 64 ? 2 : content->anchors < FEW_FROM ? 6 : 10;
     return (int16_t)(INT16_MIN + (1 << (16 - bits)));
 }
 
-/* The first window from `at` on that is picked; where the bytes end if none is. Blocks of windows
- * without any are passed over, of 64, then of 16, where picks are few: none reads beyond the bytes.
- */
-static uint32_t next_pick(const uint8_t *payload, uint32_t at, uint32_t bytes, int16_t below)
+/* Passes over blocks without any window that is picked, from `at` on; one window at least stays. */
+static uint32_t pass_over(const uint8_t *payload, uint32_t at, uint32_t bytes, int16_t below)
 {
-    bool few = below < INT16_MIN / 2;
-    while (few && bytes - at >= 64 + PICK_BYTES && least_value(payload + at, 64) >= below)
-        at += 64;
-    while (few && bytes - at >= 16 + PICK_BYTES && least_value(payload + at, 16) >= below)
-        at += 16;
-    while (bytes - at >= CONTENT_WINDOW_BYTES && pick_value(payload + at) >= below)
-        at++;
-    return bytes - at >= CONTENT_WINDOW_BYTES ? at : bytes;
+    for (; bytes - at >= BLOCK + CONTENT_WINDOW_BYTES; at += BLOCK) {
+        int16_t least = INT16_MAX;
+        for (unsigned i = 0; i < BLOCK; i += 2) {
+            int16_t even = pick_value(payload + at + i), odd = pick_value(payload + at + i + 1);
+            int16_t less = even < odd ? even : odd;
+            least = less < least ? less : least;
+        }
+        if (least < below)
+            break;
+    }
+    return at;
+}
+
+/* Which of AT_ONCE windows are picked, a bit for each. */
+static inline uint32_t picks_at_once(const uint8_t *payload, int16_t below)
+{
+    static const uint16_t bit[AT_ONCE / 2] = {1u,      1u << 2,  1u << 4,  1u << 6,
+                                              1u << 8, 1u << 10, 1u << 12, 1u << 14};
+    uint16_t picks = 0;
+    for (unsigned i = 0; i < AT_ONCE / 2; i++) {
+        uint16_t even = pick_value(payload + i * 2) < below ? UINT16_MAX : 0;
+        uint16_t odd = pick_value(payload + i * 2 + 1) < below ? UINT16_MAX : 0;
+        picks |= (uint16_t)((even & bit[i]) | (odd & bit[i] << 1));
+    }
+    return picks;
+}
+
+/* The same where there may be fewer windows; there is one. */
+static uint32_t find_picks(const uint8_t *payload, uint32_t bytes, int16_t below)
+{
+    uint8_t padded[AT_ONCE - 1 + PICK_BYTES] = {0};
+    uint32_t windows = bytes - CONTENT_WINDOW_BYTES + 1;
+    if (bytes < sizeof padded)
+        payload = memcpy(padded, payload, bytes);
+    uint32_t picks = picks_at_once(payload, below);
+    return windows < AT_ONCE ? picks & ((1u << windows) - 1) : picks;
+}
+
+/* No more windows are picked by content. */
+static bool has_enough(const struct content *content)
+{
+    return content->anchors == CONTENT_ANCHORS_MAX || content->tries == TRIES_MAX;
+}
+
+static bool add_anchor(struct crumbs *crumbs, struct content **kept, uint32_t pkt,
+                       const uint8_t *payload, uint32_t at)
+{
+    uint32_t hash = window_hash(payload + at);
+    (*kept)->tries++;
+    if (known(*kept, hash))
+        return true;
+    if (!has_room(crumbs, kept))
+        return false;
+    add_mark(*kept, hash, pkt, at, false);
+    (*kept)->anchors++;
+    return true;
 }
 
 static bool add_anchors(struct crumbs *crumbs, struct content **kept, uint32_t pkt,
                         const uint8_t *payload, uint32_t bytes)
 {
-    struct content *content = *kept;
-    int16_t below = pick_below(content);
-    if (content->count && pkt - content->first_pkt >= 1u << CONTENT_PKT_BITS)
+    if ((*kept)->count && pkt - (*kept)->first_pkt >= 1u << CONTENT_PKT_BITS)
         return true;
-    for (uint32_t i = 0; (i = next_pick(payload, i, bytes, below)) < bytes; i++) {
-        uint32_t hash = window_hash(payload + i);
-        if (content->anchors == CONTENT_ANCHORS_MAX || ++content->tries > TRIES_MAX)
-            break;
-        if (known(content, hash))
-            continue;
-        if (!has_room(crumbs, kept))
-            return false;
-        content = *kept;
-        add_mark(content, hash, pkt, i, false);
-        content->anchors++;
-        below = pick_below(content);
+    for (uint32_t at = 0; bytes - at >= CONTENT_WINDOW_BYTES; at += AT_ONCE) {
+        int16_t below = pick_below(*kept);
+        if ((*kept)->anchors >= FEW_FROM)
+            at = pass_over(payload, at, bytes, below);
+        uint32_t picks = find_picks(payload + at, bytes - at, below);
+        while (picks && !has_enough(*kept)) {
+            uint32_t pick = at + (uint32_t)__builtin_ctz(picks);
+            picks &= picks - 1;
+            if (!add_anchor(crumbs, kept, pkt, payload, pick))
+                return false;
+            if (pick_below(*kept) != below) { /* fewer from here on, all of them among these */
+                below = pick_below(*kept);
+                picks &= find_picks(payload + at, bytes - at, below);
+            }
+        }
     }
     return true;
 }
@@ -251,8 +289,7 @@ static bool add_start(struct crumbs *crumbs, struct content **kept, uint32_t pkt
 /* Not yet enough of the stream's beginning? */
 static bool looking(const struct content *content)
 {
-    return content->bytes < CONTENT_BYTES_MAX && content->anchors < CONTENT_ANCHORS_MAX &&
-           content->tries < TRIES_MAX;
+    return content->bytes < CONTENT_BYTES_MAX && !has_enough(content);
 }
 
 bool content_add(struct crumbs *crumbs, struct content **kept, uint32_t pkt, const uint8_t *payload,
