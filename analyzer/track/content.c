@@ -11,123 +11,121 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define CHAINS      64u
-#define CHAINS_FROM 8u    /* marks; fewer are looked through as fast */
-#define PICK_BYTES  4u    /* of a window, that it is picked by */
-#define TRIES_MAX   1024u /* repetitive bytes pick the same window again and again */
-#define AT_ONCE     16u   /* windows looked at */
-#define FEW_FROM    96u   /* anchors; from then on picks are so few that most blocks have none */
-#define BLOCK       64u   /* windows */
+#define FILTER_WORDS_MAX 32u
+#define PICK_BYTES       4u    /* of a window, that it is picked by */
+#define TRIES_MAX        1024u /* repetitive bytes pick the same window again and again */
+#define AT_ONCE          16u   /* windows looked at */
+#define FEW_FROM         96u   /* anchors; then picks are so few that most blocks have none */
+#define BLOCK            64u   /* windows */
 
 static uint32_t window_hash(const uint8_t *bytes)
 {
     return (uint32_t)XXH3_64bits(bytes, CONTENT_WINDOW_BYTES);
 }
 
-/* By the upper bits: the lower ones are alike where starts are thinned. */
-static uint32_t chain_of(uint32_t hash)
+/* Behind the room for marks is a filter, large as that is: it tells of nearly all hashes that no
+ * mark has them, by one bit. */
+static uint32_t words_for(uint32_t capacity)
 {
-    return hash >> 16 & (CHAINS - 1);
+    return capacity < 8 ? 1 : capacity <= 32 ? 8 : capacity <= 64 ? 16 : FILTER_WORDS_MAX;
 }
 
-/* Marks by their number, which is their index plus 1; 0: none. */
-struct chains {
-    uint8_t first[CHAINS];
-    uint8_t next[CONTENT_MARKS_MAX]; /* in the same chain */
-};
+static size_t bytes_of(uint32_t capacity, uint32_t words)
+{
+    return sizeof(struct content) + capacity * sizeof(struct content_mark) +
+           words * sizeof(uint64_t);
+}
 
 _Static_assert(sizeof(struct content) + CONTENT_MARKS_MAX * sizeof(struct content_mark) +
-                       sizeof(struct chains) <=
+                       FILTER_WORDS_MAX * sizeof(uint64_t) <=
                    CRUMB_MOST,
                "all there may be of a stream is a crumb");
 
-static struct chains *chains_of(struct content *content)
+static inline uint64_t *filter_of(const struct content *content)
 {
-    return (struct chains *)&content->marks[content->capacity];
+    return (uint64_t *)&content->marks[content->capacity];
 }
 
-static bool known(struct content *content, uint32_t hash)
+/* Which bit, the upper ones of a hash tell: the lower ones are alike where starts are thinned. */
+static void add_to_filter(uint64_t *filter, uint32_t words, uint32_t hash)
 {
-    const struct content_mark *marks = content->marks;
-    uint32_t number = content->count;
-    if (content->chained) {
-        const struct chains *chains = chains_of(content);
-        number = chains->first[chain_of(hash)];
-        while (number && marks[number - 1].hash != hash)
-            number = chains->next[number - 1];
-    } else {
-        while (number && marks[number - 1].hash != hash)
-            number--;
-    }
-    return number != 0;
+    filter[hash >> 27 & (words - 1)] |= 1ull << (hash >> 21 & 63);
 }
 
-static void chain(struct content *content, uint32_t number)
+static void make_filter(struct content *content)
 {
-    struct chains *chains = chains_of(content);
-    uint8_t *first = &chains->first[chain_of(content->marks[number - 1].hash)];
-    chains->next[number - 1] = *first;
-    *first = (uint8_t)number;
+    const struct content_mark *mark = content->marks, *end = mark + content->count;
+    uint64_t *filter = filter_of(content);
+    uint32_t words = content->filter_words;
+    for (uint32_t i = 0; i < words; i++)
+        filter[i] = 0;
+    for (; mark < end; mark++)
+        add_to_filter(filter, words, mark->hash);
 }
 
-static void chain_all(struct content *content)
+static inline bool passes_filter(const struct content *content, uint32_t hash)
 {
-    memset(chains_of(content)->first, 0, sizeof chains_of(content)->first);
-    for (uint32_t number = 1; number <= content->count; number++)
-        chain(content, number);
+    uint64_t word = filter_of(content)[hash >> 27 & (content->filter_words - 1u)];
+    return word >> (hash >> 21 & 63) & 1;
+}
+
+static bool is_among(const struct content *content, uint32_t hash)
+{
+    const struct content_mark *mark = content->marks + content->count;
+    while (mark > content->marks)
+        if ((--mark)->hash == hash)
+            return true;
+    return false;
+}
+
+static inline bool known(const struct content *content, uint32_t hash)
+{
+    return passes_filter(content, hash) && is_among(content, hash);
 }
 
 /* Where a mark is; `within` 0 for a start. */
-static struct content_mark make_mark(const struct content *content, uint32_t hash, uint32_t pkt,
-                                     uint32_t within, bool start)
+static inline struct content_mark make_mark(const struct content *content, uint32_t hash,
+                                            uint32_t pkt, uint32_t within, bool start)
 {
     uint32_t since = pkt - content->first_pkt;
     uint32_t place = start ? pkt : since << CONTENT_WITHIN_BITS | within;
     return (struct content_mark){.hash = hash, .start = start, .place = place & 0x7fffffffu};
 }
 
-static size_t bytes_of(uint32_t capacity, bool chained)
-{
-    return sizeof(struct content) + capacity * sizeof(struct content_mark) +
-           (chained ? sizeof(struct chains) : 0);
-}
-
-/* Room for `capacity` marks, and for chains if there shall be any. */
-static bool resize(struct crumbs *crumbs, struct content **content, uint32_t capacity, bool chained)
+/* Room for `capacity` marks, and for a filter of so many words: 0 where none are to come. */
+static bool resize(struct crumbs *crumbs, struct content **content, uint32_t capacity,
+                   uint32_t words)
 {
     struct content *before = *content;
-    struct content *moved = crumbs_take(crumbs, bytes_of(capacity, chained));
+    struct content *moved = crumbs_take(crumbs, bytes_of(capacity, words));
     if (!moved)
         return false;
     if (before)
-        memcpy(moved, before, bytes_of(before->count, false));
+        memcpy(moved, before, bytes_of(before->count, 0));
     else
         *moved = (struct content){0};
     moved->capacity = (uint8_t)capacity;
-    moved->chained = chained;
-    if (chained && before && before->chained)
-        memcpy(chains_of(moved), chains_of(before), sizeof(struct chains));
-    else if (chained)
-        chain_all(moved);
+    moved->filter_words = (uint8_t)words;
+    if (words && before && before->filter_words == words)
+        memcpy(filter_of(moved), filter_of(before), words * sizeof(uint64_t));
+    else if (words)
+        make_filter(moved);
     if (before)
-        crumbs_give(crumbs, before, bytes_of(before->capacity, before->chained));
+        crumbs_give(crumbs, before, bytes_of(before->capacity, before->filter_words));
     *content = moved;
     return true;
 }
 
-/* Pieces come in multiples of two marks. */
-static uint32_t whole_piece(uint32_t marks)
-{
-    return (marks + 1) & ~1u;
-}
-
-/* By a quarter and a few, as all streams of a capture have theirs at the same time. */
+/* By a third and a few, as all streams of a capture have theirs at the same time. Pieces are of two
+ * words. */
 static bool grow(struct crumbs *crumbs, struct content **content)
 {
     uint32_t count = *content ? (*content)->count : 0;
-    uint32_t capacity = whole_piece(count + count / 4 + 3);
+    uint32_t capacity = count + count / 3 + 7;
+    uint32_t words = words_for(capacity);
+    capacity += (capacity + words) % 2;
     capacity = capacity < CONTENT_MARKS_MAX ? capacity : CONTENT_MARKS_MAX;
-    return resize(crumbs, content, capacity, count >= CHAINS_FROM);
+    return resize(crumbs, content, capacity, words);
 }
 
 /* Room for one more mark. */
@@ -136,14 +134,19 @@ static bool has_room(struct crumbs *crumbs, struct content **content)
     return (*content)->count < (*content)->capacity || grow(crumbs, content);
 }
 
-static void add_mark(struct content *content, uint32_t hash, uint32_t pkt, uint32_t within,
-                     bool start)
+/* Those picked by content stand before the starts. */
+static inline void add_mark(struct content *content, uint32_t hash, uint32_t pkt, uint32_t within,
+                            bool start)
 {
-    if (content->count == 0)
+    struct content_mark *at = &content->marks[content->count];
+    if (content->count++ == 0)
         content->first_pkt = pkt;
-    content->marks[content->count++] = make_mark(content, hash, pkt, within, start);
-    if (content->chained)
-        chain(content, content->count);
+    if (!start) {
+        *at = content->marks[content->anchors];
+        at = &content->marks[content->anchors++];
+    }
+    *at = make_mark(content, hash, pkt, within, start);
+    add_to_filter(filter_of(content), content->filter_words, hash);
 }
 
 /* What a window is picked by, from its first four bytes: any value is as likely as any other. Of 16
@@ -221,7 +224,6 @@ static bool add_anchor(struct crumbs *crumbs, struct content **kept, uint32_t pk
     if (!has_room(crumbs, kept))
         return false;
     add_mark(*kept, hash, pkt, at, false);
-    (*kept)->anchors++;
     return true;
 }
 
@@ -249,39 +251,48 @@ static bool add_anchors(struct crumbs *crumbs, struct content **kept, uint32_t p
     return true;
 }
 
-/* Halves what is kept of packets' first windows until there is room for another. */
+/* A packet's first window is kept where its hash has none of these bits. */
+static uint32_t start_mask(const struct content *content)
+{
+    return (1u << content->start_bits) - 1;
+}
+
+static uint32_t count_starts(const struct content *content)
+{
+    return content->count - content->anchors;
+}
+
+/* Halves what is kept of packets' first windows until there is room for another, which there is at
+ * last: no hash is kept twice. */
 static void thin_starts(struct content *content)
 {
-    while (content->starts >= CONTENT_STARTS_MAX) {
-        uint32_t kept = 0;
-        content->start_mask = content->start_mask << 1 | 1u;
-        for (uint32_t i = 0; i < content->count; i++) {
-            bool gone = content->marks[i].start && content->marks[i].hash & content->start_mask;
-            content->starts -= gone;
-            if (!gone)
-                content->marks[kept++] = content->marks[i];
+    while (count_starts(content) == CONTENT_STARTS_MAX) {
+        content->start_bits++;
+        uint32_t mask = start_mask(content);
+        struct content_mark *kept = &content->marks[content->anchors];
+        const struct content_mark *mark = kept, *end = &content->marks[content->count];
+        for (; mark < end; mark++) {
+            *kept = *mark;
+            kept += !(mark->hash & mask);
         }
-        content->count = (uint8_t)kept;
-        if (content->chained)
-            chain_all(content);
-        if (content->start_mask == UINT32_MAX)
-            return;
+        content->count = (uint8_t)(kept - content->marks);
     }
+    make_filter(content);
 }
 
 static bool add_start(struct crumbs *crumbs, struct content **kept, uint32_t pkt,
                       const uint8_t *payload)
 {
-    struct content *content = *kept;
     uint32_t hash = window_hash(payload);
-    if (hash & content->start_mask || known(content, hash))
+    if (hash & start_mask(*kept) || known(*kept, hash))
         return true;
-    thin_starts(content);
-    if (hash & content->start_mask)
-        return true;
+    if (count_starts(*kept) == CONTENT_STARTS_MAX) {
+        thin_starts(*kept);
+        if (hash & start_mask(*kept))
+            return true;
+    }
     if (!has_room(crumbs, kept))
         return false;
-    (*kept)->starts++;
     add_mark(*kept, hash, pkt, 0, true);
     return true;
 }
@@ -298,7 +309,7 @@ bool content_add(struct crumbs *crumbs, struct content **kept, uint32_t pkt, con
     uint32_t bytes = captured_bytes < payload_bytes ? captured_bytes : payload_bytes;
     if (bytes > UINT16_MAX) /* as far as CONTENT_WITHIN_BITS reach */
         bytes = UINT16_MAX;
-    if (!*kept && !grow(crumbs, kept))
+    if ((!*kept || !(*kept)->filter_words) && !grow(crumbs, kept))
         return false;
     struct content *content = *kept;
     if (looking(content)) {
@@ -314,7 +325,7 @@ bool content_add(struct crumbs *crumbs, struct content **kept, uint32_t pkt, con
 
 uint32_t content_mask(const struct content *content)
 {
-    return looking(content) ? 0 : content->start_mask;
+    return looking(content) ? 0 : start_mask(content);
 }
 
 /* Packets move by few places only: where the count from the first mark's ends, it ends for them. */
@@ -338,19 +349,17 @@ void content_renumber(struct content *content, const uint32_t *moved_to)
 
 void content_settle(struct crumbs *crumbs, struct content **content)
 {
-    if (!*content)
-        return;
-    uint32_t needed = whole_piece((*content)->count);
-    if ((*content)->chained || (*content)->capacity != needed)
-        resize(crumbs, content, needed, false); /* where that fails, all is as it was */
+    if (*content && (*content)->filter_words) /* where memory is out, all is as it was */
+        resize(crumbs, content, (*content)->count + (*content)->count % 2u, 0);
 }
 
 bool content_copy(struct crumbs *crumbs, struct content **content)
 {
-    struct content *copy = crumbs_take(crumbs, bytes_of((*content)->capacity, (*content)->chained));
+    struct content *copy =
+        crumbs_take(crumbs, bytes_of((*content)->capacity, (*content)->filter_words));
     if (!copy)
         return false;
-    memcpy(copy, *content, bytes_of((*content)->capacity, (*content)->chained));
+    memcpy(copy, *content, bytes_of((*content)->capacity, (*content)->filter_words));
     *content = copy;
     return true;
 }

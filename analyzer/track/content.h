@@ -26,13 +26,13 @@ struct content_mark {
 /* There is one for nearly each stream of a capture: one of crumbs, see base/crumbs.h. */
 struct content {
     uint32_t first_pkt;          /* of the first mark: what those picked by content count from */
-    uint32_t start_mask;         /* of packets' first windows those with these bits 0 are kept */
-    uint32_t bytes : 17;         /* looked at so far */
-    uint32_t tries : 11;         /* windows that were picked, known ones too */
-    uint32_t cut : 1;            /* some payload looked at was not captured whole */
-    uint32_t chained : 1;        /* behind the room for marks is what finds them by their hashes */
+    uint32_t bytes;              /* looked at so far */
+    uint16_t tries;              /* windows that were picked, known ones too */
+    uint8_t start_bits;          /* of packets' first windows those with so many bits 0 are kept */
+    bool cut;                    /* some payload looked at was not captured whole */
+    uint8_t filter_words;        /* of the filter behind the room for marks; 0: there is none */
     uint8_t count, capacity;     /* marks */
-    uint8_t anchors, starts;     /* of them */
+    uint8_t anchors;             /* of them, the first: picked by content */
     struct content_mark marks[]; /* no hash twice */
 };
 

@@ -81,7 +81,8 @@ static void beginnings_of_cut_packets_are_kept(void **state)
     fill(&a, bytes, count, 1448, 30);
     fill(&b, bytes, count, 2896, 30);
     assert_true(a->cut);
-    assert_true(a->starts >= CONTENT_STARTS_MAX / 4 && a->starts <= CONTENT_STARTS_MAX);
+    uint32_t starts = a->count - a->anchors;
+    assert_true(starts >= CONTENT_STARTS_MAX / 4 && starts <= CONTENT_STARTS_MAX);
     assert_true(shared(a, b) >= 40);
     uint32_t last = 0; /* they are spread over the whole stream */
     for (uint32_t i = 0; i < a->count; i++)
@@ -245,6 +246,121 @@ static void no_window_is_kept_twice(void **state)
     free(bytes);
 }
 
+/* The rules again, window by window and mark by mark. */
+struct plain_mark {
+    uint32_t hash, pkt, within;
+    bool start;
+};
+
+struct plain {
+    struct plain_mark marks[CONTENT_MARKS_MAX];
+    uint32_t count, anchors, bytes, tries, start_mask;
+};
+
+static bool plain_knows(const struct plain *plain, uint32_t hash)
+{
+    bool known = false;
+    for (uint32_t i = 0; i < plain->count; i++)
+        known |= plain->marks[i].hash == hash;
+    return known;
+}
+
+static bool plain_picks(const struct plain *plain, const uint8_t *window)
+{
+    unsigned bits = plain->anchors < 64 ? 2 : plain->anchors < 96 ? 6 : 10;
+    uint32_t first = window[0] | (uint32_t)window[1] << 8;
+    uint32_t second = window[2] | (uint32_t)window[3] << 8;
+    uint32_t value = (first * 0x85ebu + second * 0xc2b3u) & 0xffff;
+    return value >> (16 - bits) == 1u << (bits - 1);
+}
+
+static void plain_add_anchors(struct plain *plain, uint32_t pkt, const uint8_t *payload,
+                              uint32_t bytes)
+{
+    for (uint32_t i = 0; i + CONTENT_WINDOW_BYTES <= bytes; i++) {
+        uint32_t hash = (uint32_t)XXH3_64bits(payload + i, CONTENT_WINDOW_BYTES);
+        if (plain->anchors == CONTENT_ANCHORS_MAX || plain->tries == 1024)
+            break;
+        if (!plain_picks(plain, payload + i))
+            continue;
+        plain->tries++;
+        if (plain_knows(plain, hash))
+            continue;
+        plain->marks[plain->count++] = (struct plain_mark){hash, pkt, i, false};
+        plain->anchors++;
+    }
+}
+
+static void plain_thin(struct plain *plain)
+{
+    while (plain->count - plain->anchors == CONTENT_STARTS_MAX) {
+        uint32_t kept = 0;
+        plain->start_mask = plain->start_mask << 1 | 1;
+        for (uint32_t i = 0; i < plain->count; i++)
+            if (!plain->marks[i].start || !(plain->marks[i].hash & plain->start_mask))
+                plain->marks[kept++] = plain->marks[i];
+        plain->count = kept;
+    }
+}
+
+static void plain_add(struct plain *plain, uint32_t pkt, const uint8_t *payload, uint32_t bytes)
+{
+    if (plain->bytes < CONTENT_BYTES_MAX)
+        plain_add_anchors(plain, pkt, payload, bytes);
+    plain->bytes += bytes;
+    if (bytes < CONTENT_WINDOW_BYTES)
+        return;
+    uint32_t hash = (uint32_t)XXH3_64bits(payload, CONTENT_WINDOW_BYTES);
+    if (hash & plain->start_mask || plain_knows(plain, hash))
+        return;
+    plain_thin(plain);
+    if (!(hash & plain->start_mask))
+        plain->marks[plain->count++] = (struct plain_mark){hash, pkt, 0, true};
+}
+
+static void assert_same(const struct content *content, const struct plain *plain)
+{
+    uint32_t same = 0;
+    assert_int_equal(content->count, plain->count);
+    assert_int_equal(content->anchors, plain->anchors);
+    for (uint32_t i = 0; i < plain->count; i++)
+        for (uint32_t j = 0; j < plain->count; j++) {
+            const struct content_mark *mark = &content->marks[i];
+            const struct plain_mark *other = &plain->marks[j];
+            same += mark->hash == other->hash && mark->start == other->start &&
+                    content_pkt(content, mark) == other->pkt &&
+                    content_within(mark) == other->within;
+        }
+    assert_int_equal(same, plain->count);
+}
+
+/* Segments of all lengths, some sent again; streams of all lengths, some of few different bytes,
+ * some that end and go on. */
+static void what_is_kept_is_what_the_rules_say(void **state)
+{
+    enum { STREAMS = 300, LONGEST = 1460 };
+    (void)state;
+    struct dice dice = {15};
+    for (uint32_t stream = 0; stream < STREAMS; stream++) {
+        struct content *content = NULL;
+        struct plain plain = {0};
+        uint8_t *bytes = random_bytes(BYTES, stream);
+        uint32_t pkts = 1 + (stream % 10 ? roll(&dice, 60) : 2000);
+        uint32_t longest = stream % 3 ? 1 + roll(&dice, 60) : LONGEST;
+        for (uint32_t i = 0; stream % 7 == 6 && i < BYTES; i++)
+            bytes[i] &= 1;
+        for (uint32_t pkt = 0; pkt < pkts; pkt++) {
+            uint32_t len = 1 + roll(&dice, longest), at = roll(&dice, BYTES - LONGEST);
+            assert_true(content_add(&crumbs, &content, pkt, bytes + at, len, len));
+            plain_add(&plain, pkt, bytes + at, len);
+            if (chance(&dice, 2))
+                content_settle(&crumbs, &content);
+        }
+        assert_same(content, &plain);
+        free(bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_settled_stream_goes_on),
         cmocka_unit_test(packed_content_is_the_same),
         cmocka_unit_test(no_window_is_kept_twice),
+        cmocka_unit_test(what_is_kept_is_what_the_rules_say),
     };
     return cmocka_run_group_tests(tests, NULL, give_back);
 }
