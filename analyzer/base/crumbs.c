@@ -18,6 +18,12 @@ void *crumbs_take(struct crumbs *crumbs, size_t bytes)
     return piece;
 }
 
+void *crumbs_copy(struct crumbs *crumbs, const void *from, size_t kept, size_t bytes)
+{
+    void *piece = crumbs_take(crumbs, bytes);
+    return piece ? memcpy(piece, from, kept) : NULL;
+}
+
 void crumbs_give(struct crumbs *crumbs, void *piece, size_t bytes)
 {
     void **unused = unused_of(crumbs, bytes);

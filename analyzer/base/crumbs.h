@@ -21,6 +21,9 @@ struct crumbs {
  * out. Owned by `crumbs`. */
 void *crumbs_take(struct crumbs *crumbs, size_t bytes);
 
+/* The same, and it begins with the first `kept` bytes of `from`. */
+void *crumbs_copy(struct crumbs *crumbs, const void *from, size_t kept, size_t bytes);
+
 /* Gives back a piece that was taken with as many bytes. */
 void crumbs_give(struct crumbs *crumbs, void *piece, size_t bytes);
 

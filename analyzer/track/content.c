@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #define FILTER_WORDS_MAX 32u
+#define FILTER_STEP      2u    /* words; there are so many, or twice that, and so on */
 #define PICK_BYTES       4u    /* of a window, that it is picked by */
 #define TRIES_MAX        1024u /* repetitive bytes pick the same window again and again */
 #define AT_ONCE          16u   /* windows looked at */
@@ -27,7 +28,7 @@ static uint32_t window_hash(const uint8_t *bytes)
  * mark has them, by one bit. */
 static uint32_t words_for(uint32_t capacity)
 {
-    return capacity < 8 ? 1 : capacity <= 32 ? 8 : capacity <= 64 ? 16 : FILTER_WORDS_MAX;
+    return capacity < 8 ? 2 : capacity <= 32 ? 8 : capacity <= 64 ? 16 : FILTER_WORDS_MAX;
 }
 
 static size_t bytes_of(uint32_t capacity, uint32_t words)
@@ -57,10 +58,16 @@ static void make_filter(struct content *content)
     const struct content_mark *mark = content->marks, *end = mark + content->count;
     uint64_t *filter = filter_of(content);
     uint32_t words = content->filter_words;
-    for (uint32_t i = 0; i < words; i++)
-        filter[i] = 0;
+    for (uint32_t i = 0; i < words; i += FILTER_STEP)
+        memset(&filter[i], 0, FILTER_STEP * sizeof *filter);
     for (; mark < end; mark++)
         add_to_filter(filter, words, mark->hash);
+}
+
+static void copy_filter(struct content *to, const struct content *from)
+{
+    for (uint32_t i = 0; i < to->filter_words; i += FILTER_STEP)
+        memcpy(filter_of(to) + i, filter_of(from) + i, FILTER_STEP * sizeof(uint64_t));
 }
 
 static inline bool passes_filter(const struct content *content, uint32_t hash)
@@ -96,36 +103,31 @@ static inline struct content_mark make_mark(const struct content *content, uint3
 static bool resize(struct crumbs *crumbs, struct content **content, uint32_t capacity,
                    uint32_t words)
 {
-    struct content *before = *content;
-    struct content *moved = crumbs_take(crumbs, bytes_of(capacity, words));
+    static const struct content nothing;
+    const struct content *before = *content ? *content : &nothing;
+    struct content *moved =
+        crumbs_copy(crumbs, before, bytes_of(before->count, 0), bytes_of(capacity, words));
     if (!moved)
         return false;
-    if (before)
-        memcpy(moved, before, bytes_of(before->count, 0));
-    else
-        *moved = (struct content){0};
     moved->capacity = (uint8_t)capacity;
     moved->filter_words = (uint8_t)words;
-    if (words && before && before->filter_words == words)
-        memcpy(filter_of(moved), filter_of(before), words * sizeof(uint64_t));
+    if (words == before->filter_words)
+        copy_filter(moved, before);
     else if (words)
         make_filter(moved);
-    if (before)
-        crumbs_give(crumbs, before, bytes_of(before->capacity, before->filter_words));
+    if (*content)
+        crumbs_give(crumbs, *content, bytes_of(before->capacity, before->filter_words));
     *content = moved;
     return true;
 }
 
-/* By a third and a few, as all streams of a capture have theirs at the same time. Pieces are of two
- * words. */
+/* By a third and a few, as all streams of a capture have theirs at the same time. */
 static bool grow(struct crumbs *crumbs, struct content **content)
 {
     uint32_t count = *content ? (*content)->count : 0;
-    uint32_t capacity = count + count / 3 + 7;
-    uint32_t words = words_for(capacity);
-    capacity += (capacity + words) % 2;
+    uint32_t capacity = (count + count / 3 + 7) & ~1u;
     capacity = capacity < CONTENT_MARKS_MAX ? capacity : CONTENT_MARKS_MAX;
-    return resize(crumbs, content, capacity, words);
+    return resize(crumbs, content, capacity, words_for(capacity));
 }
 
 /* Room for one more mark. */
@@ -234,7 +236,7 @@ static bool add_anchors(struct crumbs *crumbs, struct content **kept, uint32_t p
         return true;
     for (uint32_t at = 0; bytes - at >= CONTENT_WINDOW_BYTES; at += AT_ONCE) {
         int16_t below = pick_below(*kept);
-        if ((*kept)->anchors >= FEW_FROM)
+        if ((*kept)->anchors >= FEW_FROM && at % BLOCK == 0)
             at = pass_over(payload, at, bytes, below);
         uint32_t picks = find_picks(payload + at, bytes - at, below);
         while (picks && !has_enough(*kept)) {
@@ -350,16 +352,14 @@ void content_renumber(struct content *content, const uint32_t *moved_to)
 void content_settle(struct crumbs *crumbs, struct content **content)
 {
     if (*content && (*content)->filter_words) /* where memory is out, all is as it was */
-        resize(crumbs, content, (*content)->count + (*content)->count % 2u, 0);
+        resize(crumbs, content, ((*content)->count + 1u) & ~1u, 0);
 }
 
 bool content_copy(struct crumbs *crumbs, struct content **content)
 {
-    struct content *copy =
-        crumbs_take(crumbs, bytes_of((*content)->capacity, (*content)->filter_words));
-    if (!copy)
-        return false;
-    memcpy(copy, *content, bytes_of((*content)->capacity, (*content)->filter_words));
-    *content = copy;
-    return true;
+    size_t bytes = bytes_of((*content)->capacity, (*content)->filter_words);
+    struct content *copy = crumbs_copy(crumbs, *content, bytes, bytes);
+    if (copy)
+        *content = copy;
+    return copy != NULL;
 }

@@ -151,6 +151,10 @@ static void test_crumbs_keep_what_they_hold(void **state)
     }
     crumbs_give(&crumbs, piece[0], bytes[0]);
     assert_ptr_equal(crumbs_take(&crumbs, bytes[0]), piece[0]);
+    crumbs_give(&crumbs, piece[0], bytes[0]);
+    assert_ptr_equal(crumbs_copy(&crumbs, piece[1], bytes[1] / 2, bytes[0]), piece[0]);
+    for (size_t b = 0; b < bytes[1] / 2 && b < bytes[0]; b++)
+        assert_int_equal(piece[0][b], 1);
     crumbs_free(&crumbs);
     assert_null(crumbs.arena.blocks);
 }
