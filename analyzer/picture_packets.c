@@ -6,15 +6,12 @@
 #include "base/error.h"
 #include "pictures.h"
 
-struct samples {
-    struct plot_sample *items;
-    uint32_t count, capacity;
-    unsigned wanted; /* kinds, KIND bits: what else there is is left out */
-};
+#define KINDS 3u /* of pictures */
 
-#define KIND(kind) (1u << (kind))
-#define DATA_KINDS (KIND(PLOT_DATA) | KIND(PLOT_RESENT) | KIND(PLOT_LOST))
-#define ALL_KINDS  (~0u)
+/* What they need of a hop, by kind. */
+struct gathered {
+    struct plot_gathered kinds[KINDS];
+};
 
 /* Packets that one hop of the direction saw and the next one did not, or not whole. */
 struct losses {
@@ -22,22 +19,21 @@ struct losses {
     uint32_t count, capacity;
 };
 
-static bool add_sample(struct samples *samples, int64_t time_ns, int64_t offset, uint32_t length,
+static bool add_sample(struct gathered *gathered, int64_t time_ns, int64_t offset, uint32_t length,
                        enum plot_kind kind)
 {
-    if (!(samples->wanted & KIND(kind)))
-        return true;
-    struct plot_sample *sample = ARRAY_PUSH(samples->items, samples->count, samples->capacity);
-    if (sample)
-        *sample = (struct plot_sample){time_ns, offset, length, (uint8_t)kind};
-    return sample != NULL;
+    const struct plot_sample sample = {time_ns, offset, length, (uint8_t)kind};
+    for (unsigned i = 0; i < KINDS; i++)
+        if (!plot_gather_sample(&gathered->kinds[i], &sample))
+            return false;
+    return true;
 }
 
 /* ---- TCP ------------------------------------------------------------------------------------- */
 
 /* SACK blocks above what is acknowledged; those below tell of duplicates (RFC 2883). */
 static bool add_sacks(const struct track_flow *view, uint32_t pkt, uint32_t *next, int64_t time_ns,
-                      struct samples *samples)
+                      struct gathered *gathered)
 {
     while (*next < view->sack_count && view->sacks[*next].pkt < pkt)
         ++*next;
@@ -46,7 +42,7 @@ static bool add_sacks(const struct track_flow *view, uint32_t pkt, uint32_t *nex
         int64_t length = block->right - block->left;
         if (block->left < view->pkts[pkt].ack || length <= 0 || length > UINT32_MAX)
             continue;
-        if (!add_sample(samples, time_ns, block->left, (uint32_t)length, PLOT_SACK))
+        if (!add_sample(gathered, time_ns, block->left, (uint32_t)length, PLOT_SACK))
             return false;
     }
     return true;
@@ -54,14 +50,14 @@ static bool add_sacks(const struct track_flow *view, uint32_t pkt, uint32_t *nex
 
 /* A window that nothing tells the scale of is left out. */
 static bool add_ack(const struct track_flow *view, const struct pkt *pkt, int64_t time_ns,
-                    struct samples *samples)
+                    struct gathered *gathered)
 {
     if (pkt->ack == ACK_NONE || (pkt->flags & PKT_RST))
         return true;
-    if (!add_sample(samples, time_ns, pkt->ack, 0, PLOT_ACK))
+    if (!add_sample(gathered, time_ns, pkt->ack, 0, PLOT_ACK))
         return false;
     return !track_scale_settled(view, pkt_side(pkt)) ||
-           add_sample(samples, time_ns, pkt->ack + track_window(view, pkt), 0, PLOT_WINDOW);
+           add_sample(gathered, time_ns, pkt->ack + track_window(view, pkt), 0, PLOT_WINDOW);
 }
 
 static bool is_lost(const struct copy *copy)
@@ -87,19 +83,18 @@ static bool find_losses(const struct trail *trail, struct losses *losses)
 
 /* All that one point saw of the direction: data, what was sent again or lost, ACKs, the window. */
 static bool sample_hop(const struct wh_analysis *analysis, const struct hop *hop, unsigned side,
-                       const struct losses *losses, struct samples *samples)
+                       const struct losses *losses, struct gathered *gathered)
 {
-    const bool answers = samples->wanted & ~DATA_KINDS;
     int64_t high = INT64_MIN;
     uint32_t next = 0, sack = 0;
     for (uint32_t i = 0; hop->view && i < hop->view->pkt_count; i++) {
         const struct pkt *pkt = &hop->view->pkts[i];
-        if ((pkt->flags & PKT_DUPLICATE) || (pkt_side(pkt) != side && !answers))
+        if (pkt->flags & PKT_DUPLICATE)
             continue;
         int64_t time_ns = picture_time(analysis, hop->clock, pkt->time);
         if (pkt_side(pkt) != side) {
-            if (!add_ack(hop->view, pkt, time_ns, samples) ||
-                !add_sacks(hop->view, i, &sack, time_ns, samples))
+            if (!add_ack(hop->view, pkt, time_ns, gathered) ||
+                !add_sacks(hop->view, i, &sack, time_ns, gathered))
                 return false;
             continue;
         }
@@ -109,7 +104,7 @@ static bool sample_hop(const struct wh_analysis *analysis, const struct hop *hop
             continue;
         bool lost = next < losses->count && losses->pkts[next] == i;
         enum plot_kind kind = lost ? PLOT_LOST : pkt->seq < high ? PLOT_RESENT : PLOT_DATA;
-        if (!add_sample(samples, time_ns, pkt->seq, pkt_span(pkt), kind))
+        if (!add_sample(gathered, time_ns, pkt->seq, pkt_span(pkt), kind))
             return false;
         high = pkt_end(pkt) > high ? pkt_end(pkt) : high;
     }
@@ -121,7 +116,7 @@ static bool sample_hop(const struct wh_analysis *analysis, const struct hop *hop
 /* Datagrams have no offsets: the first point counts the bytes, and each datagram keeps its place
  * further on. One that the first point did not see lies where the one before it ended. */
 static bool sample_datagrams(const struct wh_analysis *analysis, const struct hop *hop,
-                             const int64_t *before, int64_t *places, struct samples *samples)
+                             const int64_t *before, int64_t *places, struct gathered *gathered)
 {
     int64_t high = 0;
     for (uint32_t i = 0; i < hop->count; i++) {
@@ -131,7 +126,7 @@ static bool sample_datagrams(const struct wh_analysis *analysis, const struct ho
         int64_t time_ns = picture_time(analysis, hop->clock, pkt->time);
         places[i] = known ? before[copy->previous] : high;
         high = places[i] + pkt->len > high ? places[i] + pkt->len : high;
-        if (!add_sample(samples, time_ns, places[i], pkt->len,
+        if (!add_sample(gathered, time_ns, places[i], pkt->len,
                         is_lost(copy) ? PLOT_LOST : PLOT_DATA))
             return false;
     }
@@ -139,7 +134,7 @@ static bool sample_datagrams(const struct wh_analysis *analysis, const struct ho
 }
 
 static bool sample_all_datagrams(const struct wh_analysis *analysis, const struct trail *trail,
-                                 struct samples *samples)
+                                 struct gathered *gathered)
 {
     int64_t *places[2] = {NULL, NULL};
     bool ok = true;
@@ -148,7 +143,7 @@ static bool sample_all_datagrams(const struct wh_analysis *analysis, const struc
         places[1] = calloc((size_t)trail->hops[k].count + 1, sizeof **places);
         ok = places[1] &&
              (!trail->hops[k].view ||
-              sample_datagrams(analysis, &trail->hops[k], before, places[1], &samples[k]));
+              sample_datagrams(analysis, &trail->hops[k], before, places[1], &gathered[k]));
         free(before);
         places[0] = places[1];
     }
@@ -212,92 +207,83 @@ static const char *name_direction(struct pictures *pictures, const struct pictur
 
 /* ---- one after the other --------------------------------------------------------------------- */
 
-/* What a picture shows. Each is sampled for itself: all samples of a large flow take more than all
- * else that there is of it. */
-struct picture_kind {
+static const struct picture_kind {
     const char *name, *title;
     picture_write *write;
-    unsigned at_first, behind; /* kinds of samples that it needs of the first hop, of the others */
-    bool thin;                 /* it needs not all of them */
+    enum plot_use use;
+    bool first_hop; /* it needs no more of them */
     bool tcp_only;
+} PICTURE_KINDS[KINDS] = {
+    {"throughput", "Throughput", write_throughput, PLOT_FOR_THROUGHPUT, false, false},
+    {"window", "Bytes in flight", write_window, PLOT_FOR_WINDOW, true, true},
+    {"sequence", "Bytes", write_sequence, PLOT_FOR_SEQUENCE, false, false},
 };
 
-static const struct picture_kind PICTURE_KINDS[] = {
-    {"throughput", "Throughput", write_throughput, DATA_KINDS, DATA_KINDS, false, false},
-    {"window", "Bytes in flight", write_window, ALL_KINDS, 0, false, true},
-    {"sequence", "Bytes", write_sequence, ALL_KINDS, ALL_KINDS, true, false},
-};
-
-static void thin_samples(const struct plot_frame *frame, struct samples *samples)
+static void begin_gathering(const struct picture_flow *flow, struct gathered *gathered)
 {
-    samples->count = plot_thin(samples->items, samples->count, frame->start_ns, frame->end_ns);
-    samples->capacity = samples->count + 1;
-    void *shrunk = realloc(samples->items, samples->capacity * sizeof *samples->items);
-    samples->items = shrunk ? shrunk : samples->items;
+    bool tcp = flow->flow->protocol == IPPROTO_TCP;
+    for (unsigned k = 0; k < flow->followed.trail[flow->side].hop_count; k++)
+        for (unsigned i = 0; i < KINDS; i++) {
+            const struct picture_kind *kind = &PICTURE_KINDS[i];
+            bool wanted = (tcp || !kind->tcp_only) && (k == 0 || !kind->first_hop);
+            plot_gather(&gathered[k].kinds[i], wanted ? kind->use : PLOT_FOR_NOTHING,
+                        flow->frame.start_ns, flow->frame.end_ns);
+        }
 }
 
-/* `losses` by hop; NULL: the flow is of datagrams. */
-static bool sample_all(const struct wh_analysis *analysis, const struct picture_flow *flow,
-                       const struct picture_kind *kind, const struct losses *losses,
-                       struct samples *samples)
+/* In one walk over the packets of each hop, of which nothing is kept for each. */
+static bool gather_all(const struct wh_analysis *analysis, struct picture_flow *flow,
+                       struct gathered *gathered)
 {
-    const struct trail *trail = &flow->followed.trail[flow->side];
-    for (unsigned k = 0; k < trail->hop_count; k++)
-        samples[k].wanted = k ? kind->behind : kind->at_first;
-    if (!losses && !sample_all_datagrams(analysis, trail, samples))
-        return false;
-    for (unsigned k = 0; k < trail->hop_count; k++) {
-        if (losses && samples[k].wanted &&
-            !sample_hop(analysis, &trail->hops[k], flow->side, &losses[k], &samples[k]))
-            return false;
-        if (kind->thin)
-            thin_samples(&flow->frame, &samples[k]);
-    }
-    return true;
+    struct trail *trail = &flow->followed.trail[flow->side];
+    struct losses losses[WH_POINTS_MAX] = {{NULL, 0, 0}};
+    begin_gathering(flow, gathered);
+    if (flow->flow->protocol != IPPROTO_TCP)
+        return sample_all_datagrams(analysis, trail, gathered);
+    bool ok = find_losses(trail, losses);
+    followed_drop_copies(&flow->followed);
+    for (unsigned k = 0; ok && k < trail->hop_count; k++)
+        ok = sample_hop(analysis, &trail->hops[k], flow->side, &losses[k], &gathered[k]);
+    for (unsigned k = 0; k < WH_POINTS_MAX; k++)
+        free(losses[k].pkts);
+    return ok;
 }
 
-static int draw_kind(struct pictures *pictures, const struct picture_flow *flow,
-                     const struct picture_kind *kind, const struct losses *losses,
-                     struct plot_point *points, struct wh_error *error)
+static int draw_kind(struct pictures *pictures, const struct picture_flow *flow, unsigned index,
+                     const struct gathered *gathered, struct plot_point *points,
+                     struct wh_error *error)
 {
-    struct samples samples[WH_POINTS_MAX] = {{NULL, 0, 0, 0}};
+    const struct picture_kind *kind = &PICTURE_KINDS[index];
     struct plot_sequence sequence = {flow->frame, points,
                                      flow->followed.trail[flow->side].hop_count, 0};
     const char *direction = name_direction(pictures, flow);
     const char *name = arena_printf(&pictures->arena, "flow-%u-%s", flow->shown->id, kind->name);
-    int status = WH_OK;
     sequence.frame.title =
         direction ? arena_printf(&pictures->arena, "%s %s", kind->title, direction) : NULL;
-    if (!name || !sequence.frame.title ||
-        !sample_all(pictures->analysis, flow, kind, losses, samples))
-        status = error_memory(error, "the plots");
+    if (!name || !sequence.frame.title)
+        return error_memory(error, "the plots");
     for (uint32_t k = 0; k < sequence.point_count; k++) {
-        points[k].samples = samples[k].items;
-        points[k].sample_count = samples[k].count;
+        points[k].samples = gathered[k].kinds[index].items;
+        points[k].sample_count = gathered[k].kinds[index].count;
     }
-    if (!status)
-        status = picture_put(pictures, name, kind->write, &sequence, error);
-    for (unsigned k = 0; k < WH_POINTS_MAX; k++)
-        free(samples[k].items);
-    return status;
+    return picture_put(pictures, name, kind->write, &sequence, error);
 }
 
 int picture_packets(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error)
 {
     struct trail *trail = &flow->followed.trail[flow->side];
     struct plot_point *points = make_points(pictures, trail);
-    struct losses losses[WH_POINTS_MAX] = {{NULL, 0, 0}};
+    struct gathered *gathered = calloc(trail->hop_count + 1, sizeof *gathered);
     bool tcp = flow->flow->protocol == IPPROTO_TCP;
     int status = WH_OK;
-    if (!points || (tcp && !find_losses(trail, losses)))
+    if (!points || !gathered || !gather_all(pictures->analysis, flow, gathered))
         status = error_memory(error, "the plots");
-    if (tcp)
-        followed_drop_copies(&flow->followed);
-    for (size_t i = 0; !status && i < sizeof PICTURE_KINDS / sizeof *PICTURE_KINDS; i++)
+    for (unsigned i = 0; !status && i < KINDS; i++)
         if (tcp || !PICTURE_KINDS[i].tcp_only)
-            status =
-                draw_kind(pictures, flow, &PICTURE_KINDS[i], tcp ? losses : NULL, points, error);
-    for (unsigned k = 0; k < WH_POINTS_MAX; k++)
-        free(losses[k].pkts);
+            status = draw_kind(pictures, flow, i, gathered, points, error);
+    for (unsigned k = 0; gathered && k < trail->hop_count; k++)
+        for (unsigned i = 0; i < KINDS; i++)
+            free(gathered[k].kinds[i].items);
+    free(gathered);
     return status;
 }

@@ -15,6 +15,8 @@ enum plot_kind {
     PLOT_ACK,    /* everything below offset is acknowledged */
     PLOT_WINDOW, /* the window's upper edge */
     PLOT_SACK,   /* offset..offset+length is acknowledged selectively (RFC 2018) */
+    PLOT_FLIGHT, /* offset bytes were seen and are not acknowledged: only for plot_write_window */
+    PLOT_ROOM,   /* offset bytes may be, as the receiver says: the same */
     PLOT_KINDS,
 };
 
@@ -153,10 +155,31 @@ struct plot_files {
     struct plot_letters *letters;
 };
 
-/* Takes out of samples, which are by time, those that change nothing in a sequence plot from
- * `start_ns` to `end_ns`: bytes that go on where those just before them ended, levels between two
- * others. Returns how many are left; each kind's are still by time. */
-uint32_t plot_thin(struct plot_sample *samples, uint32_t count, int64_t start_ns, int64_t end_ns);
+/* The picture that samples are for. */
+enum plot_use { PLOT_FOR_NOTHING, PLOT_FOR_SEQUENCE, PLOT_FOR_THROUGHPUT, PLOT_FOR_WINDOW };
+
+/* Samples of one point while they are gathered: few of very many change anything in a picture. */
+struct plot_gathered {
+    struct plot_sample *items; /* each kind's are by time; owned */
+    uint32_t count, capacity;
+    enum plot_use use;
+    int64_t start_ns, end_ns, step_ns; /* of time, within which samples may become one */
+    int64_t sent, acked;               /* so far; for the window */
+    struct {
+        uint32_t last, before; /* kept in this step: index plus 1; 0: none */
+        int64_t until_ns;      /* the step's end */
+    } kept[PLOT_KINDS];
+};
+
+/* To be called first. The picture is from `start_ns` to `end_ns`, as its frame. */
+void plot_gather(struct plot_gathered *gathered, enum plot_use use, int64_t start_ns,
+                 int64_t end_ns);
+
+/* The next sample, in the order of time. Those of the kinds that packets have become what the
+ * picture needs: for throughput the bytes of each step, for the window PLOT_FLIGHT and PLOT_ROOM.
+ * Left out is what changes nothing in it: bytes that go on where those just before them ended,
+ * levels between two others. False when memory is out. */
+bool plot_gather_sample(struct plot_gathered *gathered, const struct plot_sample *sample);
 
 /* Each writes one picture. A file is below 1 MB whatever the flow's size: samples that fall on the
  * same spot are merged, extremes and silences are kept, and no line is drawn across missing data.

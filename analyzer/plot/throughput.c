@@ -7,14 +7,10 @@
 #include "base/error.h"
 #include "plot/drawing.h"
 #include "plot/frame.h"
+#include "plot/steps.h"
 #include "report/parts.h"
 
 #define STEPS_MAX 250u
-
-struct steps {
-    int64_t from_ns, step_ns, to_ns;
-    uint32_t count;
-};
 
 struct rates {
     struct frame frame;
@@ -30,12 +26,13 @@ static bool is_data(const struct plot_sample *sample)
     return sample->kind == PLOT_DATA || sample->kind == PLOT_RESENT || sample->kind == PLOT_LOST;
 }
 
-/* A round number of nanoseconds a step. */
-static struct steps choose_steps(const struct axis *time)
+struct steps steps_choose(int64_t start_ns, int64_t end_ns)
 {
-    uint64_t span = (uint64_t)time->to - (uint64_t)time->from;
+    struct axis time = {start_ns, end_ns, 0, 1};
+    axis_widen(&time, NS_PER_MS);
+    uint64_t span = (uint64_t)time.to - (uint64_t)time.from;
     const struct axis length = {0, span < INT64_MAX ? (int64_t)span : INT64_MAX, 0, 1};
-    struct steps steps = {time->from, axis_ticks(&length, STEPS_MAX).step, time->to, 0};
+    struct steps steps = {time.from, axis_ticks(&length, STEPS_MAX).step, time.to, 0};
     steps.count = (uint32_t)((uint64_t)length.to / (uint64_t)steps.step_ns) + 1;
     return steps;
 }
@@ -172,10 +169,8 @@ static int draw_rates(const void *data, struct canvas *canvas, double cell, stru
     struct rates rates = {.sequence = sequence, .frame.what = &sequence->frame};
     char step[64];
     int status = WH_ERROR;
-    struct axis time = {sequence->frame.start_ns, sequence->frame.end_ns, 0, 1};
-    axis_widen(&time, NS_PER_MS);
     rates.points = sequence->point_count < WH_POINTS_MAX ? sequence->point_count : WH_POINTS_MAX;
-    rates.steps = choose_steps(&time);
+    rates.steps = steps_choose(sequence->frame.start_ns, sequence->frame.end_ns);
     rates.all = calloc((size_t)rates.points * rates.steps.count + 1, sizeof *rates.all);
     rates.again = calloc((size_t)rates.points * rates.steps.count + 1, sizeof *rates.again);
     if (!rates.all || !rates.again) {

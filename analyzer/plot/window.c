@@ -22,52 +22,28 @@ struct flight {
     struct panel panel;
     struct thin_grid grid;
     const struct plot_point *point;
-    struct plot_sample *levels; /* PLOT_ACK: in flight, PLOT_WINDOW: the window; by time */
+    struct plot_sample *levels; /* PLOT_FLIGHT, PLOT_ROOM; each kind's by time */
     uint32_t count;
     int64_t most_flight, most_window;
     int64_t roof; /* the axis' end: higher levels run along it */
     bool window_known, closed;
 };
 
-static int64_t difference(int64_t high, int64_t low)
-{
-    int64_t value;
-    if (high <= low)
-        return 0;
-    return __builtin_sub_overflow(high, low, &value) ? INT64_MAX : value;
-}
-
-static void add_level(struct flight *flight, int64_t time_ns, int64_t level, enum plot_kind kind)
-{
-    int64_t *most = kind == PLOT_WINDOW ? &flight->most_window : &flight->most_flight;
-    flight->levels[flight->count++] = (struct plot_sample){time_ns, level, 0, (uint8_t)kind};
-    *most = level > *most ? level : *most;
-    flight->window_known = flight->window_known || kind == PLOT_WINDOW;
-    flight->closed = flight->closed || (kind == PLOT_WINDOW && level == 0);
-}
-
-/* What is in flight after each packet, and what the window is when one tells it. */
+/* A copy of the levels, which may be lowered to the axis' end. */
 static bool find_levels(struct flight *flight)
 {
     const struct plot_point *point = flight->point;
-    int64_t sent = INT64_MIN, acked = INT64_MIN;
     flight->levels = calloc((size_t)point->sample_count + 1, sizeof *flight->levels);
     for (uint32_t i = 0; flight->levels && i < point->sample_count; i++) {
         const struct plot_sample *sample = &point->samples[i];
-        bool window = sample->kind == PLOT_WINDOW;
-        int64_t end = sample->offset > INT64_MAX - (int64_t)sample->length
-                          ? INT64_MAX
-                          : sample->offset + (int64_t)sample->length;
-        if (sample->kind == PLOT_ACK) {
-            acked = sample->offset > acked ? sample->offset : acked;
-        } else if (!window && sample->kind != PLOT_SACK) {
-            acked = sent == INT64_MIN && acked == INT64_MIN ? sample->offset : acked;
-            sent = end > sent ? end : sent;
-        }
-        if (acked == INT64_MIN || (sent == INT64_MIN && !window))
+        if (sample->kind != PLOT_FLIGHT && sample->kind != PLOT_ROOM)
             continue;
-        add_level(flight, sample->time_ns, difference(window ? sample->offset : sent, acked),
-                  window ? PLOT_WINDOW : PLOT_ACK);
+        bool room = sample->kind == PLOT_ROOM;
+        int64_t *most = room ? &flight->most_window : &flight->most_flight;
+        flight->levels[flight->count++] = *sample;
+        *most = sample->offset > *most ? sample->offset : *most;
+        flight->window_known = flight->window_known || room;
+        flight->closed = flight->closed || (room && sample->offset == 0);
     }
     return flight->levels != NULL;
 }
@@ -112,12 +88,12 @@ static void draw_closed(const struct flight *flight)
 {
     const struct axis *time = &flight->frame.time;
     for (uint32_t i = 0; i < flight->count; i++) {
-        if (flight->levels[i].kind != PLOT_WINDOW || flight->levels[i].offset > 0)
+        if (flight->levels[i].kind != PLOT_ROOM || flight->levels[i].offset > 0)
             continue;
         int64_t from_ns = flight->levels[i].time_ns, to_ns = from_ns;
         for (; i < flight->count; i++) {
             to_ns = flight->levels[i].time_ns;
-            if (flight->levels[i].kind == PLOT_WINDOW && flight->levels[i].offset > 0)
+            if (flight->levels[i].kind == PLOT_ROOM && flight->levels[i].offset > 0)
                 break;
         }
         if (to_ns < time->from || from_ns > time->to)
@@ -168,8 +144,8 @@ static int draw_panel(struct flight *flight, struct wh_error *error)
     frame_scale(&flight->frame, &flight->panel, &scale, unit.bytes, unit.name);
     frame_gaps(&flight->frame, &flight->panel, flight->point->gaps, flight->point->gap_count);
     draw_closed(flight);
-    if (!draw_level(flight, PLOT_WINDOW, WINDOW_COLOUR) ||
-        !draw_level(flight, PLOT_ACK, FLIGHT_COLOUR))
+    if (!draw_level(flight, PLOT_ROOM, WINDOW_COLOUR) ||
+        !draw_level(flight, PLOT_FLIGHT, FLIGHT_COLOUR))
         return error_memory(error, "a plot's curves");
     return WH_OK;
 }

@@ -184,7 +184,7 @@ static void check_png(const char *png, size_t size)
 static void check_both(const struct plot_sequence *sequence)
 {
     static write_sequence *const writers[] = {plot_write_sequence, plot_write_throughput,
-                                              plot_write_window};
+                                              write_gathered_window};
     for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
         size_t size;
         char *bytes = plot_with(writers[i], sequence, "p.svg", &size);

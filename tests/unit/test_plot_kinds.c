@@ -90,7 +90,7 @@ static int write_throughput(const void *data, const struct plot_files *files,
 
 static int write_window(const void *data, const struct plot_files *files, struct wh_error *error)
 {
-    return plot_write_window(data, files, error);
+    return write_gathered_window(data, files, error);
 }
 
 static int write_sequence(const void *data, const struct plot_files *files, struct wh_error *error)

@@ -21,6 +21,7 @@
 #include "plot/letters.h"
 #include "plot/pen.h"
 #include "plot/plot.h"
+#include "plot/steps.h"
 #include "plot/svg.h"
 #include "plot/text.h"
 #include "plot/thin.h"
@@ -223,42 +224,106 @@ static void check_apart(const struct label *labels, uint32_t count, double left,
     }
 }
 
-/* Before it is drawn: no byte and no extreme is left out, and little is left of a long flow. */
-static void test_thinned_beforehand(void **state)
+/* While they are gathered: no byte and no extreme is left out, and little is left of a long flow.
+ */
+static void test_gathered_for_a_sequence(void **state)
 {
     (void)state;
     enum { COUNT = 1000000 };
-    struct plot_sample *list = calloc(COUNT, sizeof *list);
-    assert_non_null(list);
+    struct plot_gathered gathered;
     uint64_t bytes = 0, left_bytes = 0;
-    int64_t most = 0, left_most = 0;
+    int64_t most = 0, left_most = 0, end = 0;
+    unsigned holes = 0;
+    plot_gather(&gathered, PLOT_FOR_SEQUENCE, 0, INT64_C(1000) * COUNT);
     for (uint32_t i = 0; i < COUNT; i++) {
         bool data = i % 2 == 0;
         int64_t level = i == 7777 ? 1 << 30 : INT64_C(500) * i;
         uint32_t offset = i < COUNT / 2 ? i / 2 : i / 2 + 10; /* a hole in the middle */
-        list[i] = data ? (struct plot_sample){i * 1000, INT64_C(1000) * offset, 1000, PLOT_DATA}
-                       : (struct plot_sample){i * 1000, level, 0, PLOT_WINDOW};
-        bytes += list[i].length;
+        struct plot_sample sample =
+            data ? (struct plot_sample){i * 1000, INT64_C(1000) * offset, 1000, PLOT_DATA}
+                 : (struct plot_sample){i * 1000, level, 0, PLOT_WINDOW};
+        assert_true(plot_gather_sample(&gathered, &sample));
+        bytes += sample.length;
         most = !data && level > most ? level : most;
     }
-    uint32_t left = plot_thin(list, COUNT, 0, INT64_C(1000) * COUNT);
-    assert_true(left < 13 * THIN_COLUMNS_MAX);
-    int64_t end = 0;
-    unsigned holes = 0;
-    for (uint32_t i = 0; i < left; i++) {
-        left_bytes += list[i].length;
-        if (list[i].kind == PLOT_WINDOW && list[i].offset > left_most)
-            left_most = list[i].offset;
-        if (list[i].kind != PLOT_DATA)
+    assert_true(gathered.count < 13 * THIN_COLUMNS_MAX);
+    for (uint32_t i = 0; i < gathered.count; i++) {
+        const struct plot_sample *sample = &gathered.items[i];
+        left_bytes += sample->length;
+        if (sample->kind == PLOT_WINDOW && sample->offset > left_most)
+            left_most = sample->offset;
+        if (sample->kind != PLOT_DATA)
             continue;
-        holes += list[i].offset != end;
-        end = list[i].offset + list[i].length;
+        holes += sample->offset != end;
+        end = sample->offset + sample->length;
     }
     assert_int_equal(left_bytes, bytes);
     assert_int_equal(left_most, most);
     assert_int_equal(holes, 1);
-    assert_int_equal(plot_thin(list, 0, 0, 0), 0);
-    free(list);
+    free(gathered.items);
+}
+
+/* Each step has its bytes, whatever the order; what lies beyond the picture is left out. */
+static void test_gathered_for_throughput(void **state)
+{
+    (void)state;
+    const struct steps steps = steps_choose(0, 10 * NS_PER_S);
+    struct plot_gathered gathered;
+    uint64_t bytes[256] = {0}, again[256] = {0};
+    assert_true(steps.count < 256);
+    plot_gather(&gathered, PLOT_FOR_THROUGHPUT, 0, 10 * NS_PER_S);
+    for (uint32_t i = 0; i < 200000; i++) {
+        int64_t time_ns = (i * INT64_C(1000003)) % (12 * NS_PER_S) - NS_PER_S;
+        if (i % 64)
+            time_ns = (int64_t)i * 50000;
+        struct plot_sample sample = {time_ns, i, i % 1500, i % 100 ? PLOT_DATA : PLOT_RESENT};
+        struct plot_sample ack = {time_ns, i, 0, PLOT_ACK};
+        assert_true(plot_gather_sample(&gathered, &sample));
+        assert_true(plot_gather_sample(&gathered, &ack));
+        if (time_ns < steps.from_ns || time_ns > steps.to_ns)
+            continue;
+        int64_t step = (time_ns - steps.from_ns) / steps.step_ns;
+        *(i % 100 ? &bytes[step] : &again[step]) += sample.length;
+    }
+    assert_true(gathered.count < 20 * 3200);
+    for (uint32_t i = 0; i < gathered.count; i++) {
+        const struct plot_sample *sample = &gathered.items[i];
+        int64_t step = (sample->time_ns - steps.from_ns) / steps.step_ns;
+        *(sample->kind == PLOT_DATA ? &bytes[step] : &again[step]) -= sample->length;
+    }
+    for (uint32_t i = 0; i < steps.count; i++)
+        assert_true(bytes[i] == 0 && again[i] == 0);
+    free(gathered.items);
+}
+
+/* What is in flight is told by what was sent and acknowledged, and the window by its edge. */
+static void test_gathered_for_the_window(void **state)
+{
+    (void)state;
+    static const struct plot_sample samples[] = {
+        {0, 1000, 500, PLOT_DATA},         {NS_PER_S, 1500, 500, PLOT_DATA},
+        {2 * NS_PER_S, 1500, 0, PLOT_ACK}, {2 * NS_PER_S, 9000, 0, PLOT_WINDOW},
+        {3 * NS_PER_S, 2000, 0, PLOT_ACK}, {3 * NS_PER_S, 2000, 0, PLOT_WINDOW},
+    };
+    static const struct plot_sample expected[] = {
+        {0, 500, 0, PLOT_FLIGHT},
+        {NS_PER_S, 1000, 0, PLOT_FLIGHT},
+        {2 * NS_PER_S, 500, 0, PLOT_FLIGHT},
+        {2 * NS_PER_S, 7500, 0, PLOT_ROOM},
+        {3 * NS_PER_S, 0, 0, PLOT_FLIGHT},
+        {3 * NS_PER_S, 0, 0, PLOT_ROOM},
+    };
+    struct plot_gathered gathered;
+    plot_gather(&gathered, PLOT_FOR_WINDOW, 0, 4 * NS_PER_S);
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
+        assert_true(plot_gather_sample(&gathered, &samples[i]));
+    assert_int_equal(gathered.count, sizeof expected / sizeof *expected);
+    for (uint32_t i = 0; i < gathered.count; i++) {
+        assert_int_equal(gathered.items[i].time_ns, expected[i].time_ns);
+        assert_int_equal(gathered.items[i].offset, expected[i].offset);
+        assert_int_equal(gathered.items[i].kind, expected[i].kind);
+    }
+    free(gathered.items);
 }
 
 static void test_labels_stay_apart(void **state)
@@ -555,7 +620,9 @@ int main(void)
         cmocka_unit_test(test_every_cell_is_kept),
         cmocka_unit_test(test_samples_on_one_spot_are_merged),
         cmocka_unit_test(test_levels_keep_peaks),
-        cmocka_unit_test(test_thinned_beforehand),
+        cmocka_unit_test(test_gathered_for_a_sequence),
+        cmocka_unit_test(test_gathered_for_throughput),
+        cmocka_unit_test(test_gathered_for_the_window),
         cmocka_unit_test(test_labels_stay_apart),
         cmocka_unit_test(test_few_labels_are_whole),
         cmocka_unit_test(test_text),
