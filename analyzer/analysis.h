@@ -86,6 +86,9 @@ struct wh_analysis {
     uint32_t capture_count, capture_capacity;
     struct flows flows;
     struct alignment alignment;
+    struct capture_span spans[WH_POINTS_MAX]; /* as flows were followed with them; by point */
+    struct followed largest; /* a flow that has more than half of the packets; without: no copies */
+    uint32_t largest_index;
     struct findings findings;
     struct traffic (*traffic)[2]; /* by segment and direction (enum wh_direction) */
     struct wh_event *events;

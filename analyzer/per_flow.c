@@ -255,7 +255,7 @@ struct work {
     struct batch *batches; /* by flow; the one behind the last is for what is no flow's */
     uint32_t batch_count, batch_capacity;
     uint32_t *largest_first; /* batches in the order in which they are taken */
-    struct capture_span spans[WH_POINTS_MAX];
+    uint64_t packets;        /* of all of them */
     struct blame_options options;
 };
 
@@ -275,7 +275,9 @@ static bool make_batches(struct work *work)
         if (last)
             break;
         batch->flow_count++;
-        batch->packets += flow_packets(&analysis->flows.items[i], analysis->capture_count);
+        uint64_t packets = flow_packets(&analysis->flows.items[i], analysis->capture_count);
+        batch->packets += packets;
+        work->packets += packets;
     }
     return true;
 }
@@ -306,7 +308,7 @@ static bool make_workers(struct work *work)
     work->worker_count = parallel_threads(work->analysis->options.threads);
     work->workers = calloc(work->worker_count, sizeof *work->workers);
     for (unsigned w = 0; work->workers && w < work->worker_count; w++) {
-        work->workers[w].spans = work->spans;
+        work->workers[w].spans = work->analysis->spans;
         work->workers[w].options = &work->options;
         if (!tally_make(&work->workers[w].tally, segments))
             return false;
@@ -314,13 +316,29 @@ static bool make_workers(struct work *work)
     return work->workers != NULL;
 }
 
+/* A flow that has more than half of the packets is followed once: there is but one. */
+static void keep_largest(struct work *work, struct worker *worker, uint32_t index)
+{
+    struct wh_analysis *analysis = work->analysis;
+    const struct flow *flow = &analysis->flows.items[index];
+    if (2 * flow_packets(flow, analysis->capture_count) <= work->packets ||
+        worker->followed.spans != worker->spans)
+        return;
+    followed_free(&analysis->largest);
+    analysis->largest = worker->followed;
+    analysis->largest_index = index;
+    worker->followed = (struct followed){0};
+}
+
 static void run_batch(void *context, unsigned index, uint32_t item)
 {
     struct work *work = context;
     struct worker *worker = &work->workers[index];
     struct batch *batch = worker->batch = &work->batches[work->largest_first[item]];
-    for (uint32_t i = 0; i < batch->flow_count && !batch->status; i++)
+    for (uint32_t i = 0; i < batch->flow_count && !batch->status; i++) {
         batch->status = run_flow(work->analysis, worker, batch->first + i, &batch->error);
+        keep_largest(work, worker, batch->first + i);
+    }
 }
 
 /* ICMP errors are of any flow: once no thread has one any more. */
@@ -357,14 +375,16 @@ static void free_work(struct work *work)
     work->batches = NULL;
     work->largest_first = NULL;
     work->batch_count = work->batch_capacity = 0;
+    work->packets = 0;
 }
 
 /* All flows, each batch for itself. The first batch's error is told, whoever came first. */
 static int run_flows(struct work *work, struct wh_error *error)
 {
     struct wh_analysis *analysis = work->analysis;
-    analysis_spans(analysis, work->spans);
-    follow_running(&analysis->flows, &analysis->alignment, work->spans, analysis->capture_count);
+    analysis_spans(analysis, analysis->spans);
+    follow_running(&analysis->flows, &analysis->alignment, analysis->spans,
+                   analysis->capture_count);
     free(analysis->totals);
     analysis->totals = calloc((size_t)analysis->flows.count + 1, sizeof *analysis->totals);
     if (!analysis->totals || !make_batches(work) || !order_batches(work) || !make_workers(work))

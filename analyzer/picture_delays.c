@@ -190,7 +190,7 @@ int picture_delays(struct pictures *pictures, struct picture_flow *flow, struct 
     for (uint32_t s = 0; ok && s < result->segment_count; s++)
         delays[s].column_ns = (flow->frame.end_ns - flow->frame.start_ns) / COLUMNS + 1;
     for (unsigned side = 0; ok && side < 2; side++)
-        ok = add_hops(analysis, &flow->followed.trail[side], side, delays);
+        ok = add_hops(analysis, &flow->followed->trail[side], side, delays);
     ok = ok && (!tcp || add_ends(analysis, flow->flow, reach, delays));
     for (uint32_t s = reach.first; ok && s <= reach.last + 1; s++) {
         bool outer = s == reach.first || s == reach.last + 1;

@@ -222,7 +222,7 @@ static const struct picture_kind {
 static void begin_gathering(const struct picture_flow *flow, struct gathered *gathered)
 {
     bool tcp = flow->flow->protocol == IPPROTO_TCP;
-    for (unsigned k = 0; k < flow->followed.trail[flow->side].hop_count; k++)
+    for (unsigned k = 0; k < flow->followed->trail[flow->side].hop_count; k++)
         for (unsigned i = 0; i < KINDS; i++) {
             const struct picture_kind *kind = &PICTURE_KINDS[i];
             bool wanted = (tcp || !kind->tcp_only) && (k == 0 || !kind->first_hop);
@@ -232,16 +232,15 @@ static void begin_gathering(const struct picture_flow *flow, struct gathered *ga
 }
 
 /* In one walk over the packets of each hop, of which nothing is kept for each. */
-static bool gather_all(const struct wh_analysis *analysis, struct picture_flow *flow,
+static bool gather_all(const struct wh_analysis *analysis, const struct picture_flow *flow,
                        struct gathered *gathered)
 {
-    struct trail *trail = &flow->followed.trail[flow->side];
+    const struct trail *trail = &flow->followed->trail[flow->side];
     struct losses losses[WH_POINTS_MAX] = {{NULL, 0, 0}};
     begin_gathering(flow, gathered);
     if (flow->flow->protocol != IPPROTO_TCP)
         return sample_all_datagrams(analysis, trail, gathered);
     bool ok = find_losses(trail, losses);
-    followed_drop_copies(&flow->followed);
     for (unsigned k = 0; ok && k < trail->hop_count; k++)
         ok = sample_hop(analysis, &trail->hops[k], flow->side, &losses[k], &gathered[k]);
     for (unsigned k = 0; k < WH_POINTS_MAX; k++)
@@ -255,7 +254,7 @@ static int draw_kind(struct pictures *pictures, const struct picture_flow *flow,
 {
     const struct picture_kind *kind = &PICTURE_KINDS[index];
     struct plot_sequence sequence = {flow->frame, points,
-                                     flow->followed.trail[flow->side].hop_count, 0};
+                                     flow->followed->trail[flow->side].hop_count, 0};
     const char *direction = name_direction(pictures, flow);
     const char *name = arena_printf(&pictures->arena, "flow-%u-%s", flow->shown->id, kind->name);
     sequence.frame.title =
@@ -271,7 +270,7 @@ static int draw_kind(struct pictures *pictures, const struct picture_flow *flow,
 
 int picture_packets(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error)
 {
-    struct trail *trail = &flow->followed.trail[flow->side];
+    const struct trail *trail = &flow->followed->trail[flow->side];
     struct plot_point *points = make_points(pictures, trail);
     struct gathered *gathered = calloc(trail->hop_count + 1, sizeof *gathered);
     bool tcp = flow->flow->protocol == IPPROTO_TCP;

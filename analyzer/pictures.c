@@ -199,20 +199,23 @@ static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, flo
                      struct wh_error *error)
 {
     const struct wh_analysis *analysis = pictures->analysis;
-    struct capture_span spans[WH_POINTS_MAX];
+    uint32_t index = analysis->flow_of_id[shown->id - 1];
+    bool known = analysis->largest.copies && analysis->largest_index == index;
+    struct followed anew = {0};
     struct picture_flow flow = {
         .shown = shown,
-        .flow = &analysis->flows.items[analysis->flow_of_id[shown->id - 1]],
+        .flow = &analysis->flows.items[index],
+        .followed = known ? &analysis->largest : &anew,
         .side = choose_side(&analysis->result, shown),
     };
     if (!make_frame(pictures, &flow))
         return error_memory(error, "the plots");
-    analysis_spans(analysis, spans);
-    int status = follow_flow(flow.flow, &analysis->alignment, spans, analysis->capture_count,
-                             &flow.followed, error);
+    int status = known ? WH_OK
+                       : follow_flow(flow.flow, &analysis->alignment, analysis->spans,
+                                     analysis->capture_count, &anew, error);
     if (!status)
         status = draw(pictures, &flow, error);
-    followed_free(&flow.followed);
+    followed_free(&anew);
     return status;
 }
 

@@ -20,11 +20,11 @@ struct pictures {
     unsigned staged_count;
 };
 
-/* A flow that is drawn, followed anew. */
+/* A flow that is drawn. */
 struct picture_flow {
     const struct wh_flow *shown;
     const struct flow *flow;
-    struct followed followed;
+    const struct followed *followed;
     struct plot_frame frame; /* what its plots have in common; without a title */
     unsigned side;           /* the sender of the direction that is drawn */
 };
@@ -56,7 +56,6 @@ int picture_compare_flows(const struct wh_result *result, const struct wh_flow *
 /* Each makes one picture, or those of one kind. */
 int picture_path(struct pictures *pictures, struct wh_error *error);
 int picture_flows(struct pictures *pictures, const char *time_label, struct wh_error *error);
-/* Gives back flow->followed's copies once it has what it needs of them. */
 int picture_packets(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error);
 int picture_delays(struct pictures *pictures, struct picture_flow *flow, struct wh_error *error);
 

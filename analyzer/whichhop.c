@@ -524,6 +524,7 @@ void wh_free(struct wh_analysis *analysis)
     parallel_run(analysis->options.threads, analysis->capture_count, free_capture, analysis);
     for (uint32_t i = 0; i < analysis->findings.count; i++)
         free(analysis->findings.items[i].evidence);
+    followed_free(&analysis->largest);
     free(analysis->captures);
     free(analysis->findings.items);
     free(analysis->traffic);

@@ -315,6 +315,7 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
 {
     arena_reset(&followed->arena);
     followed->copy_count = 0;
+    followed->spans = spans;
     if (!make_room(followed, flow, point_count))
         return error_memory(error, "following a flow");
     for (unsigned side = 0; side < 2; side++) {
@@ -335,18 +336,6 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
 uint32_t copies_from(const struct hop *hop, int64_t time_ns)
 {
     return PARTITION_POINT(i, hop->count, hop_time(hop, i) < time_ns);
-}
-
-void followed_drop_copies(struct followed *followed)
-{
-    for (unsigned side = 0; side < 2; side++)
-        for (unsigned k = 0; k < followed->trail[side].hop_count; k++) {
-            followed->trail[side].hops[k].copies = NULL;
-            followed->trail[side].hops[k].count = 0;
-        }
-    free(followed->copies);
-    followed->copies = NULL;
-    followed->copy_count = followed->copy_capacity = 0;
 }
 
 void followed_free(struct followed *followed)

@@ -86,9 +86,10 @@ struct trail {
 };
 
 struct followed {
-    struct trail trail[2]; /* by sender: 0 client, 1 server */
-    struct arena arena;    /* everything above but `lost`, `misses` and the copies */
-    struct copy *copies;   /* of all hops */
+    const struct capture_span *spans; /* those it was followed with */
+    struct trail trail[2];            /* by sender: 0 client, 1 server */
+    struct arena arena;               /* everything above but `lost`, `misses` and the copies */
+    struct copy *copies;              /* of all hops */
     uint32_t copy_count, copy_capacity;
 };
 
@@ -120,9 +121,6 @@ struct capture_span {
 int follow_flow(const struct flow *flow, const struct alignment *alignment,
                 const struct capture_span *spans, unsigned point_count, struct followed *followed,
                 struct wh_error *error);
-
-/* Gives back the copies, which take most: hops then have none. */
-void followed_drop_copies(struct followed *followed);
 
 void followed_free(struct followed *followed);
 
