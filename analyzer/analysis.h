@@ -87,7 +87,7 @@ struct wh_analysis {
     struct flows flows;
     struct alignment alignment;
     struct capture_span spans[WH_POINTS_MAX]; /* as flows were followed with them; by point */
-    struct followed largest; /* a flow that has more than half of the packets; without: no copies */
+    struct followed largest; /* a flow that has more than half of the packets; without: no spans */
     uint32_t largest_index;
     struct findings findings;
     struct traffic (*traffic)[2]; /* by segment and direction (enum wh_direction) */

@@ -9,184 +9,12 @@
 
 #include "analysis.h"
 #include "base/error.h"
-#include "base/keyed.h"
 #include "base/parallel.h"
-#include "base/partition.h"
 #include "follow/running.h"
 #include "per_flow.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#define EVENTS_MAX    8000000u /* in the list; counts hold all */
-#define BATCH_PACKETS 32768u   /* over all points: enough to be worth a thread's taking */
+#define BATCH_PACKETS 32768u /* over all points: enough to be worth a thread's taking */
 #define BATCH_FLOWS   256u
-
-/* ---- events ---------------------------------------------------------------------------------- */
-
-static bool count_event(const struct wh_analysis *analysis, struct worker *worker, uint32_t flow,
-                        unsigned point, unsigned kind)
-{
-    struct flow_totals *totals = &analysis->totals[flow];
-    if (!totals->events)
-        totals->events = arena_alloc(&worker->arena, WH_EVENT_KINDS, sizeof *totals->events);
-    if (!totals->events)
-        return false;
-    worker->tally.events[point][kind]++;
-    totals->events[kind]++;
-    return true;
-}
-
-/* Adds an event of a flow, which no other thread has, to a batch. */
-static bool add_event(const struct wh_analysis *analysis, struct worker *worker, uint32_t flow,
-                      unsigned point, const struct pkt *pkt, unsigned kind, struct wh_event event)
-{
-    struct batch *batch = worker->batch;
-    if (!count_event(analysis, worker, flow, point, kind))
-        return false;
-    if (batch->event_count >= EVENTS_MAX) {
-        batch->events_dropped++;
-        return true;
-    }
-    struct wh_event *kept = ARRAY_PUSH(batch->events, batch->event_count, batch->event_capacity);
-    if (!kept)
-        return false;
-    event.time_ns = clock_to_path(&analysis->alignment.clock[point], pkt->time).ns;
-    event.flow = flow;
-    event.frame = pkt->place; /* events_make finds the file */
-    event.point = (uint8_t)point;
-    event.direction = pkt_side(pkt) ? WH_TO_CLIENT : WH_TO_SERVER;
-    event.kind = (uint8_t)kind;
-    *kept = event;
-    return true;
-}
-
-static bool add_detected(const struct wh_analysis *analysis, struct worker *worker, uint32_t index,
-                         struct wh_error *error)
-{
-    const struct flow *flow = &analysis->flows.items[index];
-    for (unsigned p = 0; p < analysis->capture_count; p++) {
-        worker->detected.count = 0;
-        if (!flow->at[p])
-            continue;
-        if (detect_flow(flow->at[p], &worker->detected, error))
-            return false;
-        for (uint32_t i = 0; i < worker->detected.count; i++) {
-            const struct detect_event *found = &worker->detected.items[i];
-            const struct pkt *pkt = &flow->at[p]->pkts[found->pkt];
-            struct wh_event event = {.seq = pkt->seq, .length = pkt->len, .value = found->value};
-            if (!add_event(analysis, worker, index, p, pkt, found->kind, event))
-                return false;
-        }
-    }
-    return true;
-}
-
-/* What passed under another name was not lost: it does not count in the traffic, either. */
-static bool add_lost_events(const struct wh_analysis *analysis, struct worker *worker,
-                            uint32_t index)
-{
-    const struct nat_signs *nat = worker->options->nat;
-    for (unsigned side = 0; side < 2; side++) {
-        const struct trail *trail = &worker->followed.trail[side];
-        for (uint32_t i = 0; i < trail->lost_count; i++) {
-            const struct lost_range *range = &trail->lost[i];
-            const struct hop *hop = &trail->hops[range->hop];
-            unsigned from = hop->place, to = trail->hops[range->to].place;
-            unsigned low = from < to ? from : to, high = from < to ? to : from;
-            if (nat_passed(nat, &analysis->flows, &analysis->alignment, index, hop, range->copy,
-                           trail->hops[range->to].point)) {
-                struct traffic *traffic =
-                    &worker->tally.traffic[low + 1][side ? WH_TO_CLIENT : WH_TO_SERVER];
-                traffic->lost -= hop->copies[range->copy].fate == FATE_LOST;
-                continue;
-            }
-            struct wh_event event = {.seq = range->seq,
-                                     .length = range->length,
-                                     .value = low + 1,
-                                     .span = (uint8_t)(high - low)};
-            if (!add_event(analysis, worker, index, hop->point, hop_pkt(hop, range->copy),
-                           WH_EVENT_LOST, event))
-                return false;
-        }
-    }
-    return true;
-}
-
-/* The side of a view that sent what an ICMP error quotes; -1 when it is not of this flow. */
-static int quoted_side(const struct track_flow *view, const struct icmp_quote *quote)
-{
-    for (unsigned side = 0; side < 2; side++)
-        if (view->protocol == quote->protocol &&
-            endpoint_equal(&view->endpoint[side], &quote->source) &&
-            endpoint_equal(&view->endpoint[!side], &quote->destination))
-            return (int)side;
-    return -1;
-}
-
-/* The same for both directions. */
-static uint64_t ends_key(const struct endpoint *one, const struct endpoint *other)
-{
-    return XXH3_64bits(one, sizeof *one) + XXH3_64bits(other, sizeof *other);
-}
-
-/* The flows of a point by their ends; NULL when memory is out. */
-static struct keyed *flows_by_ends(const struct wh_analysis *analysis, unsigned point,
-                                   uint32_t *count)
-{
-    struct keyed *by_ends = malloc(((size_t)analysis->flows.count + 1) * sizeof *by_ends);
-    *count = 0;
-    for (uint32_t f = 0; by_ends && f < analysis->flows.count; f++) {
-        const struct track_flow *view = analysis->flows.items[f].at[point];
-        if (view)
-            by_ends[(*count)++] =
-                (struct keyed){ends_key(&view->endpoint[0], &view->endpoint[1]), f};
-    }
-    if (by_ends && !keyed_sort(by_ends, *count)) {
-        free(by_ends);
-        by_ends = NULL;
-    }
-    return by_ends;
-}
-
-/* A router's word that a packet was too big: an event of the flow it quotes, on its way back to
- * the sender. */
-static bool add_too_big(const struct wh_analysis *analysis, struct worker *worker, unsigned point,
-                        const struct track_icmp *icmp, const struct keyed *by_ends, uint32_t count)
-{
-    uint64_t key = ends_key(&icmp->quote.source, &icmp->quote.destination);
-    for (uint32_t n = PARTITION_POINT(i, count, by_ends[i].key < key);
-         n < count && by_ends[n].key == key; n++) {
-        uint32_t flow = by_ends[n].index;
-        const struct track_flow *view = analysis->flows.items[flow].at[point];
-        int side = quoted_side(view, &icmp->quote);
-        if (side < 0)
-            continue;
-        struct pkt pkt = {
-            .time = icmp->time, .place = icmp->place, .flags = side ? 0 : PKT_FROM_SERVER};
-        struct wh_event event = {.seq = (int32_t)(icmp->quote.seq - view->stream[side].base),
-                                 .length = icmp->quote.ip_bytes,
-                                 .value = icmp->quote.mtu};
-        return add_event(analysis, worker, flow, point, &pkt, WH_EVENT_ICMP_TOO_BIG, event);
-    }
-    return true;
-}
-
-static bool add_icmp_events(const struct wh_analysis *analysis, struct worker *worker)
-{
-    bool ok = true;
-    for (unsigned p = 0; ok && p < analysis->capture_count; p++) {
-        const struct track *track = &analysis->captures[p].track;
-        uint32_t count = 0;
-        struct keyed *by_ends = track->icmp_count ? flows_by_ends(analysis, p, &count) : NULL;
-        ok = by_ends || !track->icmp_count;
-        for (uint32_t i = 0; ok && i < track->icmp_count; i++)
-            ok = !track->icmps[i].quote.too_big ||
-                 add_too_big(analysis, worker, p, &track->icmps[i], by_ends, count);
-        free(by_ends);
-    }
-    return ok;
-}
 
 /* ---- flow by flow ---------------------------------------------------------------------------- */
 
@@ -239,8 +67,8 @@ static int run_flow(const struct wh_analysis *analysis, struct worker *worker, u
         return WH_ERROR;
     add_totals(analysis, index);
     tally_traffic(&worker->tally, flow, &worker->followed);
-    if (!keep_misses(worker) || !add_detected(analysis, worker, index, error) ||
-        !add_lost_events(analysis, worker, index))
+    if (!keep_misses(worker) || !flow_events_detect(analysis, worker, index) ||
+        !flow_events_lost(analysis, worker, index))
         return error_memory(error, "events");
     return judge_flow(analysis, worker, index, error);
 }
@@ -309,6 +137,7 @@ static bool make_workers(struct work *work)
     work->workers = calloc(work->worker_count, sizeof *work->workers);
     for (unsigned w = 0; work->workers && w < work->worker_count; w++) {
         work->workers[w].spans = work->analysis->spans;
+        work->workers[w].followed.threads = work->analysis->options.threads;
         work->workers[w].options = &work->options;
         if (!tally_make(&work->workers[w].tally, segments))
             return false;
@@ -327,7 +156,7 @@ static void keep_largest(struct work *work, struct worker *worker, uint32_t inde
     followed_free(&analysis->largest);
     analysis->largest = worker->followed;
     analysis->largest_index = index;
-    worker->followed = (struct followed){0};
+    worker->followed = (struct followed){.threads = analysis->options.threads};
 }
 
 static void run_batch(void *context, unsigned index, uint32_t item)
@@ -346,7 +175,7 @@ static void run_last_batch(struct work *work)
 {
     struct worker *worker = &work->workers[0];
     struct batch *batch = worker->batch = &work->batches[work->batch_count - 1];
-    if (!add_icmp_events(work->analysis, worker))
+    if (!flow_events_icmp(work->analysis, worker))
         batch->status = error_memory(&batch->error, "events");
 }
 
@@ -358,7 +187,8 @@ static void free_work(struct work *work)
         followed_free(&worker->followed);
         blamer_free(&worker->blamer);
         tally_free(&worker->tally);
-        free(worker->detected.items);
+        for (unsigned p = 0; p < WH_POINTS_MAX; p++)
+            free(worker->detected[p].items);
     }
     for (uint32_t b = 0; b < work->batch_count; b++) {
         struct batch *batch = &work->batches[b];

@@ -42,7 +42,7 @@ struct tally {
 struct worker {
     struct followed followed;
     struct blamer blamer;
-    struct detect_events detected;
+    struct detect_events detected[WH_POINTS_MAX];
     struct tally tally;
     struct arena arena;  /* texts and frames of what was found */
     struct batch *batch; /* the one under way */
@@ -50,7 +50,16 @@ struct worker {
     const struct blame_options *options;
 };
 
+#define EVENTS_MAX 8000000u /* in the list; counts hold all */
 #define MISSES_MAX 4000000u /* of a point, or of a batch */
+
+/* flow_events.c: add events of a flow to the worker's batch. False when memory is out.
+ * What each point shows of flow number `index`. */
+bool flow_events_detect(const struct wh_analysis *analysis, struct worker *worker, uint32_t index);
+/* What was lost of it on the way; worker->followed holds it. */
+bool flow_events_lost(const struct wh_analysis *analysis, struct worker *worker, uint32_t index);
+/* ICMP errors, of all flows. */
+bool flow_events_icmp(const struct wh_analysis *analysis, struct worker *worker);
 
 /* tally.c: false when memory is out. */
 bool tally_make(struct tally *tally, unsigned segments);

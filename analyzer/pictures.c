@@ -200,8 +200,8 @@ static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, flo
 {
     const struct wh_analysis *analysis = pictures->analysis;
     uint32_t index = analysis->flow_of_id[shown->id - 1];
-    bool known = analysis->largest.copies && analysis->largest_index == index;
-    struct followed anew = {0};
+    bool known = analysis->largest.spans && analysis->largest_index == index;
+    struct followed anew = {.threads = analysis->options.threads};
     struct picture_flow flow = {
         .shown = shown,
         .flow = &analysis->flows.items[index],

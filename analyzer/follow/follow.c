@@ -11,27 +11,30 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "base/partition.h"
 #include "follow/acknowledged.h"
 #include "follow/meet.h"
 #include "follow/missed.h"
 
+#define LARGE_FLOW 262144u  /* packets, at all points */
 #define GIVE_UP_NS NS_PER_S /* what has not come by then, with the capture running, will not */
 
 /* ---- hops ------------------------------------------------------------------------------------ */
 
-/* Room for all copies of the flow's packets; each view's stand behind each other, by side. */
-static bool make_room(struct followed *followed, const struct flow *flow, unsigned point_count)
+/* Room for copies of all the flow's packets, of which only what one side sent will be taken: the
+ * rest is never touched. */
+static bool make_room(struct trail *trail, const struct flow *flow, unsigned point_count)
 {
     uint64_t packets = flow_packets(flow, point_count);
-    if (packets <= followed->copy_capacity)
+    if (packets <= trail->copy_capacity)
         return true;
     if (packets > UINT32_MAX / 2)
         return false;
-    free(followed->copies);
-    followed->copies = malloc(packets * 5 / 4 * sizeof *followed->copies);
-    followed->copy_capacity = followed->copies ? (uint32_t)(packets * 5 / 4) : 0;
-    return followed->copies != NULL;
+    free(trail->copies);
+    trail->copies = malloc(packets * 5 / 4 * sizeof *trail->copies);
+    trail->copy_capacity = trail->copies ? (uint32_t)(packets * 5 / 4) : 0;
+    return trail->copies != NULL;
 }
 
 static void fill_copies(struct hop *hop, unsigned side, enum fate fate)
@@ -54,11 +57,10 @@ static void fill_copies(struct hop *hop, unsigned side, enum fate fate)
     hop->count = (uint32_t)(copy - hop->copies);
 }
 
-static void add_hop(struct followed *followed, unsigned side, const struct flow *flow,
+static void add_hop(struct trail *trail, unsigned side, const struct flow *flow,
                     const struct alignment *alignment, const struct capture_span *spans,
                     unsigned place, enum fate fate)
 {
-    struct trail *trail = &followed->trail[side];
     unsigned point = alignment->order[place];
     struct hop *hop = &trail->hops[trail->hop_count++];
     *hop = (struct hop){.point = point,
@@ -70,10 +72,10 @@ static void add_hop(struct followed *followed, unsigned side, const struct flow 
     hop->last = clock_to_path(hop->clock, spans[point].last);
     hop->since.ns = hop->first.ns - spans[point].quiet_before_ns;
     hop->until.ns = hop->last.ns + spans[point].quiet_after_ns;
-    hop->copies = followed->copies + followed->copy_count;
+    hop->copies = trail->copies + trail->copy_count;
     if (hop->view)
         fill_copies(hop, side, fate);
-    followed->copy_count += hop->count;
+    trail->copy_count += hop->count;
 }
 
 /* One flow's part of the path. */
@@ -155,12 +157,12 @@ static bool goes_on(const struct route *route, unsigned place, unsigned side, bo
     return !path_ends && silence && would_have_seen(route, up ? place + 1 : place - 1);
 }
 
-static bool make_trail(struct followed *followed, unsigned side, struct route *route)
+static bool make_trail(struct trail *trail, struct route *route)
 {
-    struct trail *trail = &followed->trail[side];
+    unsigned side = route->side;
     bool up = (side == 1) != route->flow->reversed; /* from the servers' side to the clients' */
-    trail->hops = arena_alloc(&followed->arena, route->point_count, sizeof *trail->hops);
-    trail->missed = arena_alloc(&followed->arena, route->point_count, sizeof *trail->missed);
+    trail->hops = arena_alloc(&trail->arena, route->point_count, sizeof *trail->hops);
+    trail->missed = arena_alloc(&trail->arena, route->point_count, sizeof *trail->missed);
     if (!trail->hops || !trail->missed)
         return false;
     if (!find_route(route))
@@ -173,7 +175,7 @@ static bool make_trail(struct followed *followed, unsigned side, struct route *r
     for (unsigned place = start;; place = up ? place + 1 : place - 1) {
         bool wanted = view_at(route, place) || (further && place == stop);
         if (wanted)
-            add_hop(followed, side, route->flow, route->alignment, route->spans, place,
+            add_hop(trail, side, route->flow, route->alignment, route->spans, place,
                     place == stop ? FATE_END : FATE_LOST);
         if (place == stop)
             return true;
@@ -278,10 +280,10 @@ static bool collect_lost(struct trail *trail, unsigned k, struct pieces *pieces)
 /* ---- one direction --------------------------------------------------------------------------- */
 
 /* Each hop with the next one, then with those farther on. */
-static bool meet_all(struct arena *arena, struct trail *trail, struct pieces *pieces)
+static bool meet_all(struct trail *trail, struct pieces *pieces)
 {
     for (unsigned k = 0; k + 1 < trail->hop_count; k++) {
-        if (!meet_hops(arena, &trail->hops[k], &trail->hops[k + 1], &pieces[k]))
+        if (!meet_hops(&trail->arena, &trail->hops[k], &trail->hops[k + 1], &pieces[k]))
             return false;
         settle_unwatched(&trail->hops[k], &trail->hops[k + 1]);
     }
@@ -292,10 +294,10 @@ static bool meet_all(struct arena *arena, struct trail *trail, struct pieces *pi
     return true;
 }
 
-static bool follow_trail(struct arena *arena, struct trail *trail, unsigned side)
+static bool follow_trail(struct trail *trail, unsigned side)
 {
     struct pieces pieces[WH_POINTS_MAX] = {{0}};
-    bool ok = meet_all(arena, trail, pieces);
+    bool ok = meet_all(trail, pieces);
     ok = ok && follow_acknowledged(trail, side, pieces);
     if (ok)
         settle_gaps(trail);
@@ -309,28 +311,43 @@ static bool follow_trail(struct arena *arena, struct trail *trail, unsigned side
     return ok;
 }
 
+unsigned flow_threads(const struct flow *flow, unsigned point_count, unsigned threads)
+{
+    return flow_packets(flow, point_count) >= LARGE_FLOW ? threads : 1;
+}
+
+/* Both directions, of which neither asks for the other. */
+struct following {
+    const struct route *route;
+    struct trail *trails;
+    bool failed[2];
+};
+
+static void follow_side(void *context, unsigned worker, uint32_t side)
+{
+    struct following *following = context;
+    struct trail *trail = &following->trails[side];
+    struct route route = *following->route;
+    (void)worker;
+    arena_reset(&trail->arena);
+    trail->hop_count = 0;
+    trail->copy_count = trail->lost_count = trail->miss_count = 0;
+    route.side = side;
+    following->failed[side] = !make_room(trail, route.flow, route.point_count) ||
+                              !make_trail(trail, &route) || !follow_trail(trail, side);
+}
+
 int follow_flow(const struct flow *flow, const struct alignment *alignment,
                 const struct capture_span *spans, unsigned point_count, struct followed *followed,
                 struct wh_error *error)
 {
-    arena_reset(&followed->arena);
-    followed->copy_count = 0;
+    struct route route = {
+        .flow = flow, .alignment = alignment, .spans = spans, .point_count = point_count};
+    struct following following = {&route, followed->trail, {false, false}};
     followed->spans = spans;
-    if (!make_room(followed, flow, point_count))
-        return error_memory(error, "following a flow");
-    for (unsigned side = 0; side < 2; side++) {
-        struct trail *trail = &followed->trail[side];
-        trail->hop_count = 0;
-        trail->lost_count = trail->miss_count = 0;
-        struct route route = {.flow = flow,
-                              .alignment = alignment,
-                              .spans = spans,
-                              .point_count = point_count,
-                              .side = side};
-        if (!make_trail(followed, side, &route) || !follow_trail(&followed->arena, trail, side))
-            return error_memory(error, "following a flow");
-    }
-    return WH_OK;
+    parallel_run(flow_threads(flow, point_count, followed->threads), 2, follow_side, &following);
+    return following.failed[0] || following.failed[1] ? error_memory(error, "following a flow")
+                                                      : WH_OK;
 }
 
 uint32_t copies_from(const struct hop *hop, int64_t time_ns)
@@ -340,11 +357,12 @@ uint32_t copies_from(const struct hop *hop, int64_t time_ns)
 
 void followed_free(struct followed *followed)
 {
-    arena_free(&followed->arena);
-    free(followed->copies);
     for (unsigned side = 0; side < 2; side++) {
-        free(followed->trail[side].lost);
-        free(followed->trail[side].misses);
+        struct trail *trail = &followed->trail[side];
+        arena_free(&trail->arena);
+        free(trail->copies);
+        free(trail->lost);
+        free(trail->misses);
     }
-    *followed = (struct followed){0};
+    *followed = (struct followed){.threads = followed->threads};
 }

@@ -83,14 +83,15 @@ struct trail {
     uint64_t *missed;             /* by hop: packets that passed it and its capture does not have */
     struct missed_packet *misses; /* the same, one by one */
     uint32_t miss_count, miss_capacity;
+    struct copy *copies; /* of all hops */
+    uint32_t copy_count, copy_capacity;
+    struct arena arena; /* everything above but `lost`, `misses` and the copies */
 };
 
 struct followed {
     const struct capture_span *spans; /* those it was followed with */
     struct trail trail[2];            /* by sender: 0 client, 1 server */
-    struct arena arena;               /* everything above but `lost`, `misses` and the copies */
-    struct copy *copies;              /* of all hops */
-    uint32_t copy_count, copy_capacity;
+    unsigned threads;                 /* set by the caller, see flow_threads */
 };
 
 /* A time in which a capture that was running has nothing, though packets passed. */
@@ -123,6 +124,10 @@ int follow_flow(const struct flow *flow, const struct alignment *alignment,
                 struct wh_error *error);
 
 void followed_free(struct followed *followed);
+
+/* How many threads a flow is worth of so many, which are as parallel_run's: a few packets are done
+ * before one has begun. */
+unsigned flow_threads(const struct flow *flow, unsigned point_count, unsigned threads);
 
 /* Did this point see only the other side's packets, though these answer what `side` sent? Then
  * that direction goes another way, or its mirror was left out: no loss. */
