@@ -322,6 +322,7 @@ int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
     for (unsigned p = 0; p < analysis->capture_count; p++)
         names[p] = analysis->captures[p].name;
     work.options = (struct blame_options){.min_stall_ns = analysis->options.min_stall_ns,
+                                          .threads = analysis->options.threads,
                                           .epoch_ns = analysis->epoch.ns,
                                           .point_count = analysis->capture_count,
                                           .names = names,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "pictures.h"
 
 #define KINDS 3u /* of pictures */
@@ -231,20 +232,41 @@ static void begin_gathering(const struct picture_flow *flow, struct gathered *ga
         }
 }
 
-/* In one walk over the packets of each hop, of which nothing is kept for each. */
+/* One walk over the packets of each hop, of which nothing is kept for each. */
+struct gathering {
+    const struct wh_analysis *analysis;
+    const struct picture_flow *flow;
+    struct gathered *gathered; /* by hop */
+    struct losses losses[WH_POINTS_MAX];
+    bool failed[WH_POINTS_MAX];
+};
+
+static void gather_hop(void *context, unsigned worker, uint32_t k)
+{
+    struct gathering *gathering = context;
+    unsigned side = gathering->flow->side;
+    const struct hop *hop = &gathering->flow->followed->trail[side].hops[k];
+    (void)worker;
+    gathering->failed[k] =
+        !sample_hop(gathering->analysis, hop, side, &gathering->losses[k], &gathering->gathered[k]);
+}
+
 static bool gather_all(const struct wh_analysis *analysis, const struct picture_flow *flow,
                        struct gathered *gathered)
 {
     const struct trail *trail = &flow->followed->trail[flow->side];
-    struct losses losses[WH_POINTS_MAX] = {{NULL, 0, 0}};
+    struct gathering gathering = {analysis, flow, gathered, {{NULL, 0, 0}}, {false}};
     begin_gathering(flow, gathered);
     if (flow->flow->protocol != IPPROTO_TCP)
         return sample_all_datagrams(analysis, trail, gathered);
-    bool ok = find_losses(trail, losses);
-    for (unsigned k = 0; ok && k < trail->hop_count; k++)
-        ok = sample_hop(analysis, &trail->hops[k], flow->side, &losses[k], &gathered[k]);
-    for (unsigned k = 0; k < WH_POINTS_MAX; k++)
-        free(losses[k].pkts);
+    bool ok = find_losses(trail, gathering.losses);
+    if (ok)
+        parallel_run(flow_threads(flow->flow, analysis->capture_count, analysis->options.threads),
+                     trail->hop_count, gather_hop, &gathering);
+    for (unsigned k = 0; k < WH_POINTS_MAX; k++) {
+        ok = ok && !gathering.failed[k];
+        free(gathering.losses[k].pkts);
+    }
     return ok;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "blame/case.h"
 #include "blame/cause_nat.h"
 #include "blame/cause_queue.h"
@@ -514,6 +515,20 @@ static bool find_all_queues(const struct inquiry *inquiry, const struct timeline
     return true;
 }
 
+/* Each direction's timeline is made without the other's. */
+struct timing {
+    const struct followed *followed;
+    struct timeline *timelines;
+    bool failed[2];
+};
+
+static void time_side(void *context, unsigned worker, uint32_t side)
+{
+    struct timing *timing = context;
+    (void)worker;
+    timing->failed[side] = !timeline_make(timing->followed, side, &timing->timelines[side]);
+}
+
 int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_index,
                const struct followed *followed, const struct blame_options *options,
                struct arena *arena, struct findings *findings, struct wh_error *error)
@@ -534,9 +549,10 @@ int blame_flow(struct blamer *blamer, const struct flow *flow, uint32_t flow_ind
         return WH_OK; /* judged with the flow that it belongs to */
     if (!nat_signs_of_flow(followed, options->nat, flow_index, &blamer->nat))
         return error_memory(error, "signs of translation");
-    for (unsigned side = 0; side < 2; side++)
-        if (!timeline_make(followed, side, &blamer->timeline[side]))
-            return error_memory(error, "timelines");
+    struct timing timing = {followed, blamer->timeline, {false, false}};
+    parallel_run(flow_threads(flow, options->point_count, options->threads), 2, time_side, &timing);
+    if (timing.failed[0] || timing.failed[1])
+        return error_memory(error, "timelines");
     for (unsigned side = 0; side < 2; side++)
         if (blamer->timeline[side].sender &&
             examine_direction(&inquiry, &blamer->timeline[side], &blamer->timeline[!side], error))

@@ -55,6 +55,7 @@ struct blame_options {
     int64_t min_stall_ns;
     int64_t epoch_ns; /* evidence tells times since it */
     unsigned point_count;
+    unsigned threads;            /* of parallel_run, for a large flow */
     const char *const *names;    /* of the points, as numbered in struct hop */
     const struct nat_signs *nat; /* of all flows; NULL: none */
 };
