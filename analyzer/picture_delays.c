@@ -87,8 +87,8 @@ struct awaited {
 
 static bool await(struct awaited *awaited, int64_t end, int64_t time_ns)
 {
-    if (awaited->first == awaited->count)
-        awaited->first = awaited->count = 0;
+    array_shift(awaited->items, &awaited->first, &awaited->count, awaited->capacity,
+                sizeof *awaited->items);
     struct sent *sent = ARRAY_PUSH(awaited->items, awaited->count, awaited->capacity);
     if (sent)
         *sent = (struct sent){end, time_ns};

@@ -25,7 +25,8 @@ static bool add_sample(struct gathered *gathered, int64_t time_ns, int64_t offse
 {
     const struct plot_sample sample = {time_ns, offset, length, (uint8_t)kind};
     for (unsigned i = 0; i < KINDS; i++)
-        if (!plot_gather_sample(&gathered->kinds[i], &sample))
+        if ((gathered->kinds[i].kinds >> kind & 1) &&
+            !plot_gather_sample(&gathered->kinds[i], &sample))
             return false;
     return true;
 }

@@ -116,3 +116,12 @@ bool array_grow(void **array, uint32_t count, uint32_t *capacity, size_t size)
     *capacity = (uint32_t)room;
     return true;
 }
+
+void array_shift(void *array, uint32_t *first, uint32_t *count, uint32_t capacity, size_t size)
+{
+    if (*count < capacity || *first <= *count / 2)
+        return;
+    memmove(array, (char *)array + *first * size, (*count - *first) * size);
+    *count -= *first;
+    *first = 0;
+}

@@ -36,6 +36,10 @@ void arena_join(struct arena *to, struct arena *from);
  * the array is then as it was. */
 bool array_grow(void **array, uint32_t count, uint32_t *capacity, size_t size);
 
+/* Of a queue of `*count` elements, before `*first` of which none is needed: moves the others to the
+ * array's beginning when there is no more room, and most of it is not needed. */
+void array_shift(void *array, uint32_t *first, uint32_t *count, uint32_t capacity, size_t size);
+
 #define ARRAY_PUSH(array, count, capacity)                                                         \
     ((count) < (capacity) || array_grow((void **)&(array), (count), &(capacity), sizeof *(array))  \
          ? &(array)[(count)++]                                                                     \

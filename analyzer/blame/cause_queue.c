@@ -226,19 +226,22 @@ struct pending {
 };
 
 struct pendings {
-    struct pending *items;
+    struct pending *items; /* from `first` on */
     uint32_t first, count, capacity;
+    int64_t high; /* of all that was sent */
 };
 
 static bool note_sending(struct pendings *pendings, const struct pkt *pkt, uint32_t index,
                          int64_t time_ns)
 {
-    uint32_t count = pendings->count;
-    int64_t high = count ? pendings->items[count - 1].end : INT64_MIN;
-    for (uint32_t i = count; i-- > pendings->first && pendings->items[i].end > pkt->seq;)
+    int64_t high = pendings->high;
+    for (uint32_t i = pendings->count; i-- > pendings->first && pendings->items[i].end > pkt->seq;)
         pendings->items[i].repeated |= pkt->seq < high;
     if (pkt_end(pkt) <= high)
         return true;
+    pendings->high = pkt_end(pkt);
+    array_shift(pendings->items, &pendings->first, &pendings->count, pendings->capacity,
+                sizeof *pendings->items);
     struct pending *pending = ARRAY_PUSH(pendings->items, pendings->count, pendings->capacity);
     if (pending)
         *pending = (struct pending){pkt_end(pkt), time_ns, index, pkt->seq < high};
@@ -309,7 +312,7 @@ static bool walk_answer(const struct stall_case *item, struct answer_walk *walk,
 static bool collect_answers(const struct stall_case *item, struct passages *passages)
 {
     const struct hop *hop = item->timeline->receiver;
-    struct answer_walk walk = {.high = INT64_MIN, .ack = ACK_NONE};
+    struct answer_walk walk = {.pendings.high = INT64_MIN, .high = INT64_MIN, .ack = ACK_NONE};
     bool ok = true;
     passages->count = 0;
     for (uint32_t i = 0; ok && i < hop->view->pkt_count; i++) {

@@ -161,7 +161,8 @@ static inline int64_t hop_delay(const struct hop *hop, uint32_t copy)
 static inline bool hop_delay_known(const struct hop *hop, uint32_t copy)
 {
     uint32_t next = hop->copies[copy].next;
-    return next != COPY_NONE && hop_pkt(hop, copy)->len == hop_pkt(hop + 1, next)->len;
+    return next != COPY_NONE &&
+           (!hop->resized || hop_pkt(hop, copy)->len == hop_pkt(hop + 1, next)->len);
 }
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Samples of as many packets as there are become as few as a picture can show. */
+#include <limits.h>
+
 #include "base/arena.h"
 #include "plot/plot.h"
 #include "plot/steps.h"
@@ -10,7 +12,15 @@
 void plot_gather(struct plot_gathered *gathered, enum plot_use use, int64_t start_ns,
                  int64_t end_ns)
 {
-    *gathered = (struct plot_gathered){.use = use, .sent = INT64_MIN, .acked = INT64_MIN};
+    static const unsigned data = KIND_BIT(PLOT_DATA) | KIND_BIT(PLOT_RESENT) | KIND_BIT(PLOT_LOST);
+    static const unsigned kinds[] = {
+        [PLOT_FOR_NOTHING] = 0,
+        [PLOT_FOR_SEQUENCE] = UINT_MAX,
+        [PLOT_FOR_THROUGHPUT] = data,
+        [PLOT_FOR_WINDOW] = data | KIND_BIT(PLOT_ACK) | KIND_BIT(PLOT_WINDOW),
+    };
+    *gathered = (struct plot_gathered){
+        .use = use, .kinds = kinds[use], .sent = INT64_MIN, .acked = INT64_MIN};
     if (use == PLOT_FOR_THROUGHPUT) {
         struct steps steps = steps_choose(start_ns, end_ns);
         gathered->start_ns = steps.from_ns;
@@ -96,8 +106,7 @@ static bool gather_column(struct plot_gathered *gathered, const struct plot_samp
 static bool gather_bytes(struct plot_gathered *gathered, const struct plot_sample *sample)
 {
     int64_t time_ns = sample->time_ns;
-    if (is_level(sample->kind) || sample->kind == PLOT_SACK || time_ns < gathered->start_ns ||
-        time_ns > gathered->end_ns)
+    if (time_ns < gathered->start_ns || time_ns > gathered->end_ns)
         return true;
     uint32_t kept = gathered->kept[sample->kind].last;
     struct plot_sample *last = kept ? &gathered->items[kept - 1] : NULL;
@@ -130,7 +139,7 @@ static bool gather_flight(struct plot_gathered *gathered, const struct plot_samp
     int64_t end = sample_end(sample);
     if (sample->kind == PLOT_ACK) {
         gathered->acked = sample->offset > gathered->acked ? sample->offset : gathered->acked;
-    } else if (!window && sample->kind != PLOT_SACK) {
+    } else if (!window) {
         if (gathered->sent == INT64_MIN && gathered->acked == INT64_MIN)
             gathered->acked = sample->offset;
         gathered->sent = end > gathered->sent ? end : gathered->sent;
@@ -147,6 +156,8 @@ static bool gather_flight(struct plot_gathered *gathered, const struct plot_samp
 
 bool plot_gather_sample(struct plot_gathered *gathered, const struct plot_sample *sample)
 {
+    if (!(gathered->kinds & KIND_BIT(sample->kind)))
+        return true;
     switch (gathered->use) {
     case PLOT_FOR_SEQUENCE:
         return gather_column(gathered, sample);

@@ -163,6 +163,7 @@ struct plot_gathered {
     struct plot_sample *items; /* each kind's are by time; owned */
     uint32_t count, capacity;
     enum plot_use use;
+    unsigned kinds;                    /* of samples that change it: 1 << enum plot_kind */
     int64_t start_ns, end_ns, step_ns; /* of time, within which samples may become one */
     int64_t sent, acked;               /* so far; for the window */
     struct {

@@ -197,6 +197,23 @@ static int compare_keyed(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
+/* A queue that is never empty takes no more room than was ever in it, twice. */
+static void test_queues_are_shifted(void **state)
+{
+    (void)state;
+    uint32_t *queue = NULL, first = 0, count = 0, capacity = 0, added = 0, taken = 0;
+    for (; added < 100000; added++) {
+        array_shift(queue, &first, &count, capacity, sizeof *queue);
+        uint32_t *last = ARRAY_PUSH(queue, count, capacity);
+        assert_non_null(last);
+        *last = added;
+        for (uint32_t most = added % 100 + 1; count - first > most; taken++)
+            assert_int_equal(queue[first++], taken);
+    }
+    assert_true(capacity < 400);
+    free(queue);
+}
+
 /* As a comparing sort has it, equal keys in their order. */
 static void test_keyed_sort(void **state)
 {
@@ -251,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_crumbs_keep_what_they_hold),
         cmocka_unit_test(test_an_arena_used_again_is_zeroed),
         cmocka_unit_test(test_joined_arenas_are_freed_together),
+        cmocka_unit_test(test_queues_are_shifted),
         cmocka_unit_test(test_keyed_sort),
         cmocka_unit_test(test_keyed_arrange),
     };
