@@ -192,43 +192,72 @@ static unsigned choose_side(const struct wh_result *result, const struct wh_flow
     return flow->bytes_to_client >= flow->bytes_to_server;
 }
 
+/* A flow that is drawn: the first of its tasks follows it, the last forgets that again. */
+struct drawn {
+    const struct wh_flow *shown;
+    pthread_mutex_t lock;
+    struct followed anew;            /* but for the largest, which is followed already */
+    const struct followed *followed; /* NULL: not yet */
+    unsigned tasks;                  /* that are not over */
+};
+
+/* NULL when memory is out. */
+static const struct followed *take_followed(struct drawn *drawn, const struct wh_analysis *analysis,
+                                            struct wh_error *error)
+{
+    uint32_t index = analysis->flow_of_id[drawn->shown->id - 1];
+    pthread_mutex_lock(&drawn->lock);
+    if (!drawn->followed && analysis->largest.spans && analysis->largest_index == index)
+        drawn->followed = &analysis->largest;
+    drawn->anew.threads = analysis->options.threads;
+    if (!drawn->followed &&
+        follow_flow(&analysis->flows.items[index], &analysis->alignment, analysis->spans,
+                    analysis->capture_count, &drawn->anew, error) == WH_OK)
+        drawn->followed = &drawn->anew;
+    const struct followed *followed = drawn->followed;
+    pthread_mutex_unlock(&drawn->lock);
+    return followed;
+}
+
+static void give_followed(struct drawn *drawn)
+{
+    pthread_mutex_lock(&drawn->lock);
+    if (--drawn->tasks == 0)
+        followed_free(&drawn->anew);
+    pthread_mutex_unlock(&drawn->lock);
+}
+
 typedef int flow_picture(struct pictures *pictures, struct picture_flow *flow,
                          struct wh_error *error);
 
-static int draw_flow(struct pictures *pictures, const struct wh_flow *shown, flow_picture *draw,
+static int draw_flow(struct pictures *pictures, struct drawn *drawn, flow_picture *draw,
                      struct wh_error *error)
 {
     const struct wh_analysis *analysis = pictures->analysis;
-    uint32_t index = analysis->flow_of_id[shown->id - 1];
-    bool known = analysis->largest.spans && analysis->largest_index == index;
-    struct followed anew = {.threads = analysis->options.threads};
+    const struct wh_flow *shown = drawn->shown;
     struct picture_flow flow = {
         .shown = shown,
-        .flow = &analysis->flows.items[index],
-        .followed = known ? &analysis->largest : &anew,
+        .flow = &analysis->flows.items[analysis->flow_of_id[shown->id - 1]],
         .side = choose_side(&analysis->result, shown),
     };
+    int status = WH_ERROR;
     if (!make_frame(pictures, &flow))
-        return error_memory(error, "the plots");
-    int status = known ? WH_OK
-                       : follow_flow(flow.flow, &analysis->alignment, analysis->spans,
-                                     analysis->capture_count, &anew, error);
-    if (!status)
+        error_memory(error, "the plots");
+    else if ((flow.followed = take_followed(drawn, analysis, error)))
         status = draw(pictures, &flow, error);
-    followed_free(&anew);
+    give_followed(drawn);
     return status;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-typedef int task_draw(struct pictures *pictures, const struct wh_flow *shown,
-                      struct wh_error *error);
+typedef int task_draw(struct pictures *pictures, struct drawn *drawn, struct wh_error *error);
 
 /* What one thread draws in one go. */
 struct task {
     struct pictures pictures;
     task_draw *draw;
-    const struct wh_flow *shown; /* NULL where all of them are */
+    struct drawn *drawn; /* NULL where all flows are */
     int status;
     struct wh_error error;
 };
@@ -238,8 +267,8 @@ struct task {
 struct tasks {
     struct task tasks[TASKS_MAX];
     uint32_t count;
-    struct task *order[TASKS_MAX]; /* in which they are drawn */
-    struct plot_letters *letters;  /* made by the first task that needs them */
+    struct drawn drawn[FLOWS_DRAWN];
+    struct plot_letters *letters; /* made by the first task that needs them */
     pthread_mutex_t making;
     const struct report_beside *beside;
 };
@@ -259,46 +288,43 @@ static int stage(struct pictures *pictures, struct report_folder *folder, const 
     return staged->png ? WH_OK : WH_ERROR;
 }
 
-static int draw_path(struct pictures *pictures, const struct wh_flow *shown, struct wh_error *error)
+static int draw_path(struct pictures *pictures, struct drawn *drawn, struct wh_error *error)
 {
-    (void)shown;
+    (void)drawn;
     return picture_path(pictures, error);
 }
 
-static int draw_strips(struct pictures *pictures, const struct wh_flow *shown,
-                       struct wh_error *error)
+static int draw_strips(struct pictures *pictures, struct drawn *drawn, struct wh_error *error)
 {
     const char *label = time_label(pictures, "");
-    (void)shown;
+    (void)drawn;
     return label ? picture_flows(pictures, label, error) : error_memory(error, "the plots");
 }
 
-/* A flow is followed once more for its delays, which takes a fraction of drawing them. */
-static int draw_delays(struct pictures *pictures, const struct wh_flow *shown,
-                       struct wh_error *error)
+static int draw_delays(struct pictures *pictures, struct drawn *drawn, struct wh_error *error)
 {
-    return draw_flow(pictures, shown, picture_delays, error);
+    return draw_flow(pictures, drawn, picture_delays, error);
 }
 
-static int draw_packets(struct pictures *pictures, const struct wh_flow *shown,
-                        struct wh_error *error)
+static int draw_packets(struct pictures *pictures, struct drawn *drawn, struct wh_error *error)
 {
-    return draw_flow(pictures, shown, picture_packets, error);
+    return draw_flow(pictures, drawn, picture_packets, error);
 }
 
 static struct task *add_task(struct tasks *all, const struct wh_analysis *analysis, task_draw *draw,
-                             const struct wh_flow *shown)
+                             struct drawn *drawn)
 {
     struct task *task = &all->tasks[all->count++];
     task->pictures.analysis = analysis;
     task->draw = draw;
-    task->shown = shown;
+    task->drawn = drawn;
+    if (drawn)
+        drawn->tasks++;
     return task;
 }
 
-static int stage_flow(struct tasks *all, const struct wh_analysis *analysis,
-                      const struct wh_flow *shown, struct report_folder *folder,
-                      struct wh_error *error)
+static int stage_flow(struct tasks *all, const struct wh_analysis *analysis, struct drawn *drawn,
+                      struct report_folder *folder, struct wh_error *error)
 {
     static const struct {
         const char *name;
@@ -308,15 +334,16 @@ static int stage_flow(struct tasks *all, const struct wh_analysis *analysis,
                  {"throughput", draw_packets, false},
                  {"window", draw_packets, true},
                  {"delay", draw_delays, false}};
-    bool tcp = strcmp(shown->protocol, "tcp") == 0;
+    bool tcp = strcmp(drawn->shown->protocol, "tcp") == 0;
     struct task *task = NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (!tcp && kinds[i].tcp_only)
             continue;
         if (!task || task->draw != kinds[i].draw)
-            task = add_task(all, analysis, kinds[i].draw, shown);
+            task = add_task(all, analysis, kinds[i].draw, drawn);
         struct pictures *pictures = &task->pictures;
-        const char *name = arena_printf(&pictures->arena, "flow-%u-%s", shown->id, kinds[i].name);
+        const char *name =
+            arena_printf(&pictures->arena, "flow-%u-%s", drawn->shown->id, kinds[i].name);
         if (!name)
             return error_memory(error, "the plots");
         if (stage(pictures, folder, name, error))
@@ -340,20 +367,10 @@ static int make_tasks(struct tasks *all, const struct wh_analysis *analysis,
         chosen[i] = worst_flow(&analysis->result, chosen, i);
         if (!chosen[i] || (i && !asked && !chosen[i]->stall_count))
             break;
-        status = stage_flow(all, analysis, chosen[i], folder, error);
+        all->drawn[i].shown = chosen[i];
+        status = stage_flow(all, analysis, &all->drawn[i], folder, error);
     }
     return status;
-}
-
-/* The longest first, so that all threads end at about the same time. */
-static void put_in_order(struct tasks *all)
-{
-    static task_draw *const longest_first[] = {draw_packets, draw_strips, draw_delays, draw_path};
-    uint32_t count = 0;
-    for (size_t kind = 0; kind < sizeof longest_first / sizeof *longest_first; kind++)
-        for (uint32_t i = 0; i < all->count; i++)
-            if (all->tasks[i].draw == longest_first[kind])
-                all->order[count++] = &all->tasks[i];
 }
 
 static struct plot_letters *take_letters(struct tasks *all, struct wh_error *error)
@@ -366,7 +383,8 @@ static struct plot_letters *take_letters(struct tasks *all, struct wh_error *err
     return letters;
 }
 
-/* What is to be done beside comes first, as it may be the longest of all. */
+/* What is to be done beside comes first, as it may be the longest of all, and the first task last,
+ * as it is the shortest. Those of a flow stand behind each other. */
 static void draw_task(void *context, unsigned worker, uint32_t index)
 {
     struct tasks *all = context;
@@ -374,11 +392,11 @@ static void draw_task(void *context, unsigned worker, uint32_t index)
         all->beside->work(all->beside->context);
         return;
     }
-    struct task *task = all->order[index - 1];
+    struct task *task = &all->tasks[index % all->count];
     (void)worker;
     task->pictures.letters = take_letters(all, &task->error);
     task->status =
-        task->pictures.letters ? task->draw(&task->pictures, task->shown, &task->error) : WH_ERROR;
+        task->pictures.letters ? task->draw(&task->pictures, task->drawn, &task->error) : WH_ERROR;
 }
 
 int pictures_draw(void *context, struct report_folder *folder, const struct report_beside *beside,
@@ -386,9 +404,10 @@ int pictures_draw(void *context, struct report_folder *folder, const struct repo
 {
     const struct wh_analysis *analysis = context;
     struct tasks all = {.beside = beside, .making = PTHREAD_MUTEX_INITIALIZER};
+    for (unsigned i = 0; i < FLOWS_DRAWN; i++)
+        pthread_mutex_init(&all.drawn[i].lock, NULL);
     int status = make_tasks(&all, analysis, folder, error);
     unsigned threads = parallel_threads(analysis->options.threads);
-    put_in_order(&all);
     if (!status)
         parallel_run(threads <= all.count ? threads : all.count + 1, all.count + 1, draw_task,
                      &all);
@@ -399,6 +418,10 @@ int pictures_draw(void *context, struct report_folder *folder, const struct repo
                 *error = all.tasks[i].error;
         }
         arena_free(&all.tasks[i].pictures.arena);
+    }
+    for (unsigned i = 0; i < FLOWS_DRAWN; i++) {
+        followed_free(&all.drawn[i].anew);
+        pthread_mutex_destroy(&all.drawn[i].lock);
     }
     plot_letters_free(all.letters);
     pthread_mutex_destroy(&all.making);
