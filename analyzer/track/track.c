@@ -154,8 +154,8 @@ IN_LINE struct track_flow *known_flow(const struct track *track, const struct de
 {
     if (!track->latest)
         return NULL;
-    if (goes_on(track->latest, packet, side))
-        return track->latest;
+    if (goes_on(track->latest, packet, side) && track->latest->stream[*side].packets)
+        return track->latest; /* else an older flow may have the answers on this network */
     uint32_t hash = key_hash(track, packet), at = hash & (track->table_size - 1);
     while (track->table[at].hash != hash && track->table[at].flow)
         at = (at + 1) & (track->table_size - 1);

@@ -586,6 +586,25 @@ static void test_answer_prefers_its_own_network(void **state)
     }
 }
 
+/* The capture began amid a connection that a router hands on from one VLAN to another: the first
+ * answer on VLAN 2 joined what goes on VLAN 1, and so do all others, whatever came before them. */
+static void test_answers_stay_where_the_first_went(void **state)
+{
+    struct bench *bench = *state;
+    TRACK(&bench->track, &bench->talk, {.network = 1, .seq = 1, .ack = 1, .len = 4},
+          {.network = 2, .side = SERVER, .seq = 1, .ack = 5, .len = 4},
+          {.network = 2, .seq = 1, .ack = 1, .len = 4},
+          {.network = 2, .side = SERVER, .seq = 5, .ack = 5, .len = 4},
+          {.network = 1, .side = SERVER, .seq = 1, .ack = 5, .len = 4},
+          {.network = 1, .side = SERVER, .seq = 5, .ack = 5, .len = 4});
+    assert_int_equal(bench->track.flow_count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(bench->track.flows[i].pkt_count, 3);
+        assert_int_equal(bench->track.flows[i].network[0], i + 1);
+        assert_int_equal(bench->track.flows[i].network[1], 2 - i);
+    }
+}
+
 static void test_protocols_are_kept_apart(void **state)
 {
     struct bench *bench = *state;
@@ -801,6 +820,7 @@ int main(void)
         TEST(test_networks_are_kept_apart),
         TEST(test_answer_on_another_vlan),
         TEST(test_answer_prefers_its_own_network),
+        TEST(test_answers_stay_where_the_first_went),
         TEST(test_protocols_are_kept_apart),
         TEST(test_icmp_is_kept_by_itself),
         TEST(test_flip),
