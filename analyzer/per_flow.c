@@ -153,7 +153,6 @@ static void keep_largest(struct work *work, struct worker *worker, uint32_t inde
     if (2 * flow_packets(flow, analysis->capture_count) <= work->packets ||
         worker->followed.spans != worker->spans)
         return;
-    followed_free(&analysis->largest);
     analysis->largest = worker->followed;
     analysis->largest_index = index;
     worker->followed = (struct followed){.threads = analysis->options.threads};
@@ -215,6 +214,7 @@ static int run_flows(struct work *work, struct wh_error *error)
     analysis_spans(analysis, analysis->spans);
     follow_running(&analysis->flows, &analysis->alignment, analysis->spans,
                    analysis->capture_count);
+    followed_free(&analysis->largest); /* the run before did not know of gaps */
     free(analysis->totals);
     analysis->totals = calloc((size_t)analysis->flows.count + 1, sizeof *analysis->totals);
     if (!analysis->totals || !make_batches(work) || !order_batches(work) || !make_workers(work))
