@@ -301,7 +301,8 @@ static void clear_sheet(struct image *sheet, double size)
     image_clear(sheet);
 }
 
-/* Cuts a stamp from a sheet of black on white; the letter began in its middle. */
+/* Cuts a stamp from a sheet of black on white; the letter began in its middle. When memory is out
+ * it is left as it was: another letter may come to stand in its place. */
 static bool cut_stamp(const struct image *sheet, struct stamp *stamp)
 {
     uint32_t left = sheet->width, right = 0, top = sheet->height, bottom = 0;
@@ -321,18 +322,20 @@ static bool cut_stamp(const struct image *sheet, struct stamp *stamp)
     }
     if (right <= left)
         return true; /* a blank */
+    stamp->levels = malloc((size_t)(right - left) * (bottom - top));
+    if (!stamp->levels)
+        return false;
     stamp->left = (int16_t)((int)left - (int)sheet->width / 2);
     stamp->above = (int16_t)((int)sheet->height / 2 - (int)top);
     stamp->width = (uint8_t)(right - left);
     stamp->height = (uint8_t)(bottom - top);
-    stamp->levels = malloc((size_t)stamp->width * stamp->height);
-    for (uint32_t y = top; stamp->levels && y < bottom; y++)
+    for (uint32_t y = top; y < bottom; y++)
         for (uint32_t x = left; x < right; x++) {
             uint32_t grey = sheet->colours[*image_pixel(sheet, x, y)] & 0xff;
             stamp->levels[(y - top) * stamp->width + x - left] =
                 (uint8_t)((255 - grey) * IMAGE_LEVELS / 255);
         }
-    return stamp->levels != NULL;
+    return true;
 }
 
 struct style {
