@@ -34,18 +34,6 @@ void plot_gather(struct plot_gathered *gathered, enum plot_use use, int64_t star
         gathered->kept[kind].until_ns = INT64_MIN;
 }
 
-static int64_t sample_end(const struct plot_sample *sample)
-{
-    return sample->offset > INT64_MAX - (int64_t)sample->length
-               ? INT64_MAX
-               : sample->offset + (int64_t)sample->length;
-}
-
-static int64_t later(int64_t time_ns, int64_t more_ns)
-{
-    return time_ns > INT64_MAX - more_ns ? INT64_MAX : time_ns + more_ns;
-}
-
 /* A sample that becomes no part of another one. */
 static bool keep(struct plot_gathered *gathered, const struct plot_sample *sample)
 {
@@ -95,7 +83,7 @@ static bool gather_column(struct plot_gathered *gathered, const struct plot_samp
     unsigned kind = sample->kind;
     if (sample->time_ns >= gathered->kept[kind].until_ns) {
         gathered->kept[kind].last = gathered->kept[kind].before = 0;
-        gathered->kept[kind].until_ns = later(sample->time_ns, gathered->step_ns);
+        gathered->kept[kind].until_ns = add_capped(sample->time_ns, gathered->step_ns);
     }
     return merge(gathered->items, gathered->kept[kind].last, gathered->kept[kind].before, sample) ||
            keep(gathered, sample);
@@ -118,7 +106,7 @@ static bool gather_bytes(struct plot_gathered *gathered, const struct plot_sampl
     }
     uint64_t since = (uint64_t)time_ns - (uint64_t)gathered->start_ns;
     int64_t begun_ns = time_ns - (int64_t)(since % (uint64_t)gathered->step_ns);
-    gathered->kept[sample->kind].until_ns = later(begun_ns, gathered->step_ns);
+    gathered->kept[sample->kind].until_ns = add_capped(begun_ns, gathered->step_ns);
     return keep(gathered, sample);
 }
 

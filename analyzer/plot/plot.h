@@ -35,7 +35,7 @@ struct plot_span {
 /* What one point saw of the plotted direction. */
 struct plot_point {
     const char *name;
-    const struct plot_sample *samples; /* by time */
+    const struct plot_sample *samples; /* each kind's by time */
     uint32_t sample_count;
     const struct plot_span *gaps; /* by time: its capture was not running, or has a hole */
     uint32_t gap_count;

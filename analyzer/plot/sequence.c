@@ -19,11 +19,6 @@ double scene_point_width(const struct scene *scene, uint32_t point)
     return 2.0 + inner * step;
 }
 
-static int64_t add_capped(int64_t value, int64_t more)
-{
-    return value > INT64_MAX - more ? INT64_MAX : value + more;
-}
-
 /* All data and acknowledgements seen in the time shown, with room around; window edges only as
  * far as they leave the data most of the frame. */
 static void find_offsets(struct scene *scene)

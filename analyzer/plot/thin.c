@@ -50,13 +50,6 @@ static bool within(const struct axis *time, const struct plot_sample *sample, un
            sample->time_ns >= time->from && sample->time_ns <= time->to;
 }
 
-static int64_t range_end(const struct plot_sample *sample)
-{
-    if (sample->offset > INT64_MAX - (int64_t)sample->length)
-        return INT64_MAX;
-    return sample->offset + sample->length;
-}
-
 static uint32_t cell_of(const struct axis *axis, int64_t value, uint32_t cells)
 {
     uint32_t cell = (uint32_t)(axis_part(axis, value) * cells);
@@ -72,7 +65,7 @@ static uint32_t column_of(const struct thin_grid *grid, const struct plot_sample
 static bool rows_of(const struct thin_grid *grid, const struct plot_sample *sample,
                     struct stroke *rows)
 {
-    int64_t end = range_end(sample);
+    int64_t end = sample_end(sample);
     if (end < grid->offset.from || sample->offset > grid->offset.to)
         return false;
     rows->low = cell_of(&grid->offset, sample->offset, grid->rows);
@@ -319,7 +312,7 @@ bool thin_extent(const struct axis *time, const struct plot_point *point, unsign
         const struct plot_sample *sample = &point->samples[i];
         if (!within(time, sample, kinds))
             continue;
-        int64_t end = range_end(sample);
+        int64_t end = sample_end(sample);
         *low = !found || sample->offset < *low ? sample->offset : *low;
         *high = !found || end > *high ? end : *high;
         found = true;

@@ -17,6 +17,19 @@
 #define THIN_ROWS_MAX    2048u
 
 #define KIND_BIT(kind) (1u << (kind))
+_Static_assert(PLOT_KINDS <= 8, "thin_activity has a byte for a set of kinds");
+
+/* The sum, or INT64_MAX where it is more. */
+static inline int64_t add_capped(int64_t value, int64_t more)
+{
+    return value > INT64_MAX - more ? INT64_MAX : value + more;
+}
+
+/* Behind a sample's last byte. */
+static inline int64_t sample_end(const struct plot_sample *sample)
+{
+    return add_capped(sample->offset, sample->length);
+}
 
 struct thin_grid {
     struct axis time, offset;
@@ -42,7 +55,8 @@ struct thin_path {
 bool thin_ranges(const struct thin_grid *grid, const struct plot_point *point, unsigned kinds,
                  struct thin_path *path);
 
-/* A level that holds until the next sample says otherwise: PLOT_ACK and PLOT_WINDOW. */
+/* A level that holds until the next sample of its kind says otherwise: PLOT_ACK, PLOT_WINDOW,
+ * PLOT_FLIGHT and PLOT_ROOM. */
 bool thin_levels(const struct thin_grid *grid, const struct plot_point *point, unsigned kind,
                  struct thin_path *path);
 
