@@ -23,7 +23,7 @@ enum scale { SCALE_UNKNOWN = -1, SCALE_NONE = -2 }; /* else the shift */
 /* One side of a flow, by what it has sent so far. */
 struct side {
     bool seen;              /* next and gapless hold */
-    bool settled;           /* its next packet may be plain, see rule_is_plain */
+    bool settled;           /* its next packet may be plain, see side_may_be_plain */
     bool window_unscaled;   /* the last window came in a SYN (RFC 7323, 2.2) */
     int8_t scale;           /* enum scale, or the shift of its windows */
     uint8_t last_shift;     /* of its last window; 0 where it is not scaled, or nobody knows */
