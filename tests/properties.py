@@ -12,13 +12,14 @@
 - Packets a little out of order, captured twice, or in a tunnel at one point leave the verdict as it
   is; so does one `-i any` capture of all points, by the names that its interfaces get.
 - A capture that misses packets here and there, stands still for a while, or sees one direction only
-  invents no stall.
+  invents no stall; nor does a picture show as lost what such a capture missed.
 - A clock that drifts leaves the verdict as it is.
 - Bytes turned over anywhere, and times damaged at several points, never crash it, nor keep it busy.
 - Of that, what can be asked of them holds for datagrams and for two connections at a proxy as well.
 
 What is random is seeded: the same every time. The input of a failure is kept in build/properties/.
 """
+import glob
 import gzip
 import itertools
 import json
@@ -54,10 +55,11 @@ KEEP = os.path.join("build", "properties")
 class Run:
     """One run of whichhop on files made for it: its exit status, its report, what is wrong."""
 
-    def __init__(self, program, what, files, order=None, judge=None):
+    def __init__(self, program, what, files, order=None, judge=None, formats="json,csv"):
         """`files`: [(point, file name, bytes)]; `order`: how the arguments are given; `judge`: what
         else tells lines of what is wrong with a run that did not crash."""
         self.what, self.report, self.bytes, self.wrong = what, None, b"", []
+        self.formats, self.pictures = formats, {}
         with tempfile.TemporaryDirectory(prefix="whichhop-property-") as folder:
             arguments = []
             for point, name, data in files:
@@ -72,10 +74,12 @@ class Run:
                 keep(folder, what)
 
     def start(self, program, folder, arguments):
+        environment = os.environ | {
+            "LSAN_OPTIONS": f"suppressions={HERE}/lsan.supp:print_suppressions=0"}
         try:
-            done = subprocess.run([program, "-o", "report", "--format", "json,csv", *arguments],
-                                  cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
-                                  timeout=LIMIT_S, check=False)
+            done = subprocess.run([program, "-o", "report", "--format", self.formats, *arguments],
+                                  cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                                  capture_output=True, timeout=LIMIT_S, check=False)
         except subprocess.TimeoutExpired:
             self.wrong.append(f"not done in {LIMIT_S} s")
             return
@@ -90,6 +94,9 @@ class Run:
                     self.bytes += file.read()
             with open(os.path.join(folder, "report", "report.json"), encoding="utf-8") as file:
                 self.report = json.load(file)
+            for path in glob.glob(os.path.join(folder, "report", "plots", "*.svg")):
+                with open(path, encoding="utf-8") as file:
+                    self.pictures[os.path.basename(path)] = file.read()
         except (OSError, ValueError) as problem:
             if done.returncode != 2:
                 self.wrong.append(f"exit {done.returncode}, but no report: {problem}")
@@ -252,6 +259,27 @@ def life_jobs(program, case, whole):
     yield all_in_one
 
 
+def hole_jobs(program, case, whole):
+    """A capture stands still; nothing is lost in the case."""
+    def lost(run):
+        return [f"{name}: something is lost" for name, text in sorted(run.pictures.items())
+                if "lost after this point" in text]
+
+    def hole(point):
+        files = []
+        for name, file, data in files_of(case):
+            if name == point:
+                made = captured(case, name)
+                data = made.but(life.with_hole(made.packets, case)).pcap()
+            files.append((name, file, data))
+        return Run(program, f"{case}: {point} with a hole, drawn", files,
+                   judge=lambda run: lost(run) if run.pictures else ["no pictures"],
+                   formats="json,csv,plots")
+
+    for point in POINTS:
+        yield lambda point=point: hole(point)
+
+
 def flip_jobs(program, case, whole):
     del whole
     dice = random.Random(f"{case} flip")
@@ -298,7 +326,7 @@ def main():
     jobs, failed = [], 0
     kinds = {case: (order_jobs, snap_jobs, cut_jobs, life_jobs, flip_jobs, wild_jobs)
              for case in CASES}
-    kinds["datagrams"] = (order_jobs, cut_jobs, flip_jobs, wild_jobs)
+    kinds["datagrams"] = (order_jobs, cut_jobs, hole_jobs, flip_jobs, wild_jobs)
     # nothing tells the order of points that have no connection in common: the one given is kept
     kinds["proxy"] = (flip_jobs, wild_jobs)
     for case, kinds_of_jobs in kinds.items():
