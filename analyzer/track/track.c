@@ -152,10 +152,10 @@ IN_LINE bool goes_on(const struct track_flow *flow, const struct decoded *packet
 IN_LINE struct track_flow *known_flow(const struct track *track, const struct decoded *packet,
                                       unsigned *side)
 {
-    if (!track->latest)
+    if (track->latest && goes_on(track->latest, packet, side))
+        return track->latest;
+    if (track->table_size == 0)
         return NULL;
-    if (goes_on(track->latest, packet, side) && track->latest->stream[*side].packets)
-        return track->latest; /* else an older flow may have the answers on this network */
     uint32_t hash = key_hash(track, packet), at = hash & (track->table_size - 1);
     while (track->table[at].hash != hash && track->table[at].flow)
         at = (at + 1) & (track->table_size - 1);
@@ -518,9 +518,9 @@ IN_LINE int add_packet(struct track *track, const struct arrival *arrival, bool 
     bool syn = !plain && is_syn(packet);
     unsigned side;
     struct track_flow *flow = syn ? NULL : known_flow(track, packet, &side);
+    track->latest = flow;
     if (!flow)
         flow = find_flow(track, packet, &side);
-    track->latest = flow;
     struct pkt *pkt = flow ? add_pkt(track, flow) : NULL;
     if (!pkt)
         return error_memory(error, "packets");

@@ -139,7 +139,8 @@ struct track {
     struct crumbs crumbs; /* of content */
     struct track_flow *flows;
     uint32_t flow_count, flow_capacity;
-    struct track_flow *latest; /* of the packet added last; NULL: none */
+    struct track_flow *latest; /* of the packet added last, if it is the first with its hash: the
+                                  next one's look-up would find it, too. Else NULL */
     struct track_slot *table;
     uint32_t table_size; /* a power of two, or 0 */
     uint32_t table_used;
