@@ -297,10 +297,9 @@ int picture_packets(struct pictures *pictures, struct picture_flow *flow, struct
     struct plot_point *points = make_points(pictures, trail);
     struct gathered *gathered = calloc(trail->hop_count + 1, sizeof *gathered);
     bool tcp = flow->flow->protocol == IPPROTO_TCP;
-    int status = WH_OK;
-    if (!points || !gathered || !gather_all(pictures->analysis, flow, gathered))
-        status = error_memory(error, "the plots");
-    for (unsigned i = 0; !status && i < KINDS; i++)
+    bool ok = points && gathered && gather_all(pictures->analysis, flow, gathered);
+    int status = ok ? WH_OK : error_memory(error, "the plots");
+    for (unsigned i = 0; ok && !status && i < KINDS; i++)
         if (tcp || !PICTURE_KINDS[i].tcp_only)
             status = draw_kind(pictures, flow, i, gathered, points, error);
     for (unsigned k = 0; gathered && k < trail->hop_count; k++)
