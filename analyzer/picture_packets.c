@@ -25,8 +25,7 @@ static bool add_sample(struct gathered *gathered, int64_t time_ns, int64_t offse
 {
     const struct plot_sample sample = {time_ns, offset, length, (uint8_t)kind};
     for (unsigned i = 0; i < KINDS; i++)
-        if ((gathered->kinds[i].kinds >> kind & 1) &&
-            !plot_gather_sample(&gathered->kinds[i], &sample))
+        if (!plot_gather_sample(&gathered->kinds[i], &sample))
             return false;
     return true;
 }
@@ -207,7 +206,8 @@ static const char *name_direction(struct pictures *pictures, const struct pictur
                         shown->id);
 }
 
-/* ---- one after the other --------------------------------------------------------------------- */
+/* ---- gathered at once, drawn one after the other ----------------------------------------------
+ */
 
 static const struct picture_kind {
     const char *name, *title;

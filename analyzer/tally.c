@@ -20,14 +20,14 @@ static inline unsigned delay_bucket(int64_t delay_ns)
     return shift * DELAY_STEPS + (unsigned)(value >> shift);
 }
 
-/* Least and most are kept at hand while the hop is walked. `resized`: the hop's. */
-static inline void add_delays(struct traffic *traffic, const struct hop *hop, bool resized)
+/* Least and most are kept at hand while the hop is walked. */
+static void add_delays(struct traffic *traffic, const struct hop *hop)
 {
     int64_t least_ns = traffic->delay_min_ns, most_ns = traffic->delay_max_ns;
     const struct copy *next = hop[1].copies;
     for (uint32_t i = 0, count = hop->count; i < count; i++) {
         const struct copy *copy = &hop->copies[i];
-        if (copy->next == COPY_NONE || (resized && !hop_delay_known(hop, i)))
+        if (!hop_delay_known(hop, i))
             continue;
         int64_t delay_ns = next[copy->next].time_ns - copy->time_ns;
         traffic->delays[delay_bucket(delay_ns)]++;
@@ -51,12 +51,8 @@ static void add_hop_traffic(struct tally *tally, const struct trail *trail, unsi
         fates[hop->copies[hop->unmet[n]].fate]++;
     traffic->packets += hop->count - fates[FATE_UNSEEN];
     traffic->lost += fates[FATE_LOST] + fates[FATE_PARTLY];
-    if (!next->view)
-        return;
-    if (hop->resized)
-        add_delays(traffic, hop, true);
-    else
-        add_delays(traffic, hop, false);
+    if (next->view)
+        add_delays(traffic, hop);
 }
 
 /* What enters the path from beyond, or leaves it: all that is known of an outer segment. */
