@@ -328,7 +328,6 @@ static void end_reading(struct capture *capture)
         return;
     check_sequence(capture);
     capture->status = track_finish(&capture->track, &capture->error);
-    track_pack(&capture->track); /* while other points are read, and take memory */
 }
 
 double capture_turn(struct wh_analysis *analysis, struct capture *capture)

@@ -1,176 +1,235 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Slabs are cut from extents of reserved address space, which costs nothing until it is touched.
- * Small sizes grow by little, as what lies between them is touched all the same, and are cut
- * from the beginning. Large ones are whole pages, cut from the end: what they take ends in the page
- * written to last, so they grow by sixteen.
+ * Sizes of short arrays are little apart, as what lies between them is memory all the same. Blocks
+ * come in the order of time, and each array's later ones lie behind its earlier ones: so there is
+ * a place for its first element from where each block would be in its place.
  */
-#define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "base/slabs.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define EXTENT_BYTES ((size_t)1 << 30)
-#define EXTENT_LEAST ((size_t)1 << 22)
-#define PAGE_MOST    ((size_t)1 << 16) /* of any usual system */
-#define LARGE_BYTES  ((size_t)6 * PAGE_MOST)
+#include "base/arena.h"
 
-/* Small ones are multiples of 120: next to nothing is left over of what packets take. */
-static const size_t SIZES[SLAB_SIZES] = {
-    (size_t)240,       (size_t)360,       (size_t)480,      (size_t)600,      (size_t)720,
-    (size_t)840,       (size_t)960,       (size_t)1080,     (size_t)1200,     (size_t)1320,
-    (size_t)1440,      (size_t)1680,      (size_t)1920,     (size_t)2160,     (size_t)2400,
-    (size_t)2880,      (size_t)3360,      (size_t)3840,     (size_t)4320,     (size_t)5040,
-    (size_t)5760,      LARGE_BYTES,       LARGE_BYTES << 4, LARGE_BYTES << 8, LARGE_BYTES << 12,
-    LARGE_BYTES << 16, LARGE_BYTES << 18,
+#define NO_BLOCK UINT32_MAX
+
+/* Multiples of 120 but for the last: next to nothing is left over of what packets take. */
+static const uint16_t SIZES[SLAB_SIZES] = {
+    240,  360,  480,  600,  720,  840,  960,  1080, 1200, 1320,
+    1440, 1680, 1920, 2160, 2400, 2880, 3360, 3840, 4320, SLAB_BLOCK_BYTES,
 };
 
-struct slab_extent {
-    struct slab_extent *next;
-    void *memory;
-    size_t bytes;
-    char *at; /* the `left` bytes from here are free: small pieces lie before them, large behind */
-    size_t left;
-};
-
-/* Address space may be limited: then less of it, as long as it holds what is wanted now. */
-static bool add_extent(struct slabs *slabs, size_t wanted)
-{
-    struct slab_extent *extent = malloc(sizeof *extent);
-    size_t bytes = wanted > EXTENT_BYTES ? wanted : EXTENT_BYTES;
-    void *memory = MAP_FAILED;
-    for (; extent && memory == MAP_FAILED && bytes >= wanted && bytes >= EXTENT_LEAST; bytes /= 4)
-        memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-        free(extent);
-        return false;
-    }
-    *extent = (struct slab_extent){slabs->extents, memory, bytes * 4, memory, bytes * 4};
-    /* Of a large piece only the pages written to shall exist, not what is around them. */
-    madvise(memory, extent->bytes, MADV_NOHUGEPAGE);
-    slabs->extents = extent;
-    return true;
-}
+/* ---- short arrays ---------------------------------------------------------------------------- */
 
 static void *take(struct slabs *slabs, unsigned size)
 {
     void *memory = slabs->unused[size];
-    if (memory) {
-        memcpy(&slabs->unused[size], memory, sizeof(void *));
-        return memory;
-    }
-    bool room = slabs->extents && slabs->extents->left >= SIZES[size];
-    if (!room && !add_extent(slabs, SIZES[size]))
-        return NULL;
-    struct slab_extent *extent = slabs->extents;
-    extent->left -= SIZES[size];
-    if (SIZES[size] >= LARGE_BYTES)
-        return extent->at + extent->left;
-    memory = extent->at;
-    extent->at += SIZES[size];
+    if (!memory)
+        return pages_take(&slabs->small, SIZES[size]);
+    memcpy(&slabs->unused[size], memory, sizeof(void *));
     return memory;
 }
 
-/* Large pieces find no other taker soon: their pages go back to the system. */
-static void give_back(struct slabs *slabs, void *memory, unsigned size)
+static void leave(struct slabs *slabs, const struct slab *slab)
 {
-    if (size == SLAB_PACKED)
-        return;
-    if (SIZES[size] >= LARGE_BYTES)
-        madvise(memory, SIZES[size], MADV_DONTNEED);
-    memcpy(memory, &slabs->unused[size], sizeof(void *));
-    slabs->unused[size] = memory;
+    memcpy(slab->memory, &slabs->unused[slab->size], sizeof(void *));
+    slabs->unused[slab->size] = slab->memory;
+}
+
+static bool grow_short(struct slabs *slabs, struct slab *slab, unsigned size, size_t used_bytes)
+{
+    void *memory = take(slabs, size);
+    if (!memory)
+        return false;
+    if (slab->memory) {
+        memcpy(memory, slab->memory, used_bytes);
+        leave(slabs, slab);
+    }
+    *slab = (struct slab){memory, (uint8_t)size};
+    return true;
+}
+
+/* ---- chains ---------------------------------------------------------------------------------- */
+
+static char *block_at(const struct slabs *slabs, uint32_t block)
+{
+    return slabs->blocks.memory + block * SLAB_BLOCK_BYTES;
+}
+
+/* The last block of a chain, which is the `number`th. */
+static uint32_t last_block(const struct slabs *slabs, const struct slab *slab, uint32_t number)
+{
+    size_t offset = (size_t)((char *)slab->memory - slabs->blocks.memory);
+    return (uint32_t)(offset / SLAB_BLOCK_BYTES) + number - 1;
+}
+
+/* NO_BLOCK when memory is out. */
+static uint32_t add_block(struct slabs *slabs, uint32_t before)
+{
+    uint32_t *place = ARRAY_PUSH(slabs->before, slabs->block_count, slabs->block_capacity);
+    if (!place)
+        return NO_BLOCK;
+    *place = before;
+    if (pages_take(&slabs->blocks, SLAB_BLOCK_BYTES))
+        return slabs->block_count - 1;
+    slabs->block_count--;
+    return NO_BLOCK;
+}
+
+static void drop_last_block(struct slabs *slabs)
+{
+    slabs->block_count--;
+    slabs->blocks.used -= SLAB_BLOCK_BYTES;
+}
+
+/* An array of the largest size becomes a chain. */
+static bool begin_chain(struct slabs *slabs, struct slab *slab)
+{
+    uint32_t first = add_block(slabs, NO_BLOCK);
+    if (first == NO_BLOCK)
+        return false;
+    if (add_block(slabs, first) == NO_BLOCK) {
+        drop_last_block(slabs);
+        return false;
+    }
+    memcpy(block_at(slabs, first), slab->memory, SLAB_BLOCK_BYTES);
+    leave(slabs, slab);
+    *slab = (struct slab){block_at(slabs, first), SLAB_CHAINED};
+    return true;
+}
+
+/* A chain of `blocks` gets one more. */
+static bool go_on(struct slabs *slabs, struct slab *slab, uint32_t blocks)
+{
+    uint32_t block = add_block(slabs, last_block(slabs, slab, blocks));
+    if (block == NO_BLOCK)
+        return false;
+    slab->memory = block_at(slabs, block - blocks);
+    return true;
 }
 
 bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size_t element_bytes)
 {
-    size_t used_bytes = slab->memory ? *capacity * element_bytes : 0;
-    void *memory = NULL;
-    unsigned size = slab->memory && slab->size != SLAB_PACKED ? slab->size + 1u : 0;
-    for (; size < SLAB_SIZES && SIZES[size] < used_bytes + element_bytes;)
-        size++;
-    if (size < SLAB_SIZES)
-        memory = take(slabs, size);
-    if (!memory || SIZES[size] / element_bytes > INT32_MAX)
-        return false;
-    if (slab->memory) {
-        memcpy(memory, slab->memory, used_bytes);
-        give_back(slabs, slab->memory, slab->size);
+    uint32_t in_block = (uint32_t)(SLAB_BLOCK_BYTES / element_bytes);
+    unsigned size = slab->memory ? slab->size + 1u : 0;
+    if (size < SLAB_SIZES) {
+        while (SIZES[size] < (*capacity + 1) * element_bytes)
+            size++;
+        if (!grow_short(slabs, slab, size, *capacity * element_bytes))
+            return false;
+        *capacity = (uint32_t)(SIZES[size] / element_bytes);
+        return true;
     }
-    *slab = (struct slab){memory, (uint8_t)size};
-    *capacity = (uint32_t)(SIZES[size] / element_bytes);
+    if (*capacity > INT32_MAX - in_block ||
+        !(size == SLAB_SIZES ? begin_chain(slabs, slab) : go_on(slabs, slab, *capacity / in_block)))
+        return false;
+    *capacity += in_block;
     return true;
 }
 
-static bool is_small(const struct slab_extent *extent, const struct slab *slab)
+void *slabs_element(const struct slabs *slabs, const struct slab *slab, uint32_t capacity,
+                    size_t element_bytes, uint32_t index)
 {
-    uintptr_t start = (uintptr_t)extent->memory, at = (uintptr_t)slab->memory;
-    return at >= start && at - start < (uintptr_t)extent->at - start;
+    uint32_t in_block = (uint32_t)(SLAB_BLOCK_BYTES / element_bytes);
+    uint32_t first = capacity - in_block; /* of the block's elements */
+    if (slab->size != SLAB_CHAINED || index >= first)
+        return (char *)slab->memory + index * element_bytes;
+    uint32_t block = last_block(slabs, slab, capacity / in_block);
+    for (unsigned i = 0; i < SLAB_REACH && index < first; i++, first -= in_block)
+        block = slabs->before[block];
+    return index < first ? NULL : block_at(slabs, block) + (index - first) * element_bytes;
 }
 
-static size_t whole_pages(size_t bytes)
-{
-    return (bytes + PAGE_MOST - 1) / PAGE_MOST * PAGE_MOST;
-}
+/* ---- packing --------------------------------------------------------------------------------- */
 
-static void pack_extent(struct slab_extent *extent, struct slab_use *uses, uint32_t count)
+static void pack_short(struct slabs *slabs, struct slab_use *uses, uint32_t count)
 {
     const size_t step = _Alignof(uint64_t); /* divides all sizes: none is packed behind its place */
-    char *const start = extent->memory, *packed = start;
+    char *packed = slabs->small.memory;
     for (uint32_t i = 0; i < count; i++) {
-        struct slab *slab = &uses[i].slab;
-        if (!is_small(extent, slab))
+        if (uses[i].slab.size == SLAB_CHAINED)
             continue;
-        memmove(packed, slab->memory, uses[i].used_bytes);
-        *slab = (struct slab){packed, SLAB_PACKED};
+        memmove(packed, uses[i].slab.memory, uses[i].used_bytes);
+        uses[i].slab.memory = packed;
         packed += (uses[i].used_bytes + step - 1) / step * step;
     }
-    size_t kept = whole_pages((size_t)(packed - start));
-    if (start + kept < extent->at)
-        madvise(start + kept, (size_t)(extent->at - start) - kept, MADV_DONTNEED);
-    extent->left += (size_t)(extent->at - packed);
-    extent->at = packed;
+    pages_cut(&slabs->small, (size_t)(packed - slabs->small.memory));
+    memset(slabs->unused, 0, sizeof slabs->unused);
 }
 
-void slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count)
+static void fetch(const char *block)
 {
-    for (struct slab_extent *extent = slabs->extents; extent; extent = extent->next)
-        pack_extent(extent, uses, count);
-    for (unsigned size = 0; size < SLAB_SIZES && SIZES[size] < LARGE_BYTES; size++)
-        slabs->unused[size] = NULL;
+    for (size_t i = 0; i < SLAB_BLOCK_BYTES; i += 64) /* a line of the cache, on most processors */
+        __builtin_prefetch(block + i, 1);
 }
 
-/* One share of whole pages from `start` on; of the last, what `bytes` leaves. */
-static void release_share(char *start, size_t bytes, unsigned part, unsigned parts)
+/* Blocks that go where another is wait for that one to go first; the last waits for the first. */
+static void move_blocks(struct slabs *slabs, uint32_t *from, char *spare)
 {
-    size_t pages = whole_pages(bytes) / PAGE_MOST;
-    size_t from = pages * part / parts * PAGE_MOST, to = pages * (part + 1) / parts * PAGE_MOST;
-    to = to < bytes ? to : bytes;
-    if (from < to)
-        madvise(start + from, to - from, MADV_DONTNEED);
+    for (uint32_t first = 0; first < slabs->block_count; first++) {
+        if (from[first] == first)
+            continue;
+        memcpy(spare, block_at(slabs, first), SLAB_BLOCK_BYTES);
+        uint32_t to = first, source;
+        while ((source = from[to]) != first) {
+            fetch(block_at(slabs, from[source])); /* while this one is copied */
+            memcpy(block_at(slabs, to), block_at(slabs, source), SLAB_BLOCK_BYTES);
+            from[to] = to;
+            to = source;
+        }
+        memcpy(block_at(slabs, to), spare, SLAB_BLOCK_BYTES);
+        from[to] = to;
+    }
+}
+
+static bool pack_chains(struct slabs *slabs, struct slab_use *uses, uint32_t count)
+{
+    uint32_t *from = malloc((slabs->block_count + 1) * sizeof *from); /* which block comes here */
+    char *spare = malloc(SLAB_BLOCK_BYTES);
+    bool ok = from && spare;
+    uint32_t next = 0;
+    for (uint32_t i = 0; ok && i < count; i++) {
+        struct slab *slab = &uses[i].slab;
+        if (slab->size != SLAB_CHAINED)
+            continue;
+        uint32_t blocks =
+            (uint32_t)((uses[i].used_bytes + SLAB_BLOCK_BYTES - 1) / SLAB_BLOCK_BYTES);
+        uint32_t block = last_block(slabs, slab, blocks);
+        for (uint32_t k = blocks; k-- > 0; block = slabs->before[block])
+            from[next + k] = block;
+        slab->memory = block_at(slabs, next);
+        next += blocks;
+    }
+    if (ok) {
+        assert(next == slabs->block_count); /* all are used, each in one place */
+        move_blocks(slabs, from, spare);
+    }
+    free(from);
+    free(spare);
+    return ok;
+}
+
+bool slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count)
+{
+    if (!pack_chains(slabs, uses, count))
+        return false;
+    pack_short(slabs, uses, count);
+    free(slabs->before);
+    slabs->before = NULL;
+    return true;
 }
 
 void slabs_release(struct slabs *slabs, unsigned part, unsigned parts)
 {
-    for (struct slab_extent *extent = slabs->extents; extent; extent = extent->next) {
-        size_t small = (size_t)(extent->at - (char *)extent->memory);
-        size_t large = whole_pages(extent->bytes - small - extent->left);
-        release_share(extent->memory, small, part, parts);
-        large = large < extent->bytes ? large : extent->bytes;
-        release_share((char *)extent->memory + extent->bytes - large, large, part, parts);
-    }
+    pages_release(&slabs->small, part, parts);
+    pages_release(&slabs->blocks, part, parts);
 }
 
 void slabs_free(struct slabs *slabs)
 {
-    while (slabs->extents) {
-        struct slab_extent *next = slabs->extents->next;
-        munmap(slabs->extents->memory, slabs->extents->bytes);
-        free(slabs->extents);
-        slabs->extents = next;
-    }
+    pages_free(&slabs->small);
+    pages_free(&slabs->blocks);
+    free(slabs->before);
     *slabs = (struct slabs){0};
 }

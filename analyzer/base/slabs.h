@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Memory for very many arrays that grow at the same time. An array moves only a few times: each
- * size is a multiple of the one before, and of a large piece only the pages that are written to
- * exist. What an array has left behind is handed to the next one. Once no array grows any more,
- * they can be packed.
+ * Memory for very many arrays that grow at the same time. A short array moves a few times, as each
+ * size is some more than the one before, and what it has left behind is handed to the next one. A
+ * long array is a chain of blocks, with those of others between them: nothing is left free, and so
+ * huge pages are filled. Once no array grows any more, they are packed: each is in one piece then.
  */
 #ifndef WHICHHOP_BASE_SLABS_H
 #define WHICHHOP_BASE_SLABS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/pages.h"
 
-#define SLAB_SIZES 27u
+#define SLAB_SIZES       20u
+#define SLAB_BLOCK_BYTES ((size_t)5120) /* also the largest size */
+#define SLAB_CHAINED     SLAB_SIZES     /* as a size: a chain of blocks */
 
-#define SLAB_PACKED SLAB_SIZES /* as a size: as many bytes as there were elements */
-
-struct slab_extent;
+/* Zero it first. */
 struct slabs {
-    struct slab_extent *extents; /* the newest first; given back all at once */
-    void *unused[SLAB_SIZES];    /* by size, a list */
+    struct pages small;       /* short arrays */
+    void *unused[SLAB_SIZES]; /* of them by size, a list */
+    struct pages blocks;
+    uint32_t *before; /* by block: the one before it in its chain */
+    uint32_t block_count, block_capacity;
 };
 
 /* An array's memory: `size` is an index into the sizes there are. */
@@ -34,19 +35,26 @@ struct slab_use {
     size_t used_bytes;
 };
 
-/* Makes room for more than `*capacity` elements of `element_bytes`, which are moved: `*capacity` is
- * then how many there is room for. The memory is not zeroed, is aligned for 64 bits, and belongs
- * to `slabs`. False when memory is out, or an array grows beyond 2^31 elements. */
+/* Makes room for more than `*capacity` elements, which have `element_bytes`, a divisor of
+ * SLAB_BLOCK_BYTES; `*capacity` is then how many there is room for. Elements move together, and
+ * `memory` says where the first one is, or would be: of a chain only those of the last block are
+ * where it says, slabs_element finds others. The memory is not zeroed, is aligned for 64 bits, and
+ * belongs to `slabs`. False when memory is out, or an array grows beyond 2^31 elements. */
 bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size_t element_bytes);
 
-/* Moves small arrays together and gives back what lay between them. `uses` are all arrays of
- * `slabs`, in the order of their addresses; they then say where each array is, which has room for
- * no more than it holds. */
-void slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count);
+/* Element `index` of an array with this capacity; NULL where it is more than SLAB_REACH blocks
+ * before the last one. */
+#define SLAB_REACH 64u
+void *slabs_element(const struct slabs *slabs, const struct slab *slab, uint32_t capacity,
+                    size_t element_bytes, uint32_t index);
 
-/* Gives the pages of one of `parts` shares, which are about as large as each other, back to the
- * system, before slabs_free: what was in them is lost. Threads may each take another share: that
- * takes most of the time, and slabs_free, which unmaps, does it for one thread at a time only. */
+/* Moves short arrays together and the blocks of each chain one behind the other, and gives back
+ * what lay between them. `uses` are all arrays of `slabs`, short ones in the order of their
+ * addresses; they then say where each array is, which has room for no more than it holds. False
+ * when memory is out: of chains nothing was moved then. */
+bool slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count);
+
+/* As pages_release, before slabs_free. */
 void slabs_release(struct slabs *slabs, unsigned part, unsigned parts);
 
 void slabs_free(struct slabs *slabs);

@@ -38,7 +38,9 @@ void track_add_fragment(struct track *track, const struct decoded *packet)
         if (!open->used || !same_packet(open, packet))
             continue;
         struct track_flow *flow = &track->flows[open->flow];
-        struct pkt *pkt = &flow->pkts[open->pkt];
+        struct pkt *pkt = track_pkt(track, flow, open->pkt);
+        if (!pkt)
+            return;
         struct stream *sender = &flow->stream[pkt_side(pkt)];
         uint32_t end = packet->fragment_offset_bytes + packet->payload_bytes;
         uint32_t len = end > open->header_bytes ? end - open->header_bytes : 0;

@@ -38,7 +38,9 @@ bool track_find_copy(const struct track *track, const struct track_flow *flow)
     const struct pkt *pkt = &flow->pkts[last];
     int64_t within_ns = copy_within_ns(track, pkt, flow->protocol == IPPROTO_TCP);
     bool found = false;
-    for (uint32_t i = last; i-- > stop && !found;)
-        found = !(flow->pkts[i].flags & PKT_DUPLICATE) && is_copy(&flow->pkts[i], pkt, within_ns);
+    for (uint32_t i = last; i-- > stop && !found;) {
+        const struct pkt *before = track_pkt(track, flow, i);
+        found = !(before->flags & PKT_DUPLICATE) && is_copy(before, pkt, within_ns);
+    }
     return found;
 }

@@ -320,6 +320,10 @@ int track_finish(struct track *track, struct wh_error *error)
     uint32_t *flows_on_port = calloc(65536, sizeof *flows_on_port);
     if (!flows_on_port)
         return error_memory(error, "ports");
+    if (!track_pack(track)) {
+        free(flows_on_port);
+        return error_memory(error, "packets");
+    }
     for (uint32_t i = 0; i < track->flow_count; i++) {
         flows_on_port[track->flows[i].endpoint[0].port]++;
         flows_on_port[track->flows[i].endpoint[1].port]++;
@@ -471,6 +475,12 @@ static bool grow_pkts(struct track *track, struct track_flow *flow)
     flow->pkts = slab.memory;
     flow->pkt_slab = slab.size;
     return true;
+}
+
+struct pkt *track_pkt(const struct track *track, const struct track_flow *flow, uint32_t index)
+{
+    struct slab slab = {flow->pkts, flow->pkt_slab};
+    return slabs_element(&track->slabs, &slab, flow->pkt_capacity, sizeof *flow->pkts, index);
 }
 
 IN_LINE struct pkt *add_pkt(struct track *track, struct track_flow *flow)

@@ -99,7 +99,7 @@ struct track_flow {
     bool reused;      /* began with a new handshake on ports used before */
     bool times_fall;  /* somewhere a packet is earlier than one before it */
     bool full;        /* a stream reached TRACK_OFFSET_MAX: what follows is another flow */
-    struct pkt *pkts; /* in the file's order; by time after track_finish */
+    struct pkt *pkts; /* in the order of the file, see track_pkt; by time after track_finish */
     uint32_t pkt_count, pkt_capacity;
     struct stream stream[2];       /* by sender: 0 client, 1 server */
     struct point_time first, last; /* of its packets, earliest and latest */
@@ -203,8 +203,12 @@ void track_forget_flow_content(struct track_flow *flow);
 void track_pack_content(struct track *track);
 void track_forget_content(struct track *track);
 
-/* Gives back the room there was for more packets. They may move. */
-void track_pack(struct track *track);
+/* For track_finish: puts each flow's packets in one piece, and gives back the room there was for
+ * more. False when memory is out. */
+bool track_pack(struct track *track);
+
+/* While packets are added: packet `index` of a flow; NULL where it is many thousands back. */
+struct pkt *track_pkt(const struct track *track, const struct track_flow *flow, uint32_t index);
 
 void track_free(struct track *track);
 

@@ -17,25 +17,144 @@
 #define ARRAYS 40u
 #define LENGTH 3000u
 
-/* Arrays that grow side by side keep what they hold, wherever they move. */
+/* An array of numbers that tell which it is, and their places. */
+struct numbers {
+    struct slab slab;
+    uint32_t capacity, count;
+};
+
+static void add_number(struct slabs *slabs, struct numbers *array, uint32_t which)
+{
+    if (array->count == array->capacity)
+        assert_true(slabs_grow(slabs, &array->slab, &array->capacity, sizeof(uint64_t)));
+    assert_true(array->capacity > array->count);
+    ((uint64_t *)array->slab.memory)[array->count] = (uint64_t)which << 32 | array->count;
+    array->count++;
+}
+
+static void assert_numbers(const struct numbers *array, uint32_t which)
+{
+    for (uint32_t i = 0; i < array->count; i++)
+        assert_int_equal(((uint64_t *)array->slab.memory)[i], (uint64_t)which << 32 | i);
+}
+
+static void pack_numbers(struct slabs *slabs, struct numbers *arrays, uint32_t count)
+{
+    struct keyed places[ARRAYS];
+    struct slab_use uses[ARRAYS];
+    for (uint32_t a = 0; a < count; a++)
+        places[a] = (struct keyed){(uintptr_t)arrays[a].slab.memory, a};
+    assert_true(keyed_sort(places, count));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct numbers *array = &arrays[places[i].index];
+        uses[i] = (struct slab_use){array->slab, array->count * sizeof(uint64_t)};
+    }
+    assert_true(slabs_pack(slabs, uses, count));
+    for (uint32_t i = 0; i < count; i++)
+        arrays[places[i].index].slab = uses[i].slab;
+}
+
+/* Arrays that grow side by side keep what they hold, wherever they move: as chains, whose blocks
+ * are between those of others, and packed. */
 static void test_slabs_keep_what_they_hold(void **state)
 {
     struct slabs slabs = {0};
-    struct slab slab[ARRAYS] = {{0}};
-    uint32_t capacity[ARRAYS] = {0};
+    struct numbers arrays[ARRAYS] = {{{0}, 0, 0}};
     (void)state;
     for (uint32_t i = 0; i < LENGTH; i++)
-        for (uint32_t a = 0; a < ARRAYS; a++) {
-            if (i == capacity[a])
-                assert_true(slabs_grow(&slabs, &slab[a], &capacity[a], sizeof(uint64_t)));
-            assert_true(capacity[a] > i);
-            ((uint64_t *)slab[a].memory)[i] = (uint64_t)a << 32 | i;
-        }
+        for (uint32_t a = 0; a < ARRAYS; a++)
+            for (uint32_t more = 0; i >= 64 * a && more <= (i + a) % 3; more++)
+                add_number(&slabs, &arrays[a], a);
     for (uint32_t a = 0; a < ARRAYS; a++)
-        for (uint32_t i = 0; i < LENGTH; i++)
-            assert_int_equal(((uint64_t *)slab[a].memory)[i], (uint64_t)a << 32 | i);
+        for (uint32_t i = 0; i < arrays[a].count; i++) {
+            const uint64_t *number =
+                slabs_element(&slabs, &arrays[a].slab, arrays[a].capacity, sizeof *number, i);
+            assert_int_equal(*number, (uint64_t)a << 32 | i);
+        }
+    pack_numbers(&slabs, arrays, ARRAYS);
+    for (uint32_t a = 0; a < ARRAYS; a++)
+        assert_numbers(&arrays[a], a);
     slabs_free(&slabs);
-    assert_null(slabs.extents);
+    assert_null(slabs.blocks.memory);
+}
+
+/* What is far back in a chain is not looked for; the rest is found. */
+static void test_chains_are_followed_so_far(void **state)
+{
+    struct slabs slabs = {0};
+    struct slab slab = {0};
+    uint32_t capacity = 0, count = SLAB_REACH + 3;
+    (void)state;
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == capacity)
+            assert_true(slabs_grow(&slabs, &slab, &capacity, SLAB_BLOCK_BYTES));
+        memcpy((char *)slab.memory + i * SLAB_BLOCK_BYTES, &i, sizeof i);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t *found = slabs_element(&slabs, &slab, capacity, SLAB_BLOCK_BYTES, i);
+        if (i + SLAB_REACH + 1 < count)
+            assert_null(found);
+        else
+            assert_int_equal(*found, i);
+    }
+    slabs_free(&slabs);
+}
+
+/* Where memory is out, an array stays as it was, as a short one and as a chain. */
+static void test_slabs_without_memory(void **state)
+{
+    const uint32_t in_block = SLAB_BLOCK_BYTES / sizeof(uint64_t);
+    struct slabs slabs = {0};
+    struct numbers arrays[2] = {{{0}, 0, 0}};
+    (void)state;
+    for (uint32_t i = 0; i < in_block; i++)
+        add_number(&slabs, &arrays[0], 0);
+    for (uint32_t i = 0; i <= in_block; i++)
+        add_number(&slabs, &arrays[1], 1);
+    /* Address space for one block more, where a chain begins with two. */
+    size_t used = slabs.blocks.used;
+    slabs.blocks.ready = slabs.blocks.asked = used + SLAB_BLOCK_BYTES;
+    size_t reserved = slabs.blocks.reserved;
+    slabs.blocks.reserved = slabs.blocks.ready;
+    assert_false(slabs_grow(&slabs, &arrays[0].slab, &arrays[0].capacity, sizeof(uint64_t)));
+    assert_int_equal(slabs.blocks.used, used);
+    while (arrays[1].count < 3 * in_block)
+        add_number(&slabs, &arrays[1], 1);
+    assert_false(slabs_grow(&slabs, &arrays[1].slab, &arrays[1].capacity, sizeof(uint64_t)));
+    assert_int_equal(arrays[0].capacity, in_block);
+    assert_int_equal(arrays[1].capacity, 3 * in_block);
+    slabs.blocks.reserved = reserved;
+    pack_numbers(&slabs, arrays, 2);
+    assert_numbers(&arrays[0], 0);
+    assert_numbers(&arrays[1], 1);
+    slabs_free(&slabs);
+}
+
+/* Pages may be written to, step after step, whatever kind they are; what is cut off may be taken
+ * again. */
+static void test_pages_grow(void **state)
+{
+    struct pages pages = {0};
+    const size_t piece = PAGES_STEP / 3, pieces = 40;
+    (void)state;
+    for (size_t i = 0; i < pieces; i++) {
+        char *taken = pages_take(&pages, piece);
+        assert_ptr_equal(taken, pages.memory + i * piece);
+        memset(taken, (int)i, piece);
+        if (i % 4 == 3)
+            pages.cost_ns[i % 8 > 4] = INT64_MAX / 2; /* the other kind from now on */
+    }
+    for (size_t i = 0; i < pieces * piece; i++)
+        assert_int_equal(pages.memory[i], i / piece);
+    pages_cut(&pages, piece);
+    assert_ptr_equal(pages_take(&pages, piece), pages.memory + piece);
+    memset(pages.memory + piece, 1, piece);
+    for (unsigned part = 0; part < 3; part++)
+        pages_release(&pages, part, 3);
+    for (size_t i = 0; i < 2 * piece; i++)
+        assert_int_equal(pages.memory[i], 0);
+    pages_free(&pages);
+    pages_free(&pages);
 }
 
 /* What one array left behind serves the next one. */
@@ -54,79 +173,37 @@ static void test_slabs_are_used_again(void **state)
     slabs_free(&slabs);
 }
 
-/* Small arrays, of which each was left behind by another, keep what they hold when they are packed:
- * none lies in another, and one that grows again does neither. */
+/* Small arrays, of which each was left behind by another, keep what they hold when they are packed,
+ * and a chain among them does, too: none lies in another. */
 static void test_packed_slabs_keep_what_they_hold(void **state)
 {
     struct slabs slabs = {0};
-    struct slab slab[ARRAYS] = {{0}};
-    struct keyed places[ARRAYS];
-    struct slab_use uses[ARRAYS];
-    uint32_t capacity[ARRAYS] = {0}, length[ARRAYS];
+    struct numbers arrays[ARRAYS] = {{{0}, 0, 0}};
     (void)state;
-    for (uint32_t a = 0; a < ARRAYS; a++) {
-        length[a] = a == 7 ? LENGTH : 1 + a * a % 301;
-        for (uint32_t i = 0; i < length[a]; i++) {
-            if (i == capacity[a])
-                assert_true(slabs_grow(&slabs, &slab[a], &capacity[a], sizeof(uint64_t)));
-            ((uint64_t *)slab[a].memory)[i] = (uint64_t)a << 32 | i;
-        }
-        places[a] = (struct keyed){(uintptr_t)slab[a].memory, a};
-    }
-    assert_true(keyed_sort(places, ARRAYS));
-    for (uint32_t a = 0; a < ARRAYS; a++) {
-        uint32_t array = places[a].index;
-        uses[a] = (struct slab_use){slab[array], length[array] * sizeof(uint64_t)};
-    }
-    const char *last = slab[places[ARRAYS - 2].index].memory; /* behind it is the large one */
-    slabs_pack(&slabs, uses, ARRAYS);
     for (uint32_t a = 0; a < ARRAYS; a++)
-        slab[places[a].index] = uses[a].slab;
-    assert_true((const char *)slab[places[ARRAYS - 2].index].memory < last);
-    capacity[3] = length[3];
-    assert_true(slabs_grow(&slabs, &slab[3], &capacity[3], sizeof(uint64_t)));
-    memset((uint64_t *)slab[3].memory + length[3], 0xff,
-           (capacity[3] - length[3]) * sizeof(uint64_t));
+        for (uint32_t length = a == 7 ? LENGTH : 1 + a * a % 301; length > 0; length--)
+            add_number(&slabs, &arrays[a], a);
+    size_t used = slabs.small.used;
+    pack_numbers(&slabs, arrays, ARRAYS);
+    assert_true(slabs.small.used < used);
     for (uint32_t a = 0; a < ARRAYS; a++)
-        for (uint32_t i = 0; i < length[a]; i++)
-            assert_int_equal(((uint64_t *)slab[a].memory)[i], (uint64_t)a << 32 | i);
+        assert_numbers(&arrays[a], a);
     slabs_free(&slabs);
 }
 
-/* Nor do those that fill their pieces to the last byte, whose sizes are multiples of 8 only. */
+/* Nor do those that fill their pieces to the last byte. */
 static void test_full_slabs_are_packed(void **state)
 {
     struct slabs slabs = {0};
-    struct slab_use uses[ARRAYS] = {{{0}, 0}};
+    struct numbers arrays[ARRAYS] = {{{0}, 0, 0}};
     (void)state;
-    for (uint32_t a = 0; a < ARRAYS; a++) { /* each in a new piece: behind the one before */
-        uint32_t capacity = 0;
-        assert_true(slabs_grow(&slabs, &uses[a].slab, &capacity, 360));
-        uses[a].used_bytes = (size_t)capacity * 360;
-        memset(uses[a].slab.memory, (int)a & 0xff, uses[a].used_bytes);
-    }
-    slabs_pack(&slabs, uses, ARRAYS);
+    for (uint32_t a = 0; a < ARRAYS; a++) /* each in a new piece: behind the one before */
+        do
+            add_number(&slabs, &arrays[a], a);
+        while (arrays[a].count < arrays[a].capacity);
+    pack_numbers(&slabs, arrays, ARRAYS);
     for (uint32_t a = 0; a < ARRAYS; a++)
-        for (size_t b = 0; b < uses[a].used_bytes; b++)
-            assert_int_equal(((unsigned char *)uses[a].slab.memory)[b], a & 0xff);
-    slabs_free(&slabs);
-}
-
-/* Elements may be larger than the smallest slab; arrays beyond 2^31 elements are refused. */
-static void test_slabs_of_any_element(void **state)
-{
-    struct slabs slabs = {0};
-    struct slab slab = {0};
-    uint32_t capacity = 0;
-    (void)state;
-    assert_true(slabs_grow(&slabs, &slab, &capacity, 5000));
-    assert_true(capacity >= 1);
-    slabs_free(&slabs);
-    slab = (struct slab){0};
-    capacity = 0;
-    while (slabs_grow(&slabs, &slab, &capacity, 1) && capacity < 1u << 20)
-        ;
-    assert_true(capacity >= 1u << 20);
+        assert_numbers(&arrays[a], a);
     slabs_free(&slabs);
 }
 
@@ -261,10 +338,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slabs_keep_what_they_hold),
+        cmocka_unit_test(test_chains_are_followed_so_far),
+        cmocka_unit_test(test_slabs_without_memory),
+        cmocka_unit_test(test_pages_grow),
         cmocka_unit_test(test_slabs_are_used_again),
         cmocka_unit_test(test_packed_slabs_keep_what_they_hold),
         cmocka_unit_test(test_full_slabs_are_packed),
-        cmocka_unit_test(test_slabs_of_any_element),
         cmocka_unit_test(test_crumbs_keep_what_they_hold),
         cmocka_unit_test(test_an_arena_used_again_is_zeroed),
         cmocka_unit_test(test_joined_arenas_are_freed_together),

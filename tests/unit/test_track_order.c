@@ -165,6 +165,52 @@ static void test_a_segment_in_fragments_keeps_its_length(void **state)
     assert_int_equal(flow->stream[side].payload_max_bytes, 1460);
 }
 
+/* ---- long flows ------------------------------------------------------------------------------ */
+
+/* `count` segments of 100 bytes from the server. */
+static void add_segments(struct bench *bench, uint32_t from, uint32_t count)
+{
+    for (uint32_t i = from; i < from + count; i++)
+        TRACK(&bench->track, &bench->talk,
+              {.time_ns = i * MS, .side = SERVER, .seq = 1 + 100 * i, .ack = 1, .len = 100});
+}
+
+/* Of packets that come twice, wherever in a flow's memory, each second one is told. */
+static void test_copies_are_told_anywhere_in_a_long_flow(void **state)
+{
+    struct bench *bench = *state;
+    const uint32_t count = 1500;
+    for (uint32_t i = 0; i < count; i += 5) {
+        add_segments(bench, i, 5);
+        add_segments(bench, i, 5);
+    }
+    assert_int_equal(bench->track.duplicates, count);
+    const struct track_flow *flow = finished(bench);
+    assert_int_equal(flow->pkt_count, 2 * count);
+    for (uint32_t i = 0; i < 2 * count; i++) {
+        const struct pkt *pkt = &flow->pkts[i];
+        assert_int_equal(pkt->place, i + 1);
+        assert_int_equal(pkt->seq, 1 + 100 * (i / 10 * 5 + i % 5));
+        assert_int_equal((pkt->flags & PKT_DUPLICATE) != 0, i % 10 >= 5);
+    }
+}
+
+/* A later fragment finds its segment thousands of packets back, but not any number of them. */
+static void test_fragments_are_found_some_way_back(void **state)
+{
+    struct bench *bench = *state;
+    struct wh_error error;
+    struct arrival first = {.packet = piece(&bench->talk, 0, 492), .time = {MS}, .place = 1};
+    struct decoded later = piece(&bench->talk, 512, 100), last = piece(&bench->talk, 612, 848);
+    assert_int_equal(track_add(&bench->track, &first, &error), WH_OK);
+    add_segments(bench, 15, 4000);
+    track_add_fragment(&bench->track, &later);
+    add_segments(bench, 4015, 8000);
+    track_add_fragment(&bench->track, &last);
+    const struct track_flow *flow = finished(bench);
+    assert_int_equal(flow->pkts[0].len, 592);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -177,6 +223,8 @@ int main(void)
         TEST(test_handshake_twice_without_id),
         TEST(test_acks_without_id_are_told_by_the_company_they_keep),
         TEST(test_a_segment_in_fragments_keeps_its_length),
+        TEST(test_copies_are_told_anywhere_in_a_long_flow),
+        TEST(test_fragments_are_found_some_way_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

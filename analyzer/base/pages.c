@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A page costs a fault, unless it is asked for with others. A huge page is one fault instead of
+ * 512. But where a virtual machine gives free memory back to its host, what it gave back are huge
+ * pages, and to have one again takes long; and where a hypervisor keeps page tables of its own,
+ * each small page takes long.
+ */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include "base/pages.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+#define RESERVE_MOST  ((size_t)1 << 37)
+#define RESERVE_LEAST PAGES_STEP
+#define FIRST_STEPS   32u /* small captures take no more than they need */
+#define FORGET        64
+#define PAGE_LEAST    4096 /* of any system */
+
+/* Address space may be limited: then less of it. */
+static bool reserve(struct pages *pages)
+{
+    for (size_t bytes = RESERVE_MOST; bytes >= RESERVE_LEAST; bytes /= 2) {
+        char *memory = mmap(NULL, bytes + PAGES_STEP, PROT_NONE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED)
+            continue;
+        size_t before = -(uintptr_t)memory % PAGES_STEP, behind = PAGES_STEP - before;
+        if (before)
+            munmap(memory, before);
+        munmap(memory + before + bytes, behind);
+        *pages = (struct pages){.memory = memory + before, .reserved = bytes};
+        return true;
+    }
+    return false;
+}
+
+/* Of this thread: what others do meanwhile is not what pages cost. */
+static int64_t now_ns(void)
+{
+    struct timespec now = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* Where the system hands out huge pages unasked, small ones are asked for. One that knows neither
+ * word has pages all the same. */
+static void ask_for(struct pages *pages, enum page_kind kind)
+{
+    pages->kind = kind;
+    madvise(pages->memory + pages->ready, pages->asked - pages->ready,
+            kind == PAGES_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+/* Seldom, and much at a time: meanwhile no other thread gets a page. */
+static bool ask_for_more(struct pages *pages)
+{
+    size_t more = pages->asked ? pages->asked : PAGES_STEP;
+    if (more > pages->reserved - pages->asked)
+        more = pages->reserved - pages->asked;
+    if (more == 0 || mprotect(pages->memory + pages->asked, more, PROT_READ | PROT_WRITE))
+        return false;
+    pages->asked += more;
+    ask_for(pages, pages->kind);
+    return true;
+}
+
+/* What was dear once may have become cheap: it is forgotten slowly, and so tried again. Of huge
+ * ones the processor finds its way to more memory at a time: these may be somewhat dearer. */
+static void choose(struct pages *pages)
+{
+    int64_t *cost_ns = pages->cost_ns;
+    bool huge = cost_ns[PAGES_HUGE] <= cost_ns[PAGES_SMALL] + cost_ns[PAGES_SMALL] / 2;
+    enum page_kind kind = huge ? PAGES_HUGE : PAGES_SMALL;
+    cost_ns[!kind] -= cost_ns[!kind] / FORGET;
+    if (kind != pages->kind)
+        ask_for(pages, kind);
+}
+
+static bool make_ready(struct pages *pages)
+{
+    bool first = pages->ready < PAGES_STEP;
+    size_t bytes = first ? PAGES_STEP / FIRST_STEPS : PAGES_STEP;
+    if (pages->ready == pages->asked && !ask_for_more(pages))
+        return false;
+    if (!first)
+        choose(pages);
+    char *memory = pages->memory + pages->ready;
+    int64_t begun_ns = now_ns();
+    if (pages->kind == PAGES_SMALL)
+        madvise(memory, bytes, MADV_POPULATE_WRITE);
+    for (volatile char *page = memory; page < memory + bytes; page += PAGE_LEAST)
+        *page = 0; /* a hypervisor may see it only now */
+    pages->cost_ns[pages->kind] = (now_ns() - begun_ns) * (int64_t)(PAGES_STEP / bytes);
+    pages->ready += bytes;
+    return true;
+}
+
+void *pages_take(struct pages *pages, size_t bytes)
+{
+    if (!pages->memory && !reserve(pages))
+        return NULL;
+    while (bytes > pages->ready - pages->used)
+        if (!make_ready(pages))
+            return NULL;
+    pages->used += bytes;
+    return pages->memory + pages->used - bytes;
+}
+
+/* To the system, whole steps of pages only. */
+static void give_back(struct pages *pages, size_t from, size_t to)
+{
+    if (from < to)
+        madvise(pages->memory + from, to - from, MADV_DONTNEED);
+}
+
+static size_t whole(size_t bytes)
+{
+    const size_t step = PAGES_STEP / FIRST_STEPS; /* no system's small pages are larger */
+    return (bytes + step - 1) / step * step;
+}
+
+void pages_cut(struct pages *pages, size_t used)
+{
+    pages->used = used;
+    give_back(pages, whole(used), pages->ready);
+}
+
+void pages_release(struct pages *pages, unsigned part, unsigned parts)
+{
+    size_t steps = (pages->ready + PAGES_STEP - 1) / PAGES_STEP;
+    size_t from = steps * part / parts * PAGES_STEP, to = steps * (part + 1) / parts * PAGES_STEP;
+    give_back(pages, from, to < pages->ready ? to : pages->ready);
+}
+
+void pages_free(struct pages *pages)
+{
+    if (pages->memory)
+        munmap(pages->memory, pages->reserved);
+    *pages = (struct pages){0};
+}

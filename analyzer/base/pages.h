@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Memory that grows at its end, by gigabytes, and never moves. How long the system takes over a
+ * page differs forty times between machines, and between small pages and huge ones, either way: so
+ * it is measured while memory is taken, and the cheaper ones are taken.
+ */
+#ifndef WHICHHOP_BASE_PAGES_H
+#define WHICHHOP_BASE_PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum page_kind { PAGES_SMALL, PAGES_HUGE, PAGE_KINDS };
+
+/* Zero it first. */
+struct pages {
+    char *memory;                /* NULL: none yet */
+    size_t reserved, asked;      /* bytes: of address space; of these may be written to */
+    size_t ready, used;          /* have pages; were taken */
+    enum page_kind kind;         /* of what is not ready yet */
+    int64_t cost_ns[PAGE_KINDS]; /* of PAGES_STEP of them, as taken latest */
+};
+
+#define PAGES_STEP ((size_t)1 << 21) /* one huge page, on most processors */
+
+/* The next `bytes`, at most PAGES_STEP; not zeroed. NULL when memory or address space is out. */
+void *pages_take(struct pages *pages, size_t bytes);
+
+/* Forgets what lies behind the first `used` bytes, and gives its memory back. */
+void pages_cut(struct pages *pages, size_t used);
+
+/* Gives back one of `parts` shares of the memory, before pages_free: what was in it is lost.
+ * Threads may each take another share: that takes most of the time. */
+void pages_release(struct pages *pages, unsigned part, unsigned parts);
+
+void pages_free(struct pages *pages);
+
+#endif
