@@ -8,6 +8,7 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "base/pages.h"
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -17,7 +18,10 @@
 #define RESERVE_LEAST PAGES_STEP
 #define FIRST_STEPS   32u /* small captures take no more than they need */
 #define FORGET        64
-#define PAGE_LEAST    4096 /* of any system */
+#define PAGE_LEAST    4096             /* of any system */
+#define HINT_LEAST    (2 * PAGES_STEP) /* of the last page, much may be wasted */
+
+static _Atomic enum page_kind cheaper = PAGES_SMALL; /* as it was seen last */
 
 /* Address space may be limited: then less of it. */
 static bool reserve(struct pages *pages)
@@ -77,6 +81,7 @@ static void choose(struct pages *pages)
     cost_ns[!kind] -= cost_ns[!kind] / FORGET;
     if (kind != pages->kind)
         ask_for(pages, kind);
+    atomic_store_explicit(&cheaper, kind, memory_order_relaxed);
 }
 
 static bool make_ready(struct pages *pages)
@@ -140,4 +145,12 @@ void pages_free(struct pages *pages)
     if (pages->memory)
         munmap(pages->memory, pages->reserved);
     *pages = (struct pages){0};
+}
+
+void pages_hint(void *memory, size_t bytes)
+{
+    size_t before = -(uintptr_t)memory % PAGES_STEP;
+    if (bytes < HINT_LEAST || atomic_load_explicit(&cheaper, memory_order_relaxed) != PAGES_HUGE)
+        return;
+    madvise((char *)memory + before, (bytes - before) / PAGES_STEP * PAGES_STEP, MADV_HUGEPAGE);
 }

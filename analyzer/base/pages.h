@@ -36,4 +36,8 @@ void pages_release(struct pages *pages, unsigned part, unsigned parts);
 
 void pages_free(struct pages *pages);
 
+/* Large memory that comes from elsewhere, before it is written to: it may have huge pages, too,
+ * where these were the cheaper ones lately. */
+void pages_hint(void *memory, size_t bytes);
+
 #endif

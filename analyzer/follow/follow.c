@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/pages.h"
 #include "base/parallel.h"
 #include "base/partition.h"
 #include "follow/acknowledged.h"
@@ -32,8 +33,11 @@ static bool make_room(struct trail *trail, const struct flow *flow, unsigned poi
     if (packets > UINT32_MAX / 2)
         return false;
     free(trail->copies);
-    trail->copies = malloc(packets * 5 / 4 * sizeof *trail->copies);
+    size_t bytes = packets * 5 / 4 * sizeof *trail->copies;
+    trail->copies = malloc(bytes);
     trail->copy_capacity = trail->copies ? (uint32_t)(packets * 5 / 4) : 0;
+    if (trail->copies)
+        pages_hint(trail->copies, bytes);
     return trail->copies != NULL;
 }
 

@@ -146,6 +146,13 @@ static void test_pages_grow(void **state)
     }
     for (size_t i = 0; i < pieces * piece; i++)
         assert_int_equal(pages.memory[i], i / piece);
+    for (size_t bytes = piece; bytes < 4 * PAGES_STEP; bytes += piece) { /* or are somewhere else */
+        char *other = malloc(bytes);
+        assert_non_null(other);
+        pages_hint(other, bytes);
+        memset(other, 1, bytes);
+        free(other);
+    }
     pages_cut(&pages, piece);
     assert_ptr_equal(pages_take(&pages, piece), pages.memory + piece);
     memset(pages.memory + piece, 1, piece);
