@@ -50,7 +50,7 @@ void track_free(struct track *track)
             free(track->flows[i].pkts);
         free(track->flows[i].sacks);
     }
-    free(track->flows);
+    pages_free(&track->flow_pages);
     free(track->table);
     free(track->icmps);
     slabs_free(&track->slabs);
@@ -238,9 +238,11 @@ static bool begins_anew(const struct track_flow *flow, const struct decoded *pac
 
 static struct track_flow *add_flow(struct track *track, const struct decoded *packet)
 {
-    struct track_flow *flow = ARRAY_PUSH(track->flows, track->flow_count, track->flow_capacity);
+    struct track_flow *flow = pages_take(&track->flow_pages, sizeof *flow);
     if (!flow)
         return NULL;
+    track->flows = (struct track_flow *)(void *)track->flow_pages.memory;
+    track->flow_count++;
     *flow = (struct track_flow){.protocol = packet->protocol,
                                 .network = {packet->network, packet->network}};
     /* The sender of the first packet is the client, unless it answers a SYN. */

@@ -137,8 +137,9 @@ struct track_fragment {
 struct track {
     struct slabs slabs;   /* of packets */
     struct crumbs crumbs; /* of content */
-    struct track_flow *flows;
-    uint32_t flow_count, flow_capacity;
+    struct pages flow_pages;
+    struct track_flow *flows; /* in these; they stay where they are */
+    uint32_t flow_count;
     struct track_flow *latest; /* of the packet added last, if it is the first with its hash: the
                                   next one's look-up would find it, too. Else NULL */
     struct track_slot *table;
