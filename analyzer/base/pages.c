@@ -14,29 +14,65 @@
 
 #include "base/clock.h"
 
-#define RESERVE_MOST  ((size_t)1 << 37)
-#define RESERVE_LEAST PAGES_STEP
-#define FIRST_STEPS   32u /* small captures take no more than they need */
-#define FORGET        64
-#define PAGE_LEAST    4096             /* of any system */
-#define HINT_LEAST    (2 * PAGES_STEP) /* of the last page, much may be wasted */
+#define ROOM        ((size_t)1 << 37) /* for 2^31 packets, and more */
+#define ROOM_LESS   ((size_t)1 << 34) /* some systems have no more than thirty times that */
+#define PLACES      256u
+#define FIRST_STEPS 32u /* small captures take no more than they need */
+#define FORGET      64
+#define PAGE_LEAST  4096             /* of any system */
+#define HINT_LEAST  (2 * PAGES_STEP) /* of the last page, much may be wasted */
 
 static _Atomic enum page_kind cheaper = PAGES_SMALL; /* as it was seen last */
 
-/* Address space may be limited: then less of it. */
-static bool reserve(struct pages *pages)
+/* Where the system hands out huge pages unasked, small ones are asked for. One that knows neither
+ * word has pages all the same. */
+static void ask_for(struct pages *pages, enum page_kind kind)
 {
-    for (size_t bytes = RESERVE_MOST; bytes >= RESERVE_LEAST; bytes /= 2) {
-        char *memory = mmap(NULL, bytes + PAGES_STEP, PROT_NONE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (memory == MAP_FAILED)
-            continue;
-        size_t before = -(uintptr_t)memory % PAGES_STEP, behind = PAGES_STEP - before;
-        if (before)
-            munmap(memory, before);
-        munmap(memory + before + bytes, behind);
-        *pages = (struct pages){.memory = memory + before, .reserved = bytes};
-        return true;
+    pages->kind = kind;
+    madvise(pages->memory + pages->ready, pages->asked - pages->ready,
+            kind == PAGES_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+/* Maps memory at this place, if nothing is there. */
+static bool map_at(char *place, size_t bytes)
+{
+    char *memory = mmap(place, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (memory != MAP_FAILED && memory != place) /* an old kernel took it for a wish */
+        munmap(memory, bytes);
+    return memory == place;
+}
+
+static bool reserve(struct pages *pages, size_t bytes)
+{
+    char *memory = mmap(NULL, bytes + PAGES_STEP, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    size_t before = -(uintptr_t)memory % PAGES_STEP;
+    if (before)
+        munmap(memory, before);
+    munmap(memory + before + bytes, PAGES_STEP - before);
+    *pages = (struct pages){.memory = memory + before, .room = bytes, .reserved = true};
+    return true;
+}
+
+/* Where address space is limited, there is a place behind which nobody maps anything soon: far
+ * below all that there is. */
+static bool find_place(struct pages *pages)
+{
+    char *memory = mmap(NULL, PAGES_STEP, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    munmap(memory, PAGES_STEP);
+    memory -= (uintptr_t)memory % ROOM_LESS;
+    for (unsigned i = 0; i < PLACES; i++) {
+        memory -= ROOM_LESS;
+        if (map_at(memory, PAGES_STEP)) {
+            *pages = (struct pages){.memory = memory, .room = ROOM_LESS, .asked = PAGES_STEP};
+            ask_for(pages, PAGES_SMALL);
+            return true;
+        }
     }
     return false;
 }
@@ -49,24 +85,23 @@ static int64_t now_ns(void)
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-/* Where the system hands out huge pages unasked, small ones are asked for. One that knows neither
- * word has pages all the same. */
-static void ask_for(struct pages *pages, enum page_kind kind)
+static bool widen(struct pages *pages, size_t bytes)
 {
-    pages->kind = kind;
-    madvise(pages->memory + pages->ready, pages->asked - pages->ready,
-            kind == PAGES_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    char *place = pages->memory + pages->asked;
+    if (bytes > pages->room - pages->asked ||
+        !(pages->reserved ? mprotect(place, bytes, PROT_READ | PROT_WRITE) == 0
+                          : map_at(place, bytes)))
+        return false;
+    pages->asked += bytes;
+    return true;
 }
 
-/* Seldom, and much at a time: meanwhile no other thread gets a page. */
+/* Seldom, and much at a time, where there is: meanwhile no other thread gets a page. */
 static bool ask_for_more(struct pages *pages)
 {
-    size_t more = pages->asked ? pages->asked : PAGES_STEP;
-    if (more > pages->reserved - pages->asked)
-        more = pages->reserved - pages->asked;
-    if (more == 0 || mprotect(pages->memory + pages->asked, more, PROT_READ | PROT_WRITE))
+    bool much = pages->reserved && pages->asked;
+    if (!(much && widen(pages, pages->asked)) && !widen(pages, PAGES_STEP))
         return false;
-    pages->asked += more;
     ask_for(pages, pages->kind);
     return true;
 }
@@ -105,7 +140,7 @@ static bool make_ready(struct pages *pages)
 
 void *pages_take(struct pages *pages, size_t bytes)
 {
-    if (!pages->memory && !reserve(pages))
+    if (!pages->memory && !reserve(pages, ROOM) && !reserve(pages, ROOM_LESS) && !find_place(pages))
         return NULL;
     while (bytes > pages->ready - pages->used)
         if (!make_ready(pages))
@@ -143,7 +178,7 @@ void pages_release(struct pages *pages, unsigned part, unsigned parts)
 void pages_free(struct pages *pages)
 {
     if (pages->memory)
-        munmap(pages->memory, pages->reserved);
+        munmap(pages->memory, pages->reserved ? pages->room : pages->asked);
     *pages = (struct pages){0};
 }
 

@@ -16,8 +16,9 @@ enum page_kind { PAGES_SMALL, PAGES_HUGE, PAGE_KINDS };
 /* Zero it first. */
 struct pages {
     char *memory;                /* NULL: none yet */
-    size_t reserved, asked;      /* bytes: of address space; of these may be written to */
-    size_t ready, used;          /* have pages; were taken */
+    size_t room;                 /* bytes of address space */
+    size_t asked, ready, used;   /* bytes that may be written to; have pages; were taken */
+    bool reserved;               /* nobody else can map anything there */
     enum page_kind kind;         /* of what is not ready yet */
     int64_t cost_ns[PAGE_KINDS]; /* of PAGES_STEP of them, as taken latest */
 };

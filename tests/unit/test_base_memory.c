@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Slabs, crumbs, arenas that are used again, and the radix sort. */
+/* Pages, slabs, crumbs, arenas that are used again, and the radix sort. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -16,6 +20,16 @@
 
 #define ARRAYS 40u
 #define LENGTH 3000u
+
+static size_t address_space_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
 
 /* An array of numbers that tell which it is, and their places. */
 struct numbers {
@@ -109,25 +123,48 @@ static void test_slabs_without_memory(void **state)
     (void)state;
     for (uint32_t i = 0; i < in_block; i++)
         add_number(&slabs, &arrays[0], 0);
-    for (uint32_t i = 0; i <= in_block; i++)
+    while (PAGES_STEP - slabs.blocks.used >= 2 * SLAB_BLOCK_BYTES)
         add_number(&slabs, &arrays[1], 1);
-    /* Address space for one block more, where a chain begins with two. */
-    size_t used = slabs.blocks.used;
-    slabs.blocks.ready = slabs.blocks.asked = used + SLAB_BLOCK_BYTES;
-    size_t reserved = slabs.blocks.reserved;
-    slabs.blocks.reserved = slabs.blocks.ready;
+    while (arrays[1].count < arrays[1].capacity)
+        add_number(&slabs, &arrays[1], 1);
+    /* There is room for one block more, where a chain begins with two. */
+    munmap(slabs.blocks.memory + PAGES_STEP, 64 * PAGES_STEP);
+    uint32_t capacity = arrays[0].capacity;
     assert_false(slabs_grow(&slabs, &arrays[0].slab, &arrays[0].capacity, sizeof(uint64_t)));
-    assert_int_equal(slabs.blocks.used, used);
-    while (arrays[1].count < 3 * in_block)
+    for (uint32_t i = 0; i < in_block; i++)
         add_number(&slabs, &arrays[1], 1);
     assert_false(slabs_grow(&slabs, &arrays[1].slab, &arrays[1].capacity, sizeof(uint64_t)));
-    assert_int_equal(arrays[0].capacity, in_block);
-    assert_int_equal(arrays[1].capacity, 3 * in_block);
-    slabs.blocks.reserved = reserved;
+    assert_int_equal(arrays[0].capacity, capacity);
+    assert_int_equal(arrays[1].capacity, arrays[1].count);
     pack_numbers(&slabs, arrays, 2);
     assert_numbers(&arrays[0], 0);
     assert_numbers(&arrays[1], 1);
     slabs_free(&slabs);
+}
+
+/* Where address space is limited, several may grow as far as it goes, and then say so. */
+static void test_pages_in_little_space(void **state)
+{
+    struct pages pages[3] = {{0}};
+    size_t taken = 0, before = address_space_bytes();
+    struct rlimit limit, usual;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_AS, &usual), 0);
+    limit = usual;
+    limit.rlim_cur = before + 40 * PAGES_STEP;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    for (unsigned i = 0;; i++) {
+        void *piece = pages_take(&pages[i % 3], PAGES_STEP);
+        if (!piece)
+            break;
+        memset(piece, 1, PAGES_STEP);
+        taken += PAGES_STEP;
+    }
+    setrlimit(RLIMIT_AS, &usual);
+    assert_in_range(taken, 25 * PAGES_STEP, 40 * PAGES_STEP);
+    for (unsigned i = 0; i < 3; i++)
+        pages_free(&pages[i]);
+    assert_in_range(address_space_bytes(), 0, before + PAGES_STEP);
 }
 
 /* Pages may be written to, step after step, whatever kind they are; what is cut off may be taken
@@ -348,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_chains_are_followed_so_far),
         cmocka_unit_test(test_slabs_without_memory),
         cmocka_unit_test(test_pages_grow),
+        cmocka_unit_test(test_pages_in_little_space),
         cmocka_unit_test(test_slabs_are_used_again),
         cmocka_unit_test(test_packed_slabs_keep_what_they_hold),
         cmocka_unit_test(test_full_slabs_are_packed),
