@@ -138,19 +138,18 @@ struct track {
     struct slabs slabs;   /* of packets */
     struct crumbs crumbs; /* of content */
     struct pages flow_pages;
-    struct track_flow *flows; /* in these; they stay where they are */
-    uint32_t flow_count;
+    struct track_flow *flows;  /* in these; they stay where they are */
     struct track_flow *latest; /* of the packet added last, if it is the first with its hash: the
                                   next one's look-up would find it, too. Else NULL */
+    uint32_t flow_count;
+    uint32_t table_used, table_size; /* the latter a power of two, or 0 */
+    uint32_t fragment_next;
+    struct track_fragment fragments[FRAGMENTS_OPEN]; /* the latest */
     struct track_slot *table;
-    uint32_t table_size; /* a power of two, or 0 */
-    uint32_t table_used;
     uint64_t secret[2]; /* of the look-up's hash, another one each time: no capture can be made
                            whose flows all come to lie in one place */
     struct track_icmp *icmps;
     uint32_t icmp_count, icmp_capacity;
-    struct track_fragment fragments[FRAGMENTS_OPEN]; /* the latest */
-    uint32_t fragment_next;
     uint64_t duplicates;
     uint64_t repeatable, repeated; /* packets that say for certain whether they came twice; those
                                       that did */
