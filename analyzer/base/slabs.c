@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Sizes of short arrays are little apart, as what lies between them is memory all the same. Blocks
- * come in the order of time, and each array's later ones lie behind its earlier ones: so there is
- * a place for its first element from where each block would be in its place.
+ * are given out in the order of their addresses, so a chain's block number n has n others before it
+ * at least: `memory` is its address less that of n blocks, and elements are found as in any array.
  */
 #include "base/slabs.h"
 
@@ -12,12 +12,14 @@
 
 #include "base/arena.h"
 
-#define NO_BLOCK UINT32_MAX
+#define NO_BLOCK     UINT32_MAX
+#define CHAIN_BEGINS 2u
 
-/* Multiples of 120 but for the last: next to nothing is left over of what packets take. */
+/* Multiples of 120: next to nothing is left over of what packets take. The last ends within the
+ * second block. */
 static const uint16_t SIZES[SLAB_SIZES] = {
-    240,  360,  480,  600,  720,  840,  960,  1080, 1200, 1320,
-    1440, 1680, 1920, 2160, 2400, 2880, 3360, 3840, 4320, SLAB_BLOCK_BYTES,
+    240,  360,  480,  600,  720,  840,  960,  1080, 1200, 1320, 1440, 1680,
+    1920, 2160, 2400, 2880, 3360, 3840, 4320, 5040, 5760, 6720, 7680,
 };
 
 /* ---- short arrays ---------------------------------------------------------------------------- */
@@ -83,17 +85,20 @@ static void drop_last_block(struct slabs *slabs)
     slabs->blocks.used -= SLAB_BLOCK_BYTES;
 }
 
-/* An array of the largest size becomes a chain. */
-static bool begin_chain(struct slabs *slabs, struct slab *slab)
+/* An array of the largest size becomes a chain of CHAIN_BEGINS blocks. */
+static bool begin_chain(struct slabs *slabs, struct slab *slab, size_t used_bytes)
 {
     uint32_t first = add_block(slabs, NO_BLOCK);
     if (first == NO_BLOCK)
         return false;
-    if (add_block(slabs, first) == NO_BLOCK) {
+    uint32_t second = add_block(slabs, first);
+    if (second == NO_BLOCK) {
         drop_last_block(slabs);
         return false;
     }
     memcpy(block_at(slabs, first), slab->memory, SLAB_BLOCK_BYTES);
+    memcpy(block_at(slabs, second), (char *)slab->memory + SLAB_BLOCK_BYTES,
+           used_bytes - SLAB_BLOCK_BYTES);
     leave(slabs, slab);
     *slab = (struct slab){block_at(slabs, first), SLAB_CHAINED};
     return true;
@@ -112,19 +117,22 @@ static bool go_on(struct slabs *slabs, struct slab *slab, uint32_t blocks)
 bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size_t element_bytes)
 {
     uint32_t in_block = (uint32_t)(SLAB_BLOCK_BYTES / element_bytes);
-    unsigned size = slab->memory ? slab->size + 1u : 0;
+    size_t used_bytes = *capacity * element_bytes;
+    bool chained = slab->size == SLAB_CHAINED;
+    unsigned size = slab->memory && !chained ? slab->size + 1u : slab->size;
+    while (size < SLAB_SIZES && SIZES[size] < used_bytes + element_bytes)
+        size++;
     if (size < SLAB_SIZES) {
-        while (SIZES[size] < (*capacity + 1) * element_bytes)
-            size++;
-        if (!grow_short(slabs, slab, size, *capacity * element_bytes))
+        if (!grow_short(slabs, slab, size, used_bytes))
             return false;
         *capacity = (uint32_t)(SIZES[size] / element_bytes);
         return true;
     }
-    if (*capacity > INT32_MAX - in_block ||
-        !(size == SLAB_SIZES ? begin_chain(slabs, slab) : go_on(slabs, slab, *capacity / in_block)))
+    uint32_t blocks = chained ? *capacity / in_block + 1 : CHAIN_BEGINS;
+    if (blocks > INT32_MAX / in_block || !(chained ? go_on(slabs, slab, blocks - 1)
+                                                   : begin_chain(slabs, slab, used_bytes)))
         return false;
-    *capacity += in_block;
+    *capacity = blocks * in_block;
     return true;
 }
 
@@ -148,7 +156,7 @@ static void pack_short(struct slabs *slabs, struct slab_use *uses, uint32_t coun
     const size_t step = _Alignof(uint64_t); /* divides all sizes: none is packed behind its place */
     char *packed = slabs->small.memory;
     for (uint32_t i = 0; i < count; i++) {
-        if (uses[i].slab.size == SLAB_CHAINED)
+        if (uses[i].slab.size == SLAB_CHAINED || uses[i].used_bytes == 0)
             continue;
         memmove(packed, uses[i].slab.memory, uses[i].used_bytes);
         uses[i].slab.memory = packed;

@@ -10,9 +10,9 @@
 
 #include "base/pages.h"
 
-#define SLAB_SIZES       20u
-#define SLAB_BLOCK_BYTES ((size_t)5120) /* also the largest size */
-#define SLAB_CHAINED     SLAB_SIZES     /* as a size: a chain of blocks */
+#define SLAB_SIZES       23u
+#define SLAB_CHAINED     SLAB_SIZES /* as a size: a chain of blocks */
+#define SLAB_BLOCK_BYTES ((size_t)5120)
 
 /* Zero it first. */
 struct slabs {
