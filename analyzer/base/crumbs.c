@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Pieces of an arena, those given back in a list for each size. */
+/* Pieces of pages, those given back in a list for each size. */
 #include "base/crumbs.h"
 
 #include <string.h>
 
-static void **unused_of(struct crumbs *crumbs, size_t bytes)
+static size_t steps_of(size_t bytes)
 {
-    return &crumbs->unused[(bytes + CRUMB_STEP - 1) / CRUMB_STEP];
+    return (bytes + CRUMB_STEP - 1) / CRUMB_STEP;
 }
 
 void *crumbs_take(struct crumbs *crumbs, size_t bytes)
 {
-    void **unused = unused_of(crumbs, bytes), *piece = *unused;
+    void **unused = &crumbs->unused[steps_of(bytes)], *piece = *unused;
     if (!piece)
-        return arena_alloc(&crumbs->arena, bytes, 1);
+        return pages_take(&crumbs->pages, steps_of(bytes) * CRUMB_STEP);
     memcpy(unused, piece, sizeof *unused);
     return piece;
 }
@@ -26,13 +26,13 @@ void *crumbs_copy(struct crumbs *crumbs, const void *from, size_t kept, size_t b
 
 void crumbs_give(struct crumbs *crumbs, void *piece, size_t bytes)
 {
-    void **unused = unused_of(crumbs, bytes);
+    void **unused = &crumbs->unused[steps_of(bytes)];
     memcpy(piece, unused, sizeof *unused);
     *unused = piece;
 }
 
 void crumbs_free(struct crumbs *crumbs)
 {
-    arena_free(&crumbs->arena);
+    pages_free(&crumbs->pages);
     *crumbs = (struct crumbs){0};
 }

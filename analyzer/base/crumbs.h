@@ -6,18 +6,18 @@
 #ifndef WHICHHOP_BASE_CRUMBS_H
 #define WHICHHOP_BASE_CRUMBS_H
 
-#include "base/arena.h"
+#include "base/pages.h"
 
 #define CRUMB_STEP 16u /* sizes are multiples of it */
 #define CRUMB_MOST 2048u
 
 /* Zero it first. */
 struct crumbs {
-    struct arena arena;
+    struct pages pages;
     void *unused[CRUMB_MOST / CRUMB_STEP + 1]; /* by size, a list */
 };
 
-/* `bytes`, above 0 and CRUMB_MOST at most, aligned for any type and not zeroed; NULL when memory is
+/* `bytes`, above 0 and CRUMB_MOST at most, aligned for 16 bytes and not zeroed; NULL when memory is
  * out. Owned by `crumbs`. */
 void *crumbs_take(struct crumbs *crumbs, size_t bytes);
 

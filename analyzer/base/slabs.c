@@ -129,8 +129,8 @@ bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size
         return true;
     }
     uint32_t blocks = chained ? *capacity / in_block + 1 : CHAIN_BEGINS;
-    if (blocks > INT32_MAX / in_block || !(chained ? go_on(slabs, slab, blocks - 1)
-                                                   : begin_chain(slabs, slab, used_bytes)))
+    if (blocks > INT32_MAX / in_block ||
+        !(chained ? go_on(slabs, slab, blocks - 1) : begin_chain(slabs, slab, used_bytes)))
         return false;
     *capacity = blocks * in_block;
     return true;

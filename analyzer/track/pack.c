@@ -53,7 +53,6 @@ static uint32_t count_contents(const struct track *track)
 /* Where it is most of what there was, it stays where it is: there would be two of it meanwhile. */
 void track_pack_content(struct track *track)
 {
-    struct crumbs packed = {0};
     bool whole = true;
     if (count_contents(track) > track->flow_count)
         return;
@@ -61,10 +60,8 @@ void track_pack_content(struct track *track)
         for (unsigned side = 0; side < 2; side++) {
             struct content **content = &track->flows[i].stream[side].content;
             if (*content && whole)
-                whole = content_copy(&packed, content);
+                whole = content_copy(&track->packed_crumbs, content);
         }
-    if (!whole) /* no memory: the rest is where it was */
-        arena_join(&packed.arena, &track->crumbs.arena);
-    crumbs_free(&track->crumbs);
-    track->crumbs = packed;
+    if (whole) /* else no memory: the rest is where it was */
+        crumbs_free(&track->crumbs);
 }

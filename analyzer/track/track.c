@@ -40,6 +40,7 @@ void track_forget_content(struct track *track)
     for (uint32_t i = 0; i < track->flow_count; i++)
         track_forget_flow_content(&track->flows[i]);
     crumbs_free(&track->crumbs);
+    crumbs_free(&track->packed_crumbs);
 }
 
 void track_free(struct track *track)

@@ -135,8 +135,9 @@ struct track_fragment {
 
 /* All flows of one point. */
 struct track {
-    struct slabs slabs;   /* of packets */
-    struct crumbs crumbs; /* of content */
+    struct slabs slabs;          /* of packets */
+    struct crumbs crumbs;        /* of content */
+    struct crumbs packed_crumbs; /* of what is still needed, after track_pack_content */
     struct pages flow_pages;
     struct track_flow *flows;  /* in these; they stay where they are */
     struct track_flow *latest; /* of the packet added last, if it is the first with its hash: the

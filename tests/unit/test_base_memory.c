@@ -277,7 +277,7 @@ static void test_crumbs_keep_what_they_hold(void **state)
     for (size_t b = 0; b < bytes[1] / 2 && b < bytes[0]; b++)
         assert_int_equal(piece[0][b], 1);
     crumbs_free(&crumbs);
-    assert_null(crumbs.arena.blocks);
+    assert_null(crumbs.pages.memory);
 }
 
 static void test_an_arena_used_again_is_zeroed(void **state)

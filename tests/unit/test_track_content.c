@@ -209,7 +209,8 @@ static void packing_keeps_what_is_needed(uint32_t forgotten)
             track_forget_flow_content(&track.flows[f]);
     }
     track_pack_content(&track);
-    assert_true((track.crumbs.arena.blocks == NULL) == (forgotten == FLOWS));
+    assert_null(track.crumbs.pages.memory);
+    assert_true((track.packed_crumbs.pages.memory == NULL) == (forgotten == FLOWS));
     for (uint32_t f = 0; f < FLOWS; f++) {
         const struct content *content = track.flows[f].stream[0].content;
         assert_true((content == NULL) == (f < forgotten));
