@@ -137,7 +137,7 @@ static uint64_t ends_key(const struct endpoint *one, const struct endpoint *othe
 static struct keyed *flows_by_ends(const struct wh_analysis *analysis, unsigned point,
                                    uint32_t *count)
 {
-    struct keyed *by_ends = malloc(((size_t)analysis->flows.count + 1) * sizeof *by_ends);
+    struct keyed *by_ends = array_new(analysis->flows.count, sizeof *by_ends);
     *count = 0;
     for (uint32_t f = 0; by_ends && f < analysis->flows.count; f++) {
         const struct track_flow *view = analysis->flows.items[f].at[point];

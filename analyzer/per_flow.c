@@ -216,7 +216,7 @@ static int run_flows(struct work *work, struct wh_error *error)
                    analysis->capture_count);
     followed_free(&analysis->largest); /* the run before did not know of gaps */
     free(analysis->totals);
-    analysis->totals = calloc((size_t)analysis->flows.count + 1, sizeof *analysis->totals);
+    analysis->totals = array_new(analysis->flows.count, sizeof *analysis->totals);
     if (!analysis->totals || !make_batches(work) || !order_batches(work) || !make_workers(work))
         return error_memory(error, "flows");
     parallel_run(work->worker_count, work->batch_count, run_batch, work);

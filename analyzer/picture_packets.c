@@ -141,7 +141,7 @@ static bool sample_all_datagrams(const struct wh_analysis *analysis, const struc
     bool ok = true;
     for (unsigned k = 0; ok && k < trail->hop_count; k++) {
         int64_t *before = places[0];
-        places[1] = calloc((size_t)trail->hops[k].count + 1, sizeof **places);
+        places[1] = array_new(trail->hops[k].count, sizeof **places);
         ok = places[1] &&
              (!trail->hops[k].view ||
               sample_datagrams(analysis, &trail->hops[k], before, places[1], &gathered[k]));

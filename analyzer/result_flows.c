@@ -30,9 +30,9 @@ static int compare_starts(const void *left, const void *right)
 bool flows_number(const struct wh_analysis *analysis, uint32_t **id, uint32_t **flow)
 {
     uint32_t count = analysis->flows.count;
-    struct flow_start *starts = calloc((size_t)count + 1, sizeof *starts);
-    *id = calloc((size_t)count + 1, sizeof **id);
-    *flow = calloc((size_t)count + 1, sizeof **flow);
+    struct flow_start *starts = array_new(count, sizeof *starts);
+    *id = array_new(count, sizeof **id);
+    *flow = array_new(count, sizeof **flow);
     bool ok = starts && *id && *flow;
     for (uint32_t i = 0; ok && i < count; i++)
         starts[i] =
@@ -164,7 +164,7 @@ struct wh_flow *flows_make(struct wh_analysis *analysis, const uint32_t *ids)
 bool flows_choose(const struct wh_analysis *analysis, struct wh_flow *flows)
 {
     uint32_t count = analysis->result.flow_count;
-    struct keyed *by_size = malloc(((size_t)count + 1) * sizeof *by_size);
+    struct keyed *by_size = array_new(count, sizeof *by_size);
     if (!by_size)
         return false;
     uint32_t reported = 0;

@@ -48,7 +48,7 @@ int align_points(struct flows *flows, const struct align_options *options,
     struct context context = {
         .flows = flows, .count = flows->point_count, .threads = options->threads};
     memset(alignment, 0, sizeof *alignment);
-    context.links = calloc((size_t)context.count * context.count + 1, sizeof *context.links);
+    context.links = array_new((size_t)context.count * context.count, sizeof *context.links);
     for (uint32_t i = 0; i < flows->count; i++)
         for (unsigned p = 0; p < context.count; p++)
             context.syn_seen |= flows->items[i].at[p] && flows->items[i].at[p]->syn_seen &&

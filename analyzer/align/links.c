@@ -110,20 +110,22 @@ static void collect_part(void *context, unsigned worker, uint32_t item)
 static bool join_parts(struct context *context, const struct part *parts, unsigned index)
 {
     struct link *link = &context->links[index];
-    for (unsigned n = 0; n < PARTS; n++) {
+    uint32_t count = 0;
+    for (unsigned n = 0; n < PARTS; n++)
+        count += parts[n].pairs[index].count;
+    link->pairs.items = array_new(count, sizeof *link->pairs.items);
+    link->pairs.capacity = count;
+    for (unsigned n = 0; link->pairs.items && n < PARTS; n++) {
         struct pairs *pairs = &parts[n].pairs[index];
         for (uint32_t i = parts[n].first; i < parts[n].end; i++)
             link->flow_end[i] += link->pairs.count;
-        for (uint32_t i = 0; i < pairs->count; i++) {
-            struct pair *pair =
-                ARRAY_PUSH(link->pairs.items, link->pairs.count, link->pairs.capacity);
-            if (!pair)
-                return false;
-            *pair = pairs->items[i];
-        }
+        if (pairs->count)
+            memcpy(link->pairs.items + link->pairs.count, pairs->items,
+                   pairs->count * sizeof *pairs->items);
+        link->pairs.count += pairs->count;
         pairs_free(pairs);
     }
-    return true;
+    return link->pairs.items != NULL;
 }
 
 static bool join_leaps(struct context *context, const struct part *parts, unsigned point)
@@ -142,7 +144,7 @@ static bool prepare_link(struct context *context, unsigned a, unsigned b, unsign
     struct link *link = link_of(context, a, b);
     const struct flows *flows = context->flows;
     *thin = thinning(flows, a, b);
-    link->flow_end = calloc((size_t)flows->count + 1, sizeof *link->flow_end);
+    link->flow_end = array_new(flows->count, sizeof *link->flow_end);
     for (uint32_t i = 0; i < flows->count; i++)
         link->flows += flows->items[i].at[a] && flows->items[i].at[b];
     link->flows += joints_between(flows, a, b);
@@ -187,7 +189,7 @@ bool links_collect(struct context *context)
     struct part *parts = calloc(PARTS, sizeof *parts);
     size_t links = (size_t)context->count * context->count + 1;
     unsigned *thin = calloc(links, sizeof *thin);
-    context->leaps = calloc((size_t)context->count + 1, sizeof *context->leaps);
+    context->leaps = array_new(context->count, sizeof *context->leaps);
     bool ok = parts && thin && context->leaps;
     if (ok)
         cut_parts(context->flows, parts);
@@ -215,11 +217,6 @@ bool links_collect(struct context *context)
 }
 
 /* In the order of the near point's capture: no packet is there twice. */
-static uint64_t near_place(const void *element)
-{
-    return ((const struct sample *)element)->place[0];
-}
-
 /* Where the near clock was set back, time stands still; where it was set forward, it passes too
  * fast. Neither matters: a straight piece of a corridor ends at a step. */
 void samples_set_x(struct sample *samples, uint32_t count)
@@ -234,28 +231,50 @@ void samples_set_x(struct sample *samples, uint32_t count)
     }
 }
 
+static struct sample sample_of(const struct pair *pair, bool turned, bool outwards)
+{
+    struct sample sample = {.outwards = outwards};
+    sample.place[turned] = pair->place[0];
+    sample.place[!turned] = pair->place[1];
+    sample.ns[turned] = pair->at.ns;
+    sample.ns[!turned] = pair->at.ns + pair->later_ns;
+    return sample;
+}
+
+/* Pairs in the order of their places at the near point; `index` is twice a pair's, and one more if
+ * it went outwards. */
+static struct keyed *order_pairs(const struct context *context, const struct link *link,
+                                 bool turned)
+{
+    struct keyed *keys = array_new(link->pairs.count, sizeof *keys);
+    uint32_t count = 0;
+    for (uint32_t f = 0; keys && f < context->flows->count; f++) {
+        bool reversed = context->flows->items[f].reversed;
+        for (uint32_t i = link_first_pair(link, f); i < link->flow_end[f]; i++) {
+            const struct pair *pair = &link->pairs.items[i];
+            bool outwards = (pair->side == 1) != reversed;
+            keys[count++] = (struct keyed){pair->place[turned], i << 1 | outwards};
+        }
+    }
+    if (keys && !keyed_sort(keys, count)) {
+        free(keys);
+        keys = NULL;
+    }
+    return keys;
+}
+
 bool link_sample(struct context *context, unsigned near, unsigned far)
 {
     struct link *link = link_of(context, near, far);
     bool turned = near > far;
-    link->sample_count = 0;
-    link->samples = calloc((size_t)link->pairs.count + 1, sizeof *link->samples);
-    if (!link->samples)
-        return false;
-    for (uint32_t f = 0; f < context->flows->count; f++) {
-        bool reversed = context->flows->items[f].reversed;
-        for (uint32_t i = link_first_pair(link, f); i < link->flow_end[f]; i++) {
-            const struct pair *pair = &link->pairs.items[i];
-            struct sample *sample = &link->samples[link->sample_count++];
-            sample->place[turned] = pair->place[0];
-            sample->place[!turned] = pair->place[1];
-            sample->ns[turned] = pair->at.ns;
-            sample->ns[!turned] = pair->at.ns + pair->later_ns;
-            sample->outwards = (pair->side == 1) != reversed;
-        }
-    }
-    if (!keyed_arrange((void **)&link->samples, link->sample_count, sizeof *link->samples,
-                       near_place))
+    struct keyed *order = order_pairs(context, link, turned);
+    link->sample_count = link->pairs.count;
+    link->samples = array_new(link->sample_count, sizeof *link->samples);
+    for (uint32_t i = 0; order && link->samples && i < link->sample_count; i++)
+        link->samples[i] =
+            sample_of(&link->pairs.items[order[i].index >> 1], turned, order[i].index & 1);
+    free(order);
+    if (!order || !link->samples)
         return false;
     samples_set_x(link->samples, link->sample_count);
     return true;

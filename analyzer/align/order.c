@@ -84,7 +84,7 @@ static int vote_of(const struct context *context, const struct link *link, uint3
 static bool count_votes(struct context *context, unsigned a, unsigned b)
 {
     struct link *link = link_of(context, a, b);
-    int64_t *scratch = malloc(((size_t)link->pairs.count + 1) * sizeof *scratch);
+    int64_t *scratch = array_new(link->pairs.count, sizeof *scratch);
     if (!scratch)
         return false;
     for (uint32_t i = 0; i < context->flows->count; i++) {
@@ -158,7 +158,7 @@ static bool mark_reversed(struct context *context, const struct alignment *align
     uint32_t most = 0;
     for (unsigned i = 0; i < context->count * context->count; i++)
         most = context->links[i].pairs.count > most ? context->links[i].pairs.count : most;
-    int64_t *scratch = malloc(((size_t)most + 1) * sizeof *scratch);
+    int64_t *scratch = array_new(most, sizeof *scratch);
     if (!scratch)
         return false;
     for (uint32_t f = 0; f < context->flows->count; f++) {

@@ -336,7 +336,7 @@ static int next_leap(const struct search *search, unsigned point, uint64_t from,
     const struct flows *flows = search->context->flows;
     if (known->count)
         return witness_leap(flows, point, known, from, search->context->threads, leap);
-    struct leap *leaps = calloc((size_t)first->count + 1, sizeof *leaps);
+    struct leap *leaps = array_new(first->count, sizeof *leaps);
     if (!leaps)
         return -1;
     for (uint32_t i = 0; i < first->count; i++) {

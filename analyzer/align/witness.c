@@ -352,8 +352,7 @@ bool witness_first(const struct leap *leaps, uint32_t count, struct leap *leap)
 int witness_leap(const struct flows *flows, unsigned point, const struct clock_steps *known,
                  uint64_t from, unsigned threads, struct leap *leap)
 {
-    struct look look = {flows, point, known, from,
-                        calloc((size_t)flows->count + 1, sizeof *look.leaps)};
+    struct look look = {flows, point, known, from, array_new(flows->count, sizeof *look.leaps)};
     if (!look.leaps)
         return -1;
     parallel_run(threads, (uint32_t)(((uint64_t)flows->count + FLOWS_AT_ONCE - 1) / FLOWS_AT_ONCE),

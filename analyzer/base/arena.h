@@ -31,6 +31,9 @@ void arena_reset(struct arena *arena);
 /* Hands all of `from` over to `to`; `from` is empty then. */
 void arena_join(struct arena *to, struct arena *from);
 
+/* A zeroed array for `count` elements, or none, to be freed; NULL when memory is out. */
+void *array_new(size_t count, size_t size);
+
 /* Makes room for element number `count` in a malloc'ed array of `*capacity` elements: grows by
  * half (large arrays move by remapping pages, not by copying). Returns false when memory is out;
  * the array is then as it was. */

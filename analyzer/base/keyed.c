@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+
 #define DIGIT_BITS 11u
 #define DIGITS     (1u << DIGIT_BITS)
 
@@ -37,7 +39,7 @@ bool keyed_sort(struct keyed *items, uint32_t count)
     }
     if (in_order)
         return true;
-    struct keyed *scratch = malloc(count * sizeof *scratch), *from = items, *to = scratch;
+    struct keyed *scratch = array_new(count, sizeof *scratch), *from = items, *to = scratch;
     if (!scratch)
         return false;
     for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
@@ -56,8 +58,8 @@ bool keyed_sort(struct keyed *items, uint32_t count)
 
 bool keyed_arrange(void **array, uint32_t count, size_t size, keyed_key *key)
 {
-    struct keyed *keys = malloc(((size_t)count + 1) * sizeof *keys);
-    char *sorted = malloc(((size_t)count + 1) * size);
+    struct keyed *keys = array_new(count, sizeof *keys);
+    char *sorted = array_new(count, size);
     const char *elements = *array;
     for (uint32_t i = 0; keys && i < count; i++)
         keys[i] = (struct keyed){key(elements + i * size), i};

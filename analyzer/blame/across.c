@@ -202,8 +202,8 @@ void look_across(struct findings *findings, const struct flows *flows,
 {
     if (flows->joint_count == 0)
         return;
-    bool *gone = calloc((size_t)findings->count + 1, sizeof *gone);
-    uint32_t *now = calloc((size_t)findings->count + 1, sizeof *now);
+    bool *gone = array_new(findings->count, sizeof *gone);
+    uint32_t *now = array_new(findings->count, sizeof *now);
     if (gone && now) { /* without memory each leg is left to itself */
         look_down(findings, flows, alignment, gone);
         for (uint32_t i = 0; i < findings->count; i++) /* what is no stall fills no proxy */

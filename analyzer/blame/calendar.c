@@ -18,7 +18,7 @@ static int compare_beginnings(const void *left, const void *right)
 
 bool calendar_make(struct calendar *calendar, const struct findings *findings, calendar_key *key)
 {
-    calendar->items = calloc((size_t)findings->count + 1, sizeof *calendar->items);
+    calendar->items = array_new(findings->count, sizeof *calendar->items);
     if (!calendar->items)
         return false;
     calendar->count = findings->count;

@@ -461,7 +461,7 @@ bool nat_find(const struct flows *flows, const struct alignment *alignment,
 {
     struct search search = {.flows = flows, .alignment = alignment, .signs = signs};
     *signs = (struct nat_signs){0};
-    signs->is_continuation = calloc((size_t)flows->count + 1, sizeof *signs->is_continuation);
+    signs->is_continuation = array_new(flows->count, sizeof *signs->is_continuation);
     bool ok = signs->is_continuation && make_indexes(&search, icmps) && find_names(&search) &&
               find_renamed(&search) && find_refusals(&search, icmps);
     if (ok && signs->count)

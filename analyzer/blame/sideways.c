@@ -429,7 +429,7 @@ static bool call_witnesses(struct sideways *sideways)
 {
     const struct flows *flows = sideways->flows;
     uint32_t count = 0;
-    struct keyed *by_size = malloc(((size_t)flows->count + 1) * sizeof *by_size);
+    struct keyed *by_size = array_new(flows->count, sizeof *by_size);
     sideways->witnesses = calloc(FLOWS_ASKED, sizeof *sideways->witnesses);
     for (uint32_t f = 0; by_size && f < flows->count; f++) {
         unsigned point = best_point(flows, &flows->items[f]);

@@ -295,7 +295,7 @@ static bool far_apart(const struct leg *a, const struct leg *b)
 static bool judge_volume_pairs(struct search *search)
 {
     const struct legs *legs = &search->legs;
-    struct beginning *begun = calloc((size_t)legs->count + 1, sizeof *begun);
+    struct beginning *begun = array_new(legs->count, sizeof *begun);
     uint32_t count = 0, judged = 0;
     bool ok = begun != NULL;
     for (uint32_t l = 0; ok && l < legs->count; l++) {
@@ -382,7 +382,7 @@ static bool add_joint(struct flows *flows, const struct legs *legs, const struct
 /* The best first, again and again, as what is taken frees others of their rivals. */
 static int choose(struct search *search, struct flows *flows, struct wh_error *error)
 {
-    bool *taken = calloc((size_t)search->legs.count + 1, sizeof *taken);
+    bool *taken = array_new(search->legs.count, sizeof *taken);
     bool again = taken != NULL && search->found_count > 0;
     if (search->found_count)
         qsort(search->found, search->found_count, sizeof *search->found, compare_found);

@@ -123,7 +123,7 @@ static void assign(struct round *round, const struct candidate *candidate);
 static int match_handshakes(struct round *round, struct wh_error *error)
 {
     struct tokens known = {0}, coming = {0};
-    uint32_t *pairs = calloc((size_t)round->flows->count + 1, sizeof *pairs);
+    uint32_t *pairs = array_new(round->flows->count, sizeof *pairs);
     int status = error_memory(error, "matching flows");
     uint64_t value;
     for (uint32_t i = 0; i < round->flows->count; i++)
@@ -228,8 +228,8 @@ static bool add_candidates(struct round *round, const struct tokens *known, uint
 /* Chains the candidates of each flow and of each newcomer, best first. */
 static bool link_candidates(struct round *round)
 {
-    round->first_of_flow = calloc((size_t)round->flows->count + 1, sizeof(uint32_t));
-    round->first_of_newcomer = calloc((size_t)round->track->flow_count + 1, sizeof(uint32_t));
+    round->first_of_flow = array_new(round->flows->count, sizeof(uint32_t));
+    round->first_of_newcomer = array_new(round->track->flow_count, sizeof(uint32_t));
     if (!round->first_of_flow || !round->first_of_newcomer)
         return false;
     for (uint32_t i = round->candidate_count; i-- > 0;) {
@@ -435,11 +435,11 @@ static int match_point(struct round *round, struct arena *arena, struct wh_error
 {
     int status = WH_ERROR;
     uint32_t coming = round->track->flow_count, known = round->flows->count;
-    round->assigned = calloc((size_t)coming + 1, sizeof *round->assigned);
-    round->ambiguous = calloc((size_t)coming + 1, sizeof *round->ambiguous);
-    round->new_sketches = calloc((size_t)coming + 1, sizeof *round->new_sketches);
-    round->old_sketches = calloc((size_t)known + 1, sizeof *round->old_sketches);
-    round->gone = calloc((size_t)known + 1, sizeof *round->gone);
+    round->assigned = array_new(coming, sizeof *round->assigned);
+    round->ambiguous = array_new(coming, sizeof *round->ambiguous);
+    round->new_sketches = array_new(coming, sizeof *round->new_sketches);
+    round->old_sketches = array_new(known, sizeof *round->old_sketches);
+    round->gone = array_new(known, sizeof *round->gone);
     if (!round->assigned || !round->ambiguous || !round->new_sketches || !round->old_sketches ||
         !round->gone) {
         error_memory(error, "matching flows");

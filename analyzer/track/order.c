@@ -64,8 +64,8 @@ static void fill_places(const struct track_flow *flow, struct place *places)
 static bool move_sacks(struct track_flow *flow, const uint32_t *moved_to)
 {
     uint32_t count = flow->sack_count;
-    struct sack_block *heads = malloc(((size_t)count + 1) * sizeof *heads);
-    struct sack_block *sorted = malloc(((size_t)count + 1) * sizeof *sorted);
+    struct sack_block *heads = array_new(count, sizeof *heads);
+    struct sack_block *sorted = array_new(count, sizeof *sorted);
     uint32_t head_count = 0, filled = 0;
     bool ok = heads && sorted;
     for (uint32_t i = 0; ok && i < count; i++) /* one head a packet: `left` is its first block */

@@ -32,8 +32,8 @@ static bool pack(struct track *track, const struct keyed *places, struct slab_us
 
 bool track_pack(struct track *track)
 {
-    struct keyed *places = malloc((track->flow_count + 1) * sizeof *places);
-    struct slab_use *uses = malloc((track->flow_count + 1) * sizeof *uses);
+    struct keyed *places = array_new(track->flow_count, sizeof *places);
+    struct slab_use *uses = array_new(track->flow_count, sizeof *uses);
     bool ok = places && uses && order_by_place(track, places) &&
               pack(track, places, uses, track->flow_count);
     free(places);

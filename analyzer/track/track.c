@@ -114,7 +114,7 @@ static bool grow_table(struct track *track)
     uint32_t size = track->table_size ? track->table_size * 2 : TABLE_FIRST_SIZE;
     if (size > TABLE_LIMIT)
         return false;
-    struct track_slot *table = calloc(size, sizeof *table);
+    struct track_slot *table = array_new(size, sizeof *table);
     if (!table)
         return false;
     /* From a free slot on, around: those of one hash stay in the order they came. */
