@@ -110,11 +110,13 @@ static void collect_part(void *context, unsigned worker, uint32_t item)
 static bool join_parts(struct context *context, const struct part *parts, unsigned index)
 {
     struct link *link = &context->links[index];
-    uint32_t count = 0;
+    uint64_t count = 0;
     for (unsigned n = 0; n < PARTS; n++)
         count += parts[n].pairs[index].count;
+    if (count > UINT32_MAX)
+        return false;
     link->pairs.items = array_new(count, sizeof *link->pairs.items);
-    link->pairs.capacity = count;
+    link->pairs.capacity = (uint32_t)count;
     for (unsigned n = 0; link->pairs.items && n < PARTS; n++) {
         struct pairs *pairs = &parts[n].pairs[index];
         for (uint32_t i = parts[n].first; i < parts[n].end; i++)
@@ -217,6 +219,11 @@ bool links_collect(struct context *context)
 }
 
 /* In the order of the near point's capture: no packet is there twice. */
+static uint64_t near_place(const void *element)
+{
+    return ((const struct sample *)element)->place[0];
+}
+
 /* Where the near clock was set back, time stands still; where it was set forward, it passes too
  * fast. Neither matters: a straight piece of a corridor ends at a step. */
 void samples_set_x(struct sample *samples, uint32_t count)
@@ -231,50 +238,28 @@ void samples_set_x(struct sample *samples, uint32_t count)
     }
 }
 
-static struct sample sample_of(const struct pair *pair, bool turned, bool outwards)
-{
-    struct sample sample = {.outwards = outwards};
-    sample.place[turned] = pair->place[0];
-    sample.place[!turned] = pair->place[1];
-    sample.ns[turned] = pair->at.ns;
-    sample.ns[!turned] = pair->at.ns + pair->later_ns;
-    return sample;
-}
-
-/* Pairs in the order of their places at the near point; `index` is twice a pair's, and one more if
- * it went outwards. */
-static struct keyed *order_pairs(const struct context *context, const struct link *link,
-                                 bool turned)
-{
-    struct keyed *keys = array_new(link->pairs.count, sizeof *keys);
-    uint32_t count = 0;
-    for (uint32_t f = 0; keys && f < context->flows->count; f++) {
-        bool reversed = context->flows->items[f].reversed;
-        for (uint32_t i = link_first_pair(link, f); i < link->flow_end[f]; i++) {
-            const struct pair *pair = &link->pairs.items[i];
-            bool outwards = (pair->side == 1) != reversed;
-            keys[count++] = (struct keyed){pair->place[turned], i << 1 | outwards};
-        }
-    }
-    if (keys && !keyed_sort(keys, count)) {
-        free(keys);
-        keys = NULL;
-    }
-    return keys;
-}
-
 bool link_sample(struct context *context, unsigned near, unsigned far)
 {
     struct link *link = link_of(context, near, far);
     bool turned = near > far;
-    struct keyed *order = order_pairs(context, link, turned);
-    link->sample_count = link->pairs.count;
-    link->samples = array_new(link->sample_count, sizeof *link->samples);
-    for (uint32_t i = 0; order && link->samples && i < link->sample_count; i++)
-        link->samples[i] =
-            sample_of(&link->pairs.items[order[i].index >> 1], turned, order[i].index & 1);
-    free(order);
-    if (!order || !link->samples)
+    link->sample_count = 0;
+    link->samples = array_new(link->pairs.count, sizeof *link->samples);
+    if (!link->samples)
+        return false;
+    for (uint32_t f = 0; f < context->flows->count; f++) {
+        bool reversed = context->flows->items[f].reversed;
+        for (uint32_t i = link_first_pair(link, f); i < link->flow_end[f]; i++) {
+            const struct pair *pair = &link->pairs.items[i];
+            struct sample *sample = &link->samples[link->sample_count++];
+            sample->place[turned] = pair->place[0];
+            sample->place[!turned] = pair->place[1];
+            sample->ns[turned] = pair->at.ns;
+            sample->ns[!turned] = pair->at.ns + pair->later_ns;
+            sample->outwards = (pair->side == 1) != reversed;
+        }
+    }
+    if (!keyed_arrange((void **)&link->samples, link->sample_count, sizeof *link->samples,
+                       near_place))
         return false;
     samples_set_x(link->samples, link->sample_count);
     return true;

@@ -31,7 +31,8 @@ void arena_reset(struct arena *arena);
 /* Hands all of `from` over to `to`; `from` is empty then. */
 void arena_join(struct arena *to, struct arena *from);
 
-/* A zeroed array for `count` elements, or none, to be freed; NULL when memory is out. */
+/* A zeroed array of `count` elements, which may be 0; the caller frees it. A large one may have
+ * huge pages, see pages_hint. NULL when memory is out. */
 void *array_new(size_t count, size_t size);
 
 /* Makes room for element number `count` in a malloc'ed array of `*capacity` elements: grows by

@@ -5,11 +5,12 @@
  * pages, and to have one again takes long; and where a hypervisor keeps page tables of its own,
  * each small page takes long.
  */
-#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, madvise */
 #include "base/pages.h"
 
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -20,12 +21,12 @@
 #define FIRST_STEPS 32u /* small captures take no more than they need */
 #define FORGET      64
 #define PAGE_LEAST  4096             /* of any system */
-#define HINT_LEAST  (2 * PAGES_STEP) /* of the last page, much may be wasted */
+#define HINT_LEAST  (2 * PAGES_STEP) /* has a whole huge page in it, wherever it begins */
 
 static _Atomic enum page_kind cheaper = PAGES_SMALL; /* as it was seen last */
 
-/* Where the system hands out huge pages unasked, small ones are asked for. One that knows neither
- * word has pages all the same. */
+/* A system that knows neither kind hands out pages all the same. Small ones are asked for, as some
+ * hand out huge ones unasked. */
 static void ask_for(struct pages *pages, enum page_kind kind)
 {
     pages->kind = kind;
@@ -43,22 +44,28 @@ static bool map_at(char *place, size_t bytes)
     return memory == place;
 }
 
-static bool reserve(struct pages *pages, size_t bytes)
+static bool is_limited(void)
 {
-    char *memory = mmap(NULL, bytes + PAGES_STEP, PROT_NONE,
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+static bool reserve(struct pages *pages)
+{
+    char *memory = mmap(NULL, ROOM + PAGES_STEP, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return false;
     size_t before = -(uintptr_t)memory % PAGES_STEP;
     if (before)
         munmap(memory, before);
-    munmap(memory + before + bytes, PAGES_STEP - before);
-    *pages = (struct pages){.memory = memory + before, .room = bytes, .reserved = true};
+    munmap(memory + before + ROOM, PAGES_STEP - before);
+    *pages = (struct pages){.memory = memory + before, .room = ROOM, .reserved = true};
     return true;
 }
 
-/* Where address space is limited, there is a place behind which nobody maps anything soon: far
- * below all that there is. */
+/* Where address space is limited, or there is not so much: a place far below all that is mapped, so
+ * that memory can grow there step by step. */
 static bool find_place(struct pages *pages)
 {
     char *memory = mmap(NULL, PAGES_STEP, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -96,7 +103,8 @@ static bool widen(struct pages *pages, size_t bytes)
     return true;
 }
 
-/* Seldom, and much at a time, where there is: meanwhile no other thread gets a page. */
+/* Seldom, and much at a time, as meanwhile no other thread gets a page; where nothing is reserved,
+ * or so much is refused, one step. */
 static bool ask_for_more(struct pages *pages)
 {
     bool much = pages->reserved && pages->asked;
@@ -140,7 +148,7 @@ static bool make_ready(struct pages *pages)
 
 void *pages_take(struct pages *pages, size_t bytes)
 {
-    if (!pages->memory && !reserve(pages, ROOM) && !reserve(pages, ROOM_LESS) && !find_place(pages))
+    if (!pages->memory && (is_limited() || !reserve(pages)) && !find_place(pages))
         return NULL;
     while (bytes > pages->ready - pages->used)
         if (!make_ready(pages))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Memory that grows at its end, by gigabytes, and never moves. How long the system takes over a
- * page differs forty times between machines, and between small pages and huge ones, either way: so
- * it is measured while memory is taken, and the cheaper ones are taken.
+ * Memory that grows at its end, by gigabytes, and never moves. What a page costs differs five times
+ * between machines, and forty times between small and huge ones, either way, and changes while a
+ * program runs: so it is measured while memory is taken, and the cheaper kind is taken.
  */
 #ifndef WHICHHOP_BASE_PAGES_H
 #define WHICHHOP_BASE_PAGES_H
@@ -25,20 +25,21 @@ struct pages {
 
 #define PAGES_STEP ((size_t)1 << 21) /* one huge page, on most processors */
 
-/* The next `bytes`, at most PAGES_STEP; not zeroed. NULL when memory or address space is out. */
+/* The next `bytes`, right behind those taken before, the first of which are aligned to PAGES_STEP.
+ * Not zeroed. NULL when memory or address space is out: nothing was taken then. */
 void *pages_take(struct pages *pages, size_t bytes);
 
 /* Forgets what lies behind the first `used` bytes, and gives its memory back. */
 void pages_cut(struct pages *pages, size_t used);
 
-/* Gives back one of `parts` shares of the memory, before pages_free: what was in it is lost.
- * Threads may each take another share: that takes most of the time. */
+/* Gives back one of `parts` shares of the memory, before pages_free: what was in it is lost. This
+ * is what takes time in freeing; threads may each do another share. */
 void pages_release(struct pages *pages, unsigned part, unsigned parts);
 
 void pages_free(struct pages *pages);
 
-/* Large memory that comes from elsewhere, before it is written to: it may have huge pages, too,
- * where these were the cheaper ones lately. */
+/* For large memory that comes from elsewhere, before it is written to: asks for huge pages where
+ * these were the cheaper ones lately. Safe from any thread. */
 void pages_hint(void *memory, size_t bytes);
 
 #endif

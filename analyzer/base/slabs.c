@@ -79,12 +79,6 @@ static uint32_t add_block(struct slabs *slabs, uint32_t before)
     return NO_BLOCK;
 }
 
-static void drop_last_block(struct slabs *slabs)
-{
-    slabs->block_count--;
-    slabs->blocks.used -= SLAB_BLOCK_BYTES;
-}
-
 /* An array of the largest size becomes a chain of CHAIN_BEGINS blocks. */
 static bool begin_chain(struct slabs *slabs, struct slab *slab, size_t used_bytes)
 {
@@ -93,7 +87,7 @@ static bool begin_chain(struct slabs *slabs, struct slab *slab, size_t used_byte
         return false;
     uint32_t second = add_block(slabs, first);
     if (second == NO_BLOCK) {
-        drop_last_block(slabs);
+        pages_cut(&slabs->blocks, --slabs->block_count * SLAB_BLOCK_BYTES);
         return false;
     }
     memcpy(block_at(slabs, first), slab->memory, SLAB_BLOCK_BYTES);
@@ -173,8 +167,9 @@ static void fetch(const char *block)
 }
 
 /* Blocks that go where another is wait for that one to go first; the last waits for the first. */
-static void move_blocks(struct slabs *slabs, uint32_t *from, char *spare)
+static void move_blocks(struct slabs *slabs, uint32_t *from)
 {
+    char spare[SLAB_BLOCK_BYTES];
     for (uint32_t first = 0; first < slabs->block_count; first++) {
         if (from[first] == first)
             continue;
@@ -193,11 +188,9 @@ static void move_blocks(struct slabs *slabs, uint32_t *from, char *spare)
 
 static bool pack_chains(struct slabs *slabs, struct slab_use *uses, uint32_t count)
 {
-    uint32_t *from = malloc((slabs->block_count + 1) * sizeof *from); /* which block comes here */
-    char *spare = malloc(SLAB_BLOCK_BYTES);
-    bool ok = from && spare;
+    uint32_t *from = array_new(slabs->block_count, sizeof *from); /* which block comes here */
     uint32_t next = 0;
-    for (uint32_t i = 0; ok && i < count; i++) {
+    for (uint32_t i = 0; from && i < count; i++) {
         struct slab *slab = &uses[i].slab;
         if (slab->size != SLAB_CHAINED)
             continue;
@@ -209,13 +202,12 @@ static bool pack_chains(struct slabs *slabs, struct slab_use *uses, uint32_t cou
         slab->memory = block_at(slabs, next);
         next += blocks;
     }
-    if (ok) {
-        assert(next == slabs->block_count); /* all are used, each in one place */
-        move_blocks(slabs, from, spare);
-    }
+    if (!from)
+        return false;
+    assert(next == slabs->block_count); /* all are used, each in one place */
+    move_blocks(slabs, from);
     free(from);
-    free(spare);
-    return ok;
+    return true;
 }
 
 bool slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count)
@@ -225,6 +217,7 @@ bool slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count)
     pack_short(slabs, uses, count);
     free(slabs->before);
     slabs->before = NULL;
+    slabs->block_count = slabs->block_capacity = 0;
     return true;
 }
 

@@ -36,10 +36,11 @@ struct slab_use {
 };
 
 /* Makes room for more than `*capacity` elements, which have `element_bytes`, a divisor of
- * SLAB_BLOCK_BYTES; `*capacity` is then how many there is room for. Elements move together, and
- * `memory` says where the first one is, or would be: of a chain only those of the last block are
- * where it says, slabs_element finds others. The memory is not zeroed, is aligned for 64 bits, and
- * belongs to `slabs`. False when memory is out, or an array grows beyond 2^31 elements. */
+ * SLAB_BLOCK_BYTES; `*capacity` is then how many there is room for. A short array moves as a
+ * whole. Of a chain, `memory` is where element 0 would be if all blocks lay one before the other up
+ * to the last one: elements of that one are found by it, others by slabs_element. The memory is not
+ * zeroed, is aligned for 64 bits, and belongs to `slabs`. False when memory is out, or an array
+ * grows beyond 2^31 elements: all is as it was then. */
 bool slabs_grow(struct slabs *slabs, struct slab *slab, uint32_t *capacity, size_t element_bytes);
 
 /* Element `index` of an array with this capacity; NULL where it is more than SLAB_REACH blocks
@@ -50,8 +51,8 @@ void *slabs_element(const struct slabs *slabs, const struct slab *slab, uint32_t
 
 /* Moves short arrays together and the blocks of each chain one behind the other, and gives back
  * what lay between them. `uses` are all arrays of `slabs`, short ones in the order of their
- * addresses; they then say where each array is, which has room for no more than it holds. False
- * when memory is out: of chains nothing was moved then. */
+ * addresses; a chain's last block is used. They then say where each array is, and no array grows
+ * any more. False when memory is out: all is as it was then. */
 bool slabs_pack(struct slabs *slabs, struct slab_use *uses, uint32_t count);
 
 /* As pages_release, before slabs_free. */

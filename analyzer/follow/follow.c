@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/pages.h"
 #include "base/parallel.h"
 #include "base/partition.h"
 #include "follow/acknowledged.h"
@@ -33,11 +32,8 @@ static bool make_room(struct trail *trail, const struct flow *flow, unsigned poi
     if (packets > UINT32_MAX / 2)
         return false;
     free(trail->copies);
-    size_t bytes = packets * 5 / 4 * sizeof *trail->copies;
-    trail->copies = malloc(bytes);
+    trail->copies = array_new(packets * 5 / 4, sizeof *trail->copies);
     trail->copy_capacity = trail->copies ? (uint32_t)(packets * 5 / 4) : 0;
-    if (trail->copies)
-        pages_hint(trail->copies, bytes);
     return trail->copies != NULL;
 }
 

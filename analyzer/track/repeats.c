@@ -39,7 +39,7 @@ bool track_find_copy(const struct track *track, const struct track_flow *flow)
     int64_t within_ns = copy_within_ns(track, pkt, flow->protocol == IPPROTO_TCP);
     bool found = false;
     for (uint32_t i = last; i-- > stop && !found;) {
-        const struct pkt *before = track_pkt(track, flow, i);
+        const struct pkt *before = track_pkt(track, flow, i); /* at most one block back */
         found = !(before->flags & PKT_DUPLICATE) && is_copy(before, pkt, within_ns);
     }
     return found;

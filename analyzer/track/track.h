@@ -99,7 +99,7 @@ struct track_flow {
     bool reused;      /* began with a new handshake on ports used before */
     bool times_fall;  /* somewhere a packet is earlier than one before it */
     bool full;        /* a stream reached TRACK_OFFSET_MAX: what follows is another flow */
-    struct pkt *pkts; /* in the order of the file, see track_pkt; by time after track_finish */
+    struct pkt *pkts; /* by time after track_finish; before it, see track_pkt */
     uint32_t pkt_count, pkt_capacity;
     struct stream stream[2];       /* by sender: 0 client, 1 server */
     struct point_time first, last; /* of its packets, earliest and latest */
@@ -169,7 +169,7 @@ struct arrival {
 int track_add(struct track *track, const struct arrival *arrival, struct wh_error *error);
 
 /* Adds what decode calls DECODE_FRAGMENT: the TCP segment that it belongs to gets longer. Without
- * that segment's first fragment before it, nothing is known of it. */
+ * that segment's first fragment before it, or with it too far back (see track_pkt), nothing is. */
 void track_add_fragment(struct track *track, const struct decoded *packet);
 
 /* For track_add: the flow's packet `pkt` is a first fragment. */
@@ -177,8 +177,9 @@ void track_open_fragments(struct track *track, const struct decoded *packet, uin
                           uint32_t pkt);
 
 /* To be called once after the last packet: none can be added then. Puts each flow's packets in
- * order (track_order) and chooses the client of flows whose handshake was not seen. The server's
- * side is the port that more flows share, else the lower port. */
+ * one piece (track_pack) and in order (track_order), and chooses the client of flows whose
+ * handshake was not seen. The server's side is the port that more flows share, else the lower port.
+ * Fails only when memory is out: the track can only be freed then. */
 int track_finish(struct track *track, struct wh_error *error);
 
 /* Puts a flow's packets in order by time where the file has them out of it by 2 ms at most; what
@@ -208,7 +209,8 @@ void track_forget_content(struct track *track);
  * more. False when memory is out. */
 bool track_pack(struct track *track);
 
-/* While packets are added: packet `index` of a flow; NULL where it is many thousands back. */
+/* While packets are added, in the order of the file: packet `index` of a flow. NULL where it is
+ * more than SLAB_REACH blocks back, some 8,000 packets. */
 struct pkt *track_pkt(const struct track *track, const struct track_flow *flow, uint32_t index);
 
 void track_free(struct track *track);

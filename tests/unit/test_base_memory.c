@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -128,7 +127,8 @@ static void test_slabs_without_memory(void **state)
     while (arrays[1].count < arrays[1].capacity)
         add_number(&slabs, &arrays[1], 1);
     /* There is room for one block more, where a chain begins with two. */
-    munmap(slabs.blocks.memory + PAGES_STEP, 64 * PAGES_STEP);
+    size_t room = slabs.blocks.room;
+    slabs.blocks.room = PAGES_STEP;
     uint32_t capacity = arrays[0].capacity;
     assert_false(slabs_grow(&slabs, &arrays[0].slab, &arrays[0].capacity, sizeof(uint64_t)));
     for (uint32_t i = 0; i < in_block; i++)
@@ -136,6 +136,7 @@ static void test_slabs_without_memory(void **state)
     assert_false(slabs_grow(&slabs, &arrays[1].slab, &arrays[1].capacity, sizeof(uint64_t)));
     assert_int_equal(arrays[0].capacity, capacity);
     assert_int_equal(arrays[1].capacity, arrays[1].count);
+    slabs.blocks.room = room;
     pack_numbers(&slabs, arrays, 2);
     assert_numbers(&arrays[0], 0);
     assert_numbers(&arrays[1], 1);
@@ -167,19 +168,23 @@ static void test_pages_in_little_space(void **state)
     assert_in_range(address_space_bytes(), 0, before + PAGES_STEP);
 }
 
-/* Pages may be written to, step after step, whatever kind they are; what is cut off may be taken
- * again. */
+/* Pages of both kinds may be written to, step after step, and those of the kind that was dear are
+ * not taken; what is cut off may be taken again. */
 static void test_pages_grow(void **state)
 {
     struct pages pages = {0};
     const size_t piece = PAGES_STEP / 3, pieces = 40;
     (void)state;
     for (size_t i = 0; i < pieces; i++) {
+        enum page_kind dear = i % 14 < 7 ? PAGES_SMALL : PAGES_HUGE;
+        size_t ready = pages.ready;
+        pages.cost_ns[dear] = INT64_MAX / 4;
+        pages.cost_ns[!dear] = 1;
         char *taken = pages_take(&pages, piece);
         assert_ptr_equal(taken, pages.memory + i * piece);
         memset(taken, (int)i, piece);
-        if (i % 4 == 3)
-            pages.cost_ns[i % 8 > 4] = INT64_MAX / 2; /* the other kind from now on */
+        if (ready >= PAGES_STEP && ready < pages.ready)
+            assert_int_equal(pages.kind, !dear);
     }
     for (size_t i = 0; i < pieces * piece; i++)
         assert_int_equal(pages.memory[i], i / piece);
