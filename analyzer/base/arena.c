@@ -10,7 +10,6 @@
 #include "base/pages.h"
 
 #define BLOCK_BYTES ((size_t)64 * 1024)
-#define HUGE_LEAST  ((size_t)32 << 20) /* smaller arrays move too often for huge pages */
 
 struct arena_block {
     struct arena_block *next;
@@ -123,8 +122,7 @@ bool array_grow(void **array, uint32_t count, uint32_t *capacity, size_t size)
     void *grown = realloc(*array, room * size);
     if (!grown)
         return false;
-    if (room * size >= HUGE_LEAST)
-        pages_hint(grown, room * size);
+    pages_hint(grown, room * size);
     *array = grown;
     *capacity = (uint32_t)room;
     return true;

@@ -115,11 +115,11 @@ static bool ask_for_more(struct pages *pages)
 }
 
 /* What was dear once may have become cheap: it is forgotten slowly, and so tried again. Of huge
- * ones the processor finds its way to more memory at a time: these may be somewhat dearer. */
+ * ones the processor finds its way to more memory at a time: these may be dearer. */
 static void choose(struct pages *pages)
 {
     int64_t *cost_ns = pages->cost_ns;
-    bool huge = cost_ns[PAGES_HUGE] <= cost_ns[PAGES_SMALL] + cost_ns[PAGES_SMALL] / 2;
+    bool huge = cost_ns[PAGES_HUGE] / 2 <= cost_ns[PAGES_SMALL];
     enum page_kind kind = huge ? PAGES_HUGE : PAGES_SMALL;
     cost_ns[!kind] -= cost_ns[!kind] / FORGET;
     if (kind != pages->kind)
@@ -192,8 +192,11 @@ void pages_free(struct pages *pages)
 
 void pages_hint(void *memory, size_t bytes)
 {
-    size_t before = -(uintptr_t)memory % PAGES_STEP;
     if (bytes < HINT_LEAST || atomic_load_explicit(&cheaper, memory_order_relaxed) != PAGES_HUGE)
         return;
-    madvise((char *)memory + before, (bytes - before) / PAGES_STEP * PAGES_STEP, MADV_HUGEPAGE);
+    /* With all of its pages, among which is what malloc keeps before it: parts of a mapping that
+     * are not alike cannot be moved by mremap as a whole. */
+    size_t before = (uintptr_t)memory % PAGE_LEAST;
+    size_t pages = (before + bytes + PAGE_LEAST - 1) / PAGE_LEAST;
+    madvise((char *)memory - before, pages * PAGE_LEAST, MADV_HUGEPAGE);
 }
