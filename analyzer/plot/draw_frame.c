@@ -224,14 +224,29 @@ bool frame_has_gaps(const struct frame *frame, const struct plot_span *gaps, uin
     return false;
 }
 
+bool frame_stretch(const struct frame *frame, struct stretch *stretch, double from, double to)
+{
+    bool empty = stretch->to <= stretch->from;
+    if (!empty && from > stretch->to + frame->cell)
+        return false;
+    *stretch = (struct stretch){empty ? from : stretch->from, empty ? to : fmax(stretch->to, to)};
+    return true;
+}
+
 void frame_gaps(const struct frame *frame, const struct panel *panel, const struct plot_span *gaps,
                 uint32_t count)
 {
+    struct stretch stretch = {0};
     for (uint32_t i = 0; i < count; i++) {
         if (gaps[i].to_ns <= frame->time.from || gaps[i].from_ns >= frame->time.to)
             continue;
-        double x0 = axis_pixel(&frame->time, gaps[i].from_ns);
-        double x1 = axis_pixel(&frame->time, gaps[i].to_ns);
-        draw_hatch(frame->canvas, x0, panel->bottom, fmax(x1, x0 + 2), panel->top);
+        double from = axis_pixel(&frame->time, gaps[i].from_ns);
+        double to = fmax(axis_pixel(&frame->time, gaps[i].to_ns), from + 2);
+        if (!frame_stretch(frame, &stretch, from, to)) {
+            draw_hatch(frame->canvas, stretch.from, panel->bottom, stretch.to, panel->top);
+            stretch = (struct stretch){from, to};
+        }
     }
+    if (stretch.from < stretch.to)
+        draw_hatch(frame->canvas, stretch.from, panel->bottom, stretch.to, panel->top);
 }

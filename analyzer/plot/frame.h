@@ -71,6 +71,16 @@ void frame_gaps(const struct frame *frame, const struct panel *panel, const stru
                 uint32_t count);
 bool frame_has_gaps(const struct frame *frame, const struct plot_span *gaps, uint32_t count);
 
+/* Pixels from left to right; none where `to` is not beyond `from`. */
+struct stretch {
+    double from, to;
+};
+
+/* Adds pixels that begin farther right than all before. False where they are farther than a cell
+ * from them: those are to be drawn first, and the stretch to begin anew. So what is drawn has the
+ * size of the picture. */
+bool frame_stretch(const struct frame *frame, struct stretch *stretch, double from, double to);
+
 /* The column of a time (the nearest for one beyond the axis), and a column's left edge. */
 uint32_t frame_column(const struct frame *frame, int64_t time_ns);
 double frame_x(const struct frame *frame, double column);

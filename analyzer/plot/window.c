@@ -59,6 +59,12 @@ static void set_roof(struct flight *flight)
             flight->levels[i].offset = flight->roof;
 }
 
+/* Too short to be shown. */
+static bool is_narrow(const struct frame *frame, const struct plot_span *gap)
+{
+    return frame_column(frame, gap->from_ns) == frame_column(frame, gap->to_ns);
+}
+
 /* A level holds until the next packet says otherwise, but not over what was not captured. */
 static bool draw_level(const struct flight *flight, unsigned kind, uint32_t colour)
 {
@@ -66,8 +72,10 @@ static bool draw_level(const struct flight *flight, unsigned kind, uint32_t colo
     struct thin_path path = {0};
     bool ok = true;
     for (uint32_t gap = 0; ok && gap <= flight->point->gap_count; gap++) {
-        int64_t until =
-            gap < flight->point->gap_count ? flight->point->gaps[gap].from_ns : INT64_MAX;
+        bool last = gap == flight->point->gap_count;
+        if (!last && is_narrow(&flight->frame, &flight->point->gaps[gap]))
+            continue;
+        int64_t until = last ? INT64_MAX : flight->point->gaps[gap].from_ns;
         uint32_t to = from;
         while (to < flight->count && (flight->levels[to].time_ns <= until || until == INT64_MAX))
             to++;
@@ -83,10 +91,17 @@ static bool draw_level(const struct flight *flight, unsigned kind, uint32_t colo
     return ok;
 }
 
+static void draw_bar(const struct flight *flight, const struct stretch *stretch)
+{
+    canvas_box(flight->frame.canvas, GUILTY, stretch->from, flight->panel.bottom + 1, stretch->to,
+               flight->panel.bottom + 11);
+}
+
 /* While the window is closed, a bar on the floor. */
 static void draw_closed(const struct flight *flight)
 {
     const struct axis *time = &flight->frame.time;
+    struct stretch stretch = {0};
     for (uint32_t i = 0; i < flight->count; i++) {
         if (flight->levels[i].kind != PLOT_ROOM || flight->levels[i].offset > 0)
             continue;
@@ -98,10 +113,14 @@ static void draw_closed(const struct flight *flight)
         }
         if (to_ns < time->from || from_ns > time->to)
             continue;
-        double x0 = axis_pixel(time, from_ns), x1 = axis_pixel(time, to_ns);
-        canvas_box(flight->frame.canvas, GUILTY, x0, flight->panel.bottom + 1, fmax(x1, x0 + 2),
-                   flight->panel.bottom + 11);
+        double from = axis_pixel(time, from_ns), to = fmax(axis_pixel(time, to_ns), from + 2);
+        if (!frame_stretch(&flight->frame, &stretch, from, to)) {
+            draw_bar(flight, &stretch);
+            stretch = (struct stretch){from, to};
+        }
     }
+    if (stretch.from < stretch.to)
+        draw_bar(flight, &stretch);
 }
 
 static void list_legend(struct flight *flight, char *beyond, size_t size)

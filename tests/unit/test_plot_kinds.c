@@ -93,6 +93,11 @@ static int write_window(const void *data, const struct plot_files *files, struct
     return write_gathered_window(data, files, error);
 }
 
+static int write_levels(const void *data, const struct plot_files *files, struct wh_error *error)
+{
+    return plot_write_window(data, files, error);
+}
+
 static int write_sequence(const void *data, const struct plot_files *files, struct wh_error *error)
 {
     return plot_write_sequence(data, files, error);
@@ -161,6 +166,39 @@ static void test_sacked_and_gaps_are_in_the_sequence(void **state)
     assert_says(svg, ">SACKed</text>");
     assert_says(svg, ">nothing captured</text>");
     free(svg);
+}
+
+/* A window that closes, and a capture that misses something, again and again: what is drawn has the
+ * size of the picture, for all that. */
+static void test_very_many_gaps_and_closings_fit(void **state)
+{
+    (void)state;
+    enum { TIMES = 100000 };
+    struct plot_sample *often = calloc(2 * TIMES, sizeof *often);
+    struct plot_span *gaps = calloc(TIMES, sizeof *gaps);
+    assert_true(often && gaps);
+    const int64_t step_ns = 10 * NS_PER_S / TIMES;
+    for (int64_t i = 0; i < TIMES; i++) {
+        often[2 * i] = (struct plot_sample){i * step_ns, 0, 0, PLOT_ROOM};
+        often[2 * i + 1] = (struct plot_sample){i * step_ns + step_ns / 4, 100, 0, PLOT_ROOM};
+    }
+    for (int64_t apart = 1; apart < TIMES; apart *= 10) { /* all of them; every tenth; ... */
+        uint32_t count = (uint32_t)(TIMES / apart);
+        for (uint32_t i = 0; i < count; i++)
+            gaps[i] = (struct plot_span){i * apart * step_ns, (i * apart + 1) * step_ns};
+        const struct plot_point point = {"eth0", often, 2 * TIMES, gaps, count};
+        struct plot_sequence many = sequence;
+        many.points = &point;
+        write_any *const kinds[] = {write_levels, write_sequence, write_throughput};
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            char *svg = draw(kinds[k], &many, "p.svg");
+            assert_says(svg, ">nothing captured</text>");
+            assert_true(k > 0 || strstr(svg, ">window closed</text>"));
+            free(svg);
+        }
+    }
+    free(often);
+    free(gaps);
 }
 
 /* ---- delays ---------------------------------------------------------------------------------- */
@@ -327,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_throughput),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_sacked_and_gaps_are_in_the_sequence),
+        cmocka_unit_test(test_very_many_gaps_and_closings_fit),
         cmocka_unit_test(test_delays),
         cmocka_unit_test(test_flows),
         cmocka_unit_test(test_path),
