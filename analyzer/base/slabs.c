@@ -82,6 +82,7 @@ static uint32_t add_block(struct slabs *slabs, uint32_t before)
 /* An array of the largest size becomes a chain of CHAIN_BEGINS blocks. */
 static bool begin_chain(struct slabs *slabs, struct slab *slab, size_t used_bytes)
 {
+    assert(slab->memory && used_bytes >= SLAB_BLOCK_BYTES);
     uint32_t first = add_block(slabs, NO_BLOCK);
     if (first == NO_BLOCK)
         return false;
