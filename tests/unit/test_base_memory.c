@@ -256,6 +256,24 @@ static void test_full_slabs_are_packed(void **state)
     slabs_free(&slabs);
 }
 
+/* Elements may be larger than the smallest slab, or many small ones. */
+static void test_slabs_of_any_element(void **state)
+{
+    struct slabs slabs = {0};
+    struct slab slab = {0};
+    uint32_t capacity = 0;
+    (void)state;
+    assert_true(slabs_grow(&slabs, &slab, &capacity, SLAB_BLOCK_BYTES));
+    assert_true(capacity >= 1);
+    slabs_free(&slabs);
+    slab = (struct slab){0};
+    capacity = 0;
+    while (slabs_grow(&slabs, &slab, &capacity, 1) && capacity < 1u << 20)
+        ;
+    assert_true(capacity >= 1u << 20);
+    slabs_free(&slabs);
+}
+
 /* Pieces of any sizes that come and go do not lie in each other, and are used again. */
 static void test_crumbs_keep_what_they_hold(void **state)
 {
@@ -394,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_slabs_are_used_again),
         cmocka_unit_test(test_packed_slabs_keep_what_they_hold),
         cmocka_unit_test(test_full_slabs_are_packed),
+        cmocka_unit_test(test_slabs_of_any_element),
         cmocka_unit_test(test_crumbs_keep_what_they_hold),
         cmocka_unit_test(test_an_arena_used_again_is_zeroed),
         cmocka_unit_test(test_joined_arenas_are_freed_together),
