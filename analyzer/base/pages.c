@@ -73,7 +73,7 @@ static bool find_place(struct pages *pages)
         return false;
     munmap(memory, PAGES_STEP);
     memory -= (uintptr_t)memory % ROOM_LESS;
-    for (unsigned i = 0; i < PLACES; i++) {
+    for (unsigned i = 0; i < PLACES && (uintptr_t)memory > ROOM_LESS; i++) {
         memory -= ROOM_LESS;
         if (map_at(memory, PAGES_STEP)) {
             *pages = (struct pages){.memory = memory, .room = ROOM_LESS, .asked = PAGES_STEP};
