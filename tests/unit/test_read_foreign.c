@@ -240,14 +240,15 @@ static void test_packed(void **state)
     bytes_free(&file);
 }
 
-/* Under the address sanitizer libtrace's thread and buffers cost some 10 ms a file: two packets. */
+/* Under the address sanitizer libtrace's thread and buffers cost some 40 ms a file: two packets, of
+ * which the second is cut. */
 static void test_cut_everywhere(void **state)
 {
     (void)state;
     for (unsigned format = 0; format < FORMAT_COUNT; format++) {
         struct bytes file = foreign_sample(format, 2);
         size_t size = FORMATS[format].record_bytes;
-        for (size_t cut = 1; cut <= file.count; cut++) {
+        for (size_t cut = size - 1; cut <= file.count; cut++) {
             char want[64];
             struct reading got;
             read_named(FORMATS[format].name, file.at, cut, cut % 2, &got);
@@ -270,7 +271,7 @@ static void test_change_everywhere(void **state)
     static const uint8_t MASKS[] = {0xff, 0x80, 0x01, 0x3c};
     for (unsigned format = 1; format < FORMAT_COUNT; format++) { /* fr+ is tsh */
         struct bytes file = foreign_sample(format, 2);
-        for (size_t place = 0; place < file.count; place++) {
+        for (size_t place = file.count / 2; place < file.count; place++) {
             struct reading got;
             uint8_t mask = MASKS[place % sizeof MASKS];
             file.at[place] ^= mask;
