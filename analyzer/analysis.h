@@ -45,7 +45,7 @@ struct warnings {
     uint32_t count, capacity;
 };
 
-/* One point: its files, and all that came out of them. Read by a thread of its own. */
+/* One point: its files, and all that came out of them. One thread at a time reads it. */
 struct capture {
     const char *name;
     struct arena arena; /* strings below but the names */

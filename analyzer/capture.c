@@ -28,6 +28,7 @@ struct reading {
     struct capture *capture;
     uint32_t files_read; /* those that could be */
     struct wh_error error;
+    bool out_of_memory;     /* no file's fault: the point as a whole has failed */
     int64_t from_ns, to_ns; /* the time that is asked for */
     uint32_t frames;        /* counted so far, in all files */
     uint32_t frames_before; /* in those before the one at hand */
@@ -115,7 +116,8 @@ static int take_record(struct reading *reading, const struct record *record)
         arrival->packet.checksum = CHECKSUM_UNKNOWN;
     arrival->time = record->time;
     arrival->place = reading->frames_before + record->frame;
-    return track_add(&capture->track, arrival, &reading->error);
+    reading->out_of_memory = track_add(&capture->track, arrival, &reading->error) != WH_OK;
+    return reading->out_of_memory ? WH_ERROR : WH_OK;
 }
 
 static double how_far(const struct reading *reading)
@@ -160,7 +162,7 @@ static void note_interfaces(struct reading *reading)
     const struct capture_file *file = &capture->files[reading->file];
     for (uint32_t i = 0; i < read_interface_count(reading->reader); i++) {
         const struct interface_info *info = read_interface(reading->reader, i);
-        if (!info || (file->lane_kind == LANE_INTERFACE && !file->others && file->lane != i))
+        if (!info || (file->lane_kind == LANE_INTERFACE && !lane_taken(file, i)))
             continue;
         const char *type = pcap_datalink_val_to_name(info->dlt);
         capture->dropped += info->dropped;
@@ -320,11 +322,11 @@ static struct reading *begin_reading(struct wh_analysis *analysis, struct captur
 /* Files that cannot be read are left out as long as one of the point's can. */
 static void end_reading(struct capture *capture)
 {
-    bool some = capture->reading->files_read > 0;
+    bool usable = capture->reading->files_read > 0 && !capture->reading->out_of_memory;
     free(capture->reading);
     capture->reading = NULL;
     capture->status = WH_ERROR;
-    if (!some)
+    if (!usable)
         return;
     check_sequence(capture);
     capture->status = track_finish(&capture->track, &capture->error);
@@ -343,7 +345,7 @@ double capture_turn(struct wh_analysis *analysis, struct capture *capture)
     report_progress(reading);
     if (status != 1)
         close_file(reading, status < 0);
-    if (reading->file < capture->file_count)
+    if (reading->file < capture->file_count && !reading->out_of_memory)
         return how_far(reading);
     end_reading(capture);
     return TURNS_OVER;

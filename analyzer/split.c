@@ -88,16 +88,18 @@ uint32_t lane_of(enum lane_kind kind, const struct record *record, const uint32_
     return kind == LANE_INTERFACE ? record->interface : 0;
 }
 
-bool lane_wanted(const struct capture_file *file, const struct record *record)
+bool lane_taken(const struct capture_file *file, uint32_t lane)
 {
-    uint32_t lane;
-    if (file->lane_kind == LANE_ALL)
-        return true;
-    lane = lane_of(file->lane_kind, record, file->port_packets);
     for (uint32_t i = 0; i < file->other_count; i++)
         if (file->others[i] == lane)
             return false;
     return file->others || lane == file->lane;
+}
+
+bool lane_wanted(const struct capture_file *file, const struct record *record)
+{
+    return file->lane_kind == LANE_ALL ||
+           lane_taken(file, lane_of(file->lane_kind, record, file->port_packets));
 }
 
 /* ---- the head of the file -------------------------------------------------------------------- */

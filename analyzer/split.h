@@ -16,7 +16,8 @@ int split_captures(struct wh_analysis *analysis, struct wh_error *error);
  * (65536 counts), is the server's, else the lower one. */
 uint32_t lane_of(enum lane_kind kind, const struct record *record, const uint32_t *port_packets);
 
-/* Is the record one of those that this file is read for? */
+/* Is this file read for what is in the lane? For the record? */
+bool lane_taken(const struct capture_file *file, uint32_t lane);
 bool lane_wanted(const struct capture_file *file, const struct record *record);
 
 #endif

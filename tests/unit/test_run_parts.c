@@ -283,6 +283,7 @@ static void test_lanes_wanted(void **state)
         assert_true(lane_wanted(&all, &record));
         assert_int_equal(lane_wanted(&one, &record), interface == 3);
         assert_int_equal(lane_wanted(&rest, &record), interface != 0 && interface != 3);
+        assert_int_equal(lane_taken(&rest, interface), interface != 0 && interface != 3);
     }
 }
 
