@@ -9,8 +9,9 @@
 #include "follow/missed.h"
 
 #define SEGMENT_BYTES 1448u
-#define UNSHOWN_MAX   4096u /* packets between two that were seen */
-#define REPEATS_MIN   3u    /* of an acknowledgement, without SACK: RFC 5681, 3.2 */
+#define UNSHOWN_MAX   4096u  /* packets between two that were seen */
+#define SEARCH_STEPS  16384u /* packets looked at that may be what was missed */
+#define REPEATS_MIN   3u     /* of an acknowledgement, without SACK: RFC 5681, 3.2 */
 
 /* Bytes seen at the receiver's point out of order: few at a time. */
 #define ISLANDS_MAX 64
@@ -21,7 +22,9 @@ struct seen_bytes {
     bool begun, full;
     unsigned repeats;  /* of the acknowledgement `next`, while more has come */
     int64_t lacked_ns; /* when they showed that the receiver lacks `next`; INT64_MAX: they do not */
-    uint32_t open[WH_POINTS_MAX]; /* by hop: no copy before it can still be what is sought */
+    /* By hop: nothing before it in its `unmet` can still be what is sought. */
+    uint32_t open[WH_POINTS_MAX];
+    uint32_t after; /* where there is but one hop: its first copy with bytes from `next` on */
 };
 
 static void drop_island(struct seen_bytes *seen, unsigned at)
@@ -74,16 +77,23 @@ static bool may_be_missed(const struct copy *copy)
     return copy->fate == FATE_LOST || copy->fate == FATE_PARTLY;
 }
 
+/* With bytes from `at` on. */
+static bool is_open(const struct hop *hop, uint32_t copy, int64_t at)
+{
+    return may_be_missed(&hop->copies[copy]) && pkt_end(hop_pkt(hop, copy)) > at;
+}
+
 /* The earliest copy at a hop that may be what is sought; COPY_NONE. */
 static uint32_t find_copy(const struct hop *hop, uint32_t *open, struct search *search)
 {
-    while (*open < hop->count &&
-           (!may_be_missed(&hop->copies[*open]) || pkt_end(hop_pkt(hop, *open)) <= search->at))
+    while (*open < hop->unmet_count && !is_open(hop, hop->unmet[*open], search->at))
         ++*open;
-    for (uint32_t i = *open; i < hop->count && hop_time(hop, i) <= search->by_ns; i++) {
+    uint32_t stop =
+        hop->unmet_count - *open > SEARCH_STEPS ? *open + SEARCH_STEPS : hop->unmet_count;
+    for (uint32_t n = *open; n < stop && hop_time(hop, hop->unmet[n]) <= search->by_ns; n++) {
+        uint32_t i = hop->unmet[n];
         const struct pkt *pkt = hop_pkt(hop, i);
-        if (!may_be_missed(&hop->copies[i]) || pkt_end(pkt) <= search->at ||
-            hop_time(hop, i) <= search->from_ns)
+        if (!is_open(hop, i, search->at) || hop_time(hop, i) <= search->from_ns)
             continue;
         if (pkt->seq <= search->at)
             return i;
@@ -125,11 +135,10 @@ static bool find_missed(struct seen_bytes *seen, const struct trail *trail, stru
 static bool note_unshown(struct seen_bytes *seen, struct trail *trail, int64_t end, int64_t by_ns)
 {
     const struct hop *hop = &trail->hops[0];
-    uint32_t *after = &seen->open[0];
-    while (*after < hop->count && pkt_end(hop_pkt(hop, *after)) <= seen->next)
-        ++*after;
-    int64_t from_ns = *after ? hop_time(hop, *after - 1) : by_ns;
-    int64_t to_ns = *after < hop->count ? hop_time(hop, *after) : by_ns;
+    while (seen->after < hop->count && pkt_end(hop_pkt(hop, seen->after)) <= seen->next)
+        seen->after++;
+    int64_t from_ns = seen->after ? hop_time(hop, seen->after - 1) : by_ns;
+    int64_t to_ns = seen->after < hop->count ? hop_time(hop, seen->after) : by_ns;
     int64_t packets = (end - seen->next + SEGMENT_BYTES - 1) / SEGMENT_BYTES;
     for (int64_t i = 0; i < packets && i < UNSHOWN_MAX; i++)
         if (!missed_add(trail, 0, from_ns + (to_ns - from_ns) / 2))

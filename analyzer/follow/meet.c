@@ -15,6 +15,7 @@
 #define PENDING_STEPS 2048u
 #define ID_TRIALS     64u
 #define ID_WINDOW     256u /* packets */
+#define LINKS_EACH    4u /* one stream cut in two ways has less than one for each packet of both */
 /* A merged frame is captured when its last segment has come, or when the merging gives up: later
  * than its first segment is at the next point. Or it bears the time of its first segment: then the
  * others were captured later at the point before. */
@@ -40,7 +41,9 @@ struct walk {
     int64_t slack_ns;
     enum ids ids; /* does the path leave IP IDs alone? Found out when first asked */
     bool direct;
-    bool datagrams; /* nothing is ever merged or cut */
+    bool datagrams;         /* nothing is ever merged or cut */
+    uint32_t longest_bytes; /* payload of a packet of `from`, at most */
+    uint64_t links_left;    /* packets that overlap each other without end would have without end */
     struct pieces *pieces;
     struct delays delays;
 };
@@ -155,8 +158,10 @@ static uint32_t find_ahead(struct walk *walk, const struct pkt *there, int64_t s
     uint32_t stop = walk->count;
     if (stop - walk->cursor > FORWARD_STEPS)
         stop = walk->cursor + FORWARD_STEPS;
-    /* what passes whole or not at all was never merged */
-    int64_t until_ns = by_ns + (walk->datagrams || pkt_span(there) == 0 ? 0 : MERGE_WAIT_NS);
+    /* what passes whole or not at all was never merged; see `merged` in fits */
+    bool merged = !walk->datagrams && pkt_span(there) > 0 &&
+                  (seq > there->seq || walk->longest_bytes > there->len);
+    int64_t until_ns = by_ns + (merged ? MERGE_WAIT_NS : 0);
     for (uint32_t n = walk->cursor; n < stop; n++) {
         uint32_t index = left_at(walk, n);
         if (hop_time(walk->from, index) > until_ns)
@@ -207,6 +212,7 @@ static bool link_copies(struct walk *walk, uint32_t index, uint32_t there_index,
         *piece = (struct piece){index, seq, *bytes};
     }
     here_copy->met_bytes += span ? *bytes : 1;
+    walk->links_left--;
     if (walk->direct) {
         walk->from->resized |= here->len != there->len;
         if (here_copy->next == COPY_NONE || seq == here->seq)
@@ -228,7 +234,7 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
     const struct pkt *there = hop_pkt(walk->to, there_index);
     int64_t by_ns = hop_time(walk->to, there_index) + walk->slack_ns;
     int64_t seq = there->seq, end = pkt_end(there);
-    do {
+    for (bool first = true; (first || seq < end) && walk->links_left > 0; first = false) {
         uint32_t bytes, n = find_ahead(walk, there, seq, by_ns);
         bool ahead = n < walk->count;
         if (ahead && !pass_over(walk, n))
@@ -245,7 +251,7 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
         else if (!ahead && !open)
             drop_met(walk, index);
         seq += bytes;
-    } while (seq < end);
+    }
     return true;
 }
 
@@ -332,6 +338,7 @@ static bool meet_early(struct walk *walk, uint32_t there_index)
 
 static struct walk walk_make(struct hop *from, struct hop *to, struct pieces *pieces)
 {
+    const struct pkt *pkt = from->count ? hop_pkt(from, 0) : NULL;
     return (struct walk){
         .from = from,
         .to = to,
@@ -339,6 +346,8 @@ static struct walk walk_make(struct hop *from, struct hop *to, struct pieces *pi
         .pieces = pieces,
         .slack_ns = from->clock->uncertainty_ns + to->clock->uncertainty_ns,
         .datagrams = from->view->protocol != IPPROTO_TCP,
+        .longest_bytes = pkt ? from->view->stream[pkt_side(pkt)].payload_max_bytes : 0,
+        .links_left = LINKS_EACH * ((uint64_t)from->count + to->count),
         .delays = {.known_ns = INT64_MAX, .least_ns = INT64_MAX, .most_ns = INT64_MIN},
     };
 }

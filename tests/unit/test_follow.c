@@ -3,6 +3,7 @@
  * Unit tests of stage 6, follow: what became of each packet between each two points. What captures
  * missed stands in test_follow_missed.c.
  */
+#include "follow/meet.h"
 #include "follow_samples.h"
 
 #define SEE(place) (~(1u << (place))) /* `missed`: seen at this place alone */
@@ -545,6 +546,31 @@ static void test_retransmission_with_other_boundaries(void **state)
     goes_on(bench, SERVER, 1, 2401, 0, 0);
 }
 
+/* Each of these has a byte of each of those: not all of that is kept. */
+static void test_pieces_are_bounded(void **state)
+{
+    enum { OVERLAPPING = 200 };
+    struct walk_bench *bench = *state;
+    bench->path->no_stamps = bench->path->no_ids = true;
+    path_open(bench->path);
+    for (int i = 0; i < OVERLAPPING; i++)
+        SEGMENT(bench->path, 100 + i, 200000 - i, 60000, .missed = SEE(0));
+    SEGMENT(bench->path, 1000, 1000000, 1000);
+    for (int i = 0; i < OVERLAPPING; i++)
+        SEGMENT(bench->path, 1100 + i, 259999 - OVERLAPPING, 2 * OVERLAPPING, .missed = SEE(1));
+    walk_follow(bench);
+    struct hop *from = &bench->followed.trail[SERVER].hops[0], *to = from + 1;
+    for (uint32_t i = 0; i < from->count; i++)
+        from->copies[i] =
+            (struct copy){from->copies[i].time_ns, from->copies[i].pkt, .fate = FATE_LOST};
+    struct arena arena = {0};
+    struct pieces pieces = {0};
+    assert_true(meet_hops(&arena, from, to, &pieces));
+    assert_in_range(pieces.count, OVERLAPPING, 4 * (from->count + to->count));
+    free(pieces.items);
+    arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -576,6 +602,7 @@ int main(void)
         WALK_TEST(test_part_of_a_merged_frame_missed),
         WALK_TEST(test_ends_of_a_merged_frame_lost),
         WALK_TEST(test_retransmission_with_other_boundaries),
+        WALK_TEST(test_pieces_are_bounded),
     };
     return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
 }
