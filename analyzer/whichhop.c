@@ -417,7 +417,8 @@ static int match(struct wh_analysis *analysis, struct wh_error *error)
     struct track tracks[WH_POINTS_MAX];
     for (unsigned p = 0; p < analysis->capture_count; p++)
         tracks[p] = analysis->captures[p].track;
-    if (match_points(tracks, analysis->capture_count, &analysis->arena, &analysis->flows, error))
+    if (match_points(tracks, analysis->capture_count, analysis->options.threads, &analysis->arena,
+                     &analysis->flows, error))
         return WH_ERROR;
     if (analysis->options.flow)
         keep_flow(analysis);

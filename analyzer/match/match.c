@@ -461,8 +461,8 @@ cleanup:
     return status;
 }
 
-int match_points(struct track *tracks, unsigned count, struct arena *arena, struct flows *flows,
-                 struct wh_error *error)
+int match_points(struct track *tracks, unsigned count, unsigned threads, struct arena *arena,
+                 struct flows *flows, struct wh_error *error)
 {
     *flows = (struct flows){.point_count = count};
     for (unsigned p = 0; p < count; p++) {
@@ -470,11 +470,7 @@ int match_points(struct track *tracks, unsigned count, struct arena *arena, stru
         if (match_point(&round, arena, error))
             return WH_ERROR;
     }
-    for (uint32_t i = 0; i < flows->count; i++) {
-        if (flows->items[i].kind != MATCH_SINGLE)
-            match_align_origins(&flows->items[i], count);
-        match_share_options(&flows->items[i], count);
-    }
+    match_share(flows, threads);
     return WH_OK;
 }
 

@@ -50,9 +50,10 @@ struct flows {
 
 /* Matches the flows of `count` points. Afterwards every flow's points agree on which end is the
  * client and on the origin of both streams, so that offsets compare. `tracks` must outlive
- * `flows`; the array `at` of each flow lives in `arena`. Fails only when memory is out. */
-int match_points(struct track *tracks, unsigned count, struct arena *arena, struct flows *flows,
-                 struct wh_error *error);
+ * `flows`; the array `at` of each flow lives in `arena`. `threads` as parallel_run's. Fails only
+ * when memory is out. */
+int match_points(struct track *tracks, unsigned count, unsigned threads, struct arena *arena,
+                 struct flows *flows, struct wh_error *error);
 
 void match_free(struct flows *flows);
 

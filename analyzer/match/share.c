@@ -2,9 +2,13 @@
 /* Once a flow is matched: what one point knows of it is told to the others. */
 #include "match/share.h"
 
+#include "base/parallel.h"
+
+#define FLOWS_AT_ONCE 8u /* few, as one may have most of the packets */
+
 /* Makes all points count a flow's two streams from the same origin: that of a point which saw the
  * SYN, else of the first point. */
-void match_align_origins(struct flow *flow, unsigned point_count)
+static void align_origins(struct flow *flow, unsigned point_count)
 {
     for (unsigned side = 0; side < 2; side++) {
         const struct track_flow *reference = NULL;
@@ -25,7 +29,7 @@ void match_align_origins(struct flow *flow, unsigned point_count)
 
 /* What the SYNs negotiated, told to the points that did not see them or saw them cut; what can be
  * inferred where no point saw them. */
-void match_share_options(struct flow *flow, unsigned point_count)
+static void share_options(struct flow *flow, unsigned point_count)
 {
     for (unsigned side = 0; side < 2; side++) {
         const struct stream *told = NULL;
@@ -46,4 +50,21 @@ void match_share_options(struct flow *flow, unsigned point_count)
             stream->mss = told->mss;
         }
     }
+}
+
+static void share_some(void *context, unsigned worker, uint32_t item)
+{
+    struct flows *flows = context;
+    uint32_t first = item * FLOWS_AT_ONCE, left = flows->count - first;
+    (void)worker;
+    for (uint32_t i = first; i < first + (left < FLOWS_AT_ONCE ? left : FLOWS_AT_ONCE); i++) {
+        if (flows->items[i].kind != MATCH_SINGLE)
+            align_origins(&flows->items[i], flows->point_count);
+        share_options(&flows->items[i], flows->point_count);
+    }
+}
+
+void match_share(struct flows *flows, unsigned threads)
+{
+    parallel_run(threads, (flows->count + FLOWS_AT_ONCE - 1) / FLOWS_AT_ONCE, share_some, flows);
 }

@@ -4,10 +4,8 @@
 
 #include "match/match.h"
 
-/* Makes all points count a flow's two streams from the same origin. */
-void match_align_origins(struct flow *flow, unsigned point_count);
-
-/* Tells all points what any saw negotiated; infers the windows' scale where none did. */
-void match_share_options(struct flow *flow, unsigned point_count);
+/* Of each flow: makes all points count its two streams from the same origin, tells them what any
+ * saw negotiated, and infers the windows' scale where none did. */
+void match_share(struct flows *flows, unsigned threads);
 
 #endif

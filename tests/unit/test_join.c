@@ -160,7 +160,7 @@ static void run(struct bench *bench)
     struct wh_error error;
     for (unsigned p = 0; p < POINTS; p++)
         assert_int_equal(track_finish(&bench->track[p], &error), WH_OK);
-    assert_int_equal(match_points(bench->track, POINTS, &bench->arena, &bench->flows, &error),
+    assert_int_equal(match_points(bench->track, POINTS, 2, &bench->arena, &bench->flows, &error),
                      WH_OK);
     assert_int_equal(align_points(&bench->flows, &options, &bench->alignment, &error), WH_OK);
     assert_int_equal(join_flows(&bench->flows, &bench->alignment, &error), WH_OK);
@@ -306,7 +306,7 @@ static void one_flow_is_no_pair_of_legs(void **state)
     const unsigned given[POINTS] = {OUTER, INNER};
     for (unsigned p = 0; p < POINTS; p++)
         assert_int_equal(track_finish(&bench->track[p], &error), WH_OK);
-    assert_int_equal(match_points(bench->track, POINTS, &bench->arena, &bench->flows, &error),
+    assert_int_equal(match_points(bench->track, POINTS, 2, &bench->arena, &bench->flows, &error),
                      WH_OK);
     struct align_options options = {.given = given};
     assert_int_equal(align_points(&bench->flows, &options, &bench->alignment, &error), WH_OK);

@@ -95,7 +95,7 @@ static void match(struct bench *bench)
     for (unsigned p = 0; p < bench->points; p++)
         assert_int_equal(track_finish(&bench->track[p], &error), WH_OK);
     assert_int_equal(
-        match_points(bench->track, bench->points, &bench->arena, &bench->flows, &error), WH_OK);
+        match_points(bench->track, bench->points, 2, &bench->arena, &bench->flows, &error), WH_OK);
     assert_int_equal(bench->flows.point_count, bench->points);
     /* Every view belongs to one flow, and none is forgotten. */
     uint32_t views = 0, found = 0;
