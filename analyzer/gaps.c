@@ -15,14 +15,20 @@
 #define RUN_LIKELY   0.05 /* so often in the whole capture may a run of misses be chance */
 #define RUN_MAX      8u
 
-bool misses_add(struct misses *misses, int64_t time_ns)
+bool misses_add(struct misses *misses, struct miss miss)
 {
     if (misses->count == MISSES_MAX)
         return true;
-    int64_t *item = ARRAY_PUSH(misses->times_ns, misses->count, misses->capacity);
+    struct miss *item = ARRAY_PUSH(misses->items, misses->count, misses->capacity);
     if (item)
-        *item = time_ns;
+        *item = miss;
     return item != NULL;
+}
+
+static int compare_misses(const void *left, const void *right)
+{
+    const struct miss *a = left, *b = right;
+    return compare_ns(&a->time_ns, &b->time_ns);
 }
 
 /* When the point's packets were seen, in the path's clock, sorted; NULL when memory is out. */
@@ -47,7 +53,7 @@ static int64_t *seen_times(const struct wh_analysis *analysis, unsigned point, u
     return times_ns;
 }
 
-static void set_rate(struct capture *capture, uint32_t alone, uint32_t seen)
+static void set_rate(struct capture *capture, uint64_t alone, uint32_t seen)
 {
     double rate = (double)alone / ((double)alone + seen), likely = seen;
     if (alone < RATE_PACKETS)
@@ -61,13 +67,16 @@ static void set_rate(struct capture *capture, uint32_t alone, uint32_t seen)
 static bool find_at(struct capture *capture, const struct misses *misses, const int64_t *seen_ns,
                     uint32_t seen)
 {
-    uint32_t at = 0, alone = 0;
-    for (uint32_t i = 0, in; i < misses->count; i += in) {
-        while (at < seen && seen_ns[at] <= misses->times_ns[i])
+    uint64_t alone = 0;
+    for (uint32_t i = 0, next, at = 0; i < misses->count; i = next) {
+        uint64_t in = misses->items[i].packets;
+        while (at < seen && seen_ns[at] <= misses->items[i].time_ns)
             at++;
-        for (in = 1; i + in < misses->count; in++)
-            if (at == seen || misses->times_ns[i + in] >= seen_ns[at])
+        for (next = i + 1; next < misses->count; next++) {
+            if (at == seen || misses->items[next].time_ns >= seen_ns[at])
                 break;
+            in += misses->items[next].packets;
+        }
         if (at == 0 || at == seen) /* before the first packet, after the last: no gap */
             continue;
         if (in < GAP_PACKETS) {
@@ -94,7 +103,7 @@ int gaps_find(struct wh_analysis *analysis, struct misses *misses, bool *found,
         if (misses[p].count == 0)
             continue;
         int64_t *seen_ns = seen_times(analysis, p, &seen);
-        qsort(misses[p].times_ns, misses[p].count, sizeof *misses[p].times_ns, compare_ns);
+        qsort(misses[p].items, misses[p].count, sizeof *misses[p].items, compare_misses);
         bool ok = seen_ns && find_at(capture, &misses[p], seen_ns, seen);
         free(seen_ns);
         if (!ok)

@@ -20,15 +20,14 @@
 
 static bool keep_misses(struct worker *worker)
 {
-    struct batch *batch = worker->batch;
     for (unsigned side = 0; side < 2; side++) {
         const struct trail *trail = &worker->followed.trail[side];
-        for (uint32_t i = 0; i < trail->miss_count && batch->miss_count < MISSES_MAX; i++) {
-            struct miss *miss = ARRAY_PUSH(batch->misses, batch->miss_count, batch->miss_capacity);
-            if (!miss)
+        for (uint32_t i = 0; i < trail->miss_count; i++) {
+            const struct missed_packet *missed = &trail->misses[i];
+            unsigned point = trail->hops[missed->hop].point;
+            if (!misses_add(&worker->batch->misses,
+                            (struct miss){missed->time.ns, point, missed->packets}))
                 return false;
-            *miss =
-                (struct miss){trail->misses[i].time.ns, trail->hops[trail->misses[i].hop].point};
         }
     }
     return true;
@@ -195,7 +194,7 @@ static void free_work(struct work *work)
             free(batch->findings.items[i].evidence);
         free(batch->findings.items);
         free(batch->events);
-        free(batch->misses);
+        free(batch->misses.items);
     }
     free(work->workers);
     free(work->batches);
@@ -235,9 +234,9 @@ static int run_flows(struct work *work, struct wh_error *error)
 static bool collect_misses(const struct work *work, struct misses misses[WH_POINTS_MAX])
 {
     for (uint32_t b = 0; b < work->batch_count; b++)
-        for (uint32_t i = 0; i < work->batches[b].miss_count; i++) {
-            const struct miss *miss = &work->batches[b].misses[i];
-            if (!misses_add(&misses[miss->point], miss->time_ns))
+        for (uint32_t i = 0; i < work->batches[b].misses.count; i++) {
+            struct miss miss = work->batches[b].misses.items[i];
+            if (!misses_add(&misses[miss.point], miss))
                 return false;
         }
     return true;
@@ -342,6 +341,6 @@ int per_flow_run(struct wh_analysis *analysis, struct wh_error *error)
     free_work(&work);
     nat_free(&nat);
     for (unsigned p = 0; p < WH_POINTS_MAX; p++)
-        free(misses[p].times_ns);
+        free(misses[p].items);
     return status;
 }

@@ -5,15 +5,16 @@
 
 #include "analysis.h"
 
-/* When packets passed a point that its capture does not have, in the path's clock. */
-struct misses {
-    int64_t *times_ns;
-    uint32_t count, capacity;
-};
-
+/* Packets that passed a point and that its capture does not have, in the path's clock. */
 struct miss {
     int64_t time_ns;
     unsigned point;
+    uint32_t packets;
+};
+
+struct misses {
+    struct miss *items;
+    uint32_t count, capacity;
 };
 
 /* Some flows, one behind the other, and what is found in them. */
@@ -24,8 +25,7 @@ struct batch {
     struct wh_event *events; /* in the order of flows */
     uint32_t event_count, event_capacity;
     uint64_t events_dropped;
-    struct miss *misses;
-    uint32_t miss_count, miss_capacity;
+    struct misses misses;
     int status;
     struct wh_error error;
 };
@@ -69,7 +69,7 @@ void tally_join(struct tally *into, const struct tally *from);
 void tally_free(struct tally *tally);
 
 /* False when memory is out. */
-bool misses_add(struct misses *misses, int64_t time_ns);
+bool misses_add(struct misses *misses, struct miss miss);
 
 /* gaps.c: sets each capture's gaps and rate of misses; `found`: there are any. Sorts `misses`. */
 int gaps_find(struct wh_analysis *analysis, struct misses *misses, bool *found,

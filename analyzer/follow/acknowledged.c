@@ -140,10 +140,8 @@ static bool note_unshown(struct seen_bytes *seen, struct trail *trail, int64_t e
     int64_t from_ns = seen->after ? hop_time(hop, seen->after - 1) : by_ns;
     int64_t to_ns = seen->after < hop->count ? hop_time(hop, seen->after) : by_ns;
     int64_t packets = (end - seen->next + SEGMENT_BYTES - 1) / SEGMENT_BYTES;
-    for (int64_t i = 0; i < packets && i < UNSHOWN_MAX; i++)
-        if (!missed_add(trail, 0, from_ns + (to_ns - from_ns) / 2))
-            return false;
-    return true;
+    return missed_add(trail, 0, packets < UNSHOWN_MAX ? (uint32_t)packets : UNSHOWN_MAX,
+                      from_ns + (to_ns - from_ns) / 2);
 }
 
 /* One copy of each byte from the first unseen one to `end` was missed. */

@@ -66,10 +66,11 @@ struct lost_range {
     uint32_t length; /* 0: a packet without sequence space, an ACK */
 };
 
-/* A packet that passed a hop, as others show, and that its capture does not have. */
+/* Packets that passed a hop, as others show, and that its capture does not have. */
 struct missed_packet {
     unsigned hop;
-    struct path_time time; /* when it should have been seen there, about */
+    uint32_t packets;
+    struct path_time time; /* when they should have been seen there, about */
 };
 
 /* One direction of a flow, from its sender to its receiver. */
@@ -81,7 +82,7 @@ struct trail {
     struct lost_range *lost; /* by hop, then time */
     uint32_t lost_count, lost_capacity;
     uint64_t *missed;             /* by hop: packets that passed it and its capture does not have */
-    struct missed_packet *misses; /* the same, one by one */
+    struct missed_packet *misses; /* the same, with their times */
     uint32_t miss_count, miss_capacity;
     struct copy *copies; /* of all hops */
     uint32_t copy_count, copy_capacity;
@@ -97,7 +98,7 @@ struct followed {
 /* A time in which a capture that was running has nothing, though packets passed. */
 struct capture_gap {
     struct path_time from, to;
-    uint32_t packets; /* known to have passed */
+    uint64_t packets; /* known to have passed */
 };
 
 /* What follow needs to know of the captures as a whole; arrays by point. */

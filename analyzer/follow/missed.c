@@ -176,12 +176,12 @@ bool collect_astray(struct trail *trail)
     return true;
 }
 
-bool missed_add(struct trail *trail, unsigned hop, int64_t time_ns)
+bool missed_add(struct trail *trail, unsigned hop, uint32_t packets, int64_t time_ns)
 {
     struct missed_packet *miss = ARRAY_PUSH(trail->misses, trail->miss_count, trail->miss_capacity);
     if (miss)
-        *miss = (struct missed_packet){hop, {time_ns}};
-    trail->missed[hop]++;
+        *miss = (struct missed_packet){hop, packets, {time_ns}};
+    trail->missed[hop] += packets;
     return miss != NULL;
 }
 
@@ -191,7 +191,7 @@ bool collect_misses(struct trail *trail)
         const struct hop *hop = &trail->hops[k], *next = &trail->hops[k + 1];
         for (uint32_t n = 0; n < hop->unmet_count; n++)
             if (hop->copies[hop->unmet[n]].fate == FATE_MISSED &&
-                !missed_add(trail, k + 1, hop_time(hop, hop->unmet[n]) + hop->base_delay_ns))
+                !missed_add(trail, k + 1, 1, hop_time(hop, hop->unmet[n]) + hop->base_delay_ns))
                 return false;
         for (uint32_t n = 0; n < next->stray_count; n++) {
             uint32_t j = next->strays[n];
@@ -199,7 +199,7 @@ bool collect_misses(struct trail *trail)
             bool running = at_ns >= hop->first.ns && at_ns <= hop->last.ns;
             if (next->copies[j].previous == COPY_NONE && running &&
                 !(hop_pkt(next, j)->flags & PKT_RST) && hop->view &&
-                !missed_add(trail, k, at_ns - hop->base_delay_ns))
+                !missed_add(trail, k, 1, at_ns - hop->base_delay_ns))
                 return false;
         }
     }

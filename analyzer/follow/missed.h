@@ -14,9 +14,9 @@ void settle_gaps(struct trail *trail);
  * memory is out. */
 bool collect_astray(struct trail *trail);
 
-/* Notes a packet that passed the hop at about that time, and that its capture does not have. False
+/* Notes packets that passed the hop at about that time, and that its capture does not have. False
  * when memory is out. */
-bool missed_add(struct trail *trail, unsigned hop, int64_t time_ns);
+bool missed_add(struct trail *trail, unsigned hop, uint32_t packets, int64_t time_ns);
 
 /* Fills in trail->missed and trail->misses. False when memory is out. */
 bool collect_misses(struct trail *trail);

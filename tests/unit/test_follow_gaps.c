@@ -88,6 +88,7 @@ static void test_misses_have_times(void **state)
     const struct trail *trail = &bench->followed.trail[SERVER];
     assert_int_equal(trail->miss_count, 1);
     assert_int_equal(trail->misses[0].hop, 1);
+    assert_int_equal(trail->misses[0].packets, 1);
     assert_in_range(trail->misses[0].time.ns, 104 * MS, 110 * MS);
 }
 

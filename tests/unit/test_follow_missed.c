@@ -79,6 +79,24 @@ static void test_missed_by_the_only_point(void **state)
         assert_in_range(trail->misses[i].time.ns, before_ns, after_ns);
 }
 
+/* However much they skip: each is one note, of a bounded number of packets. */
+static void test_acknowledged_by_leaps(void **state)
+{
+    enum { LEAPS = 50 };
+    struct walk_bench *bench = *state;
+    bench->path->blind[1] = bench->path->blind[2] = true;
+    path_open(bench->path);
+    SEGMENT(bench->path, 100, 1, 1000);
+    for (unsigned i = 1; i <= LEAPS; i++)
+        ANSWER(bench->path, 100 + 10 * i, 1001 + i * 100000000ll);
+    walk_follow(bench);
+    const struct trail *trail = &bench->followed.trail[SERVER];
+    assert_int_equal(trail->miss_count, LEAPS);
+    for (unsigned i = 0; i < LEAPS; i++)
+        assert_int_equal(trail->misses[i].packets, 4096);
+    assert_int_equal(trail->missed[0], LEAPS * 4096);
+}
+
 /* Near miss: lost before the point, it passes when it is sent again. */
 static void test_sent_again_by_the_only_point(void **state)
 {
@@ -532,6 +550,7 @@ int main(void)
         WALK_TEST(test_missed_at_the_first_point),
         WALK_TEST(test_missed_at_the_last_point),
         WALK_TEST(test_missed_by_the_only_point),
+        WALK_TEST(test_acknowledged_by_leaps),
         WALK_TEST(test_sent_again_by_the_only_point),
         WALK_TEST(test_syn_missed_at_the_last_point),
         WALK_TEST(test_lost_syn_is_no_missed_one),

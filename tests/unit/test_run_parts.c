@@ -40,10 +40,16 @@ static int set_up_gaps(void **state)
 static int tear_down_gaps(void **state)
 {
     struct gap_bench *bench = *state;
-    free(bench->misses[0].times_ns);
+    free(bench->misses[0].items);
     free(bench->capture.gaps);
     free(bench);
     return 0;
+}
+
+static void miss_at(struct gap_bench *bench, uint32_t packets, int64_t time_ns)
+{
+    struct miss miss = {.time_ns = time_ns, .packets = packets};
+    assert_true(misses_add(&bench->misses[0], miss));
 }
 
 static bool find_gaps(struct gap_bench *bench)
@@ -59,7 +65,7 @@ static void test_three_in_a_silence_are_a_gap(void **state)
 {
     struct gap_bench *bench = *state;
     for (unsigned i = 0; i < 3; i++)
-        assert_true(misses_add(&bench->misses[0], (509 - 3 * i) * MS));
+        miss_at(bench, 1, (509 - 3 * i) * MS);
     assert_true(find_gaps(bench));
     assert_int_equal(bench->capture.gap_count, 1);
     assert_int_equal(bench->capture.gaps[0].from.ns, 500 * MS);
@@ -68,13 +74,28 @@ static void test_three_in_a_silence_are_a_gap(void **state)
     assert_int_equal(bench->capture.miss_run, 0);
 }
 
+/* Several that are told at once count as many, by themselves or with others of that silence. */
+static void test_misses_told_at_once(void **state)
+{
+    struct gap_bench *bench = *state;
+    miss_at(bench, 2, 305 * MS);
+    miss_at(bench, 1, 306 * MS);
+    miss_at(bench, UINT32_MAX, 505 * MS);
+    miss_at(bench, UINT32_MAX, 506 * MS);
+    miss_at(bench, 2, 705 * MS); /* no gap */
+    assert_true(find_gaps(bench));
+    assert_int_equal(bench->capture.gap_count, 2);
+    assert_int_equal(bench->capture.gaps[0].packets, 3);
+    assert_int_equal(bench->capture.gaps[1].packets, 2 * (uint64_t)UINT32_MAX);
+}
+
 /* The path's clock counts: one capture is 5 s behind. */
 static void test_gaps_by_the_clock_of_the_path(void **state)
 {
     struct gap_bench *bench = *state;
     bench->analysis.alignment.clock[0].offset_ns = 5 * NS_PER_S;
     for (unsigned i = 0; i < 4; i++)
-        assert_true(misses_add(&bench->misses[0], 5 * NS_PER_S + (501 + i) * MS));
+        miss_at(bench, 1, 5 * NS_PER_S + (501 + i) * MS);
     assert_true(find_gaps(bench));
     assert_int_equal(bench->capture.gaps[0].from.ns, 5 * NS_PER_S + 500 * MS);
 }
@@ -83,7 +104,7 @@ static void test_outside_of_the_capture_is_no_gap(void **state)
 {
     struct gap_bench *bench = *state;
     for (unsigned i = 0; i < 10; i++)
-        assert_true(misses_add(&bench->misses[0], (i < 5 ? -100 : 2000) * MS + i));
+        miss_at(bench, 1, (i < 5 ? -100 : 2000) * MS + i);
     assert_false(find_gaps(bench));
     assert_int_equal(bench->capture.gap_count, 0);
 }
@@ -94,7 +115,7 @@ static void test_single_misses_make_a_rate(void **state)
     for (unsigned count = 4; count < 6; count++) {
         struct gap_bench *bench = *state;
         for (unsigned i = 0; i < count; i++)
-            assert_true(misses_add(&bench->misses[0], (105 + 100 * i) * MS));
+            miss_at(bench, 1, (105 + 100 * i) * MS);
         assert_int_equal(find_gaps(bench), count == 5);
         assert_int_equal(bench->capture.gap_count, 0);
         if (count == 5)
@@ -293,6 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         GAP_TEST(test_three_in_a_silence_are_a_gap),
+        GAP_TEST(test_misses_told_at_once),
         GAP_TEST(test_gaps_by_the_clock_of_the_path),
         GAP_TEST(test_outside_of_the_capture_is_no_gap),
         GAP_TEST(test_single_misses_make_a_rate),
