@@ -9,6 +9,7 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "base/partition.h"
 #include "per_flow.h"
 
 /* Captures are not started and ended at one instant. */
@@ -252,6 +253,12 @@ static int judge_windows(const struct wh_analysis *analysis, struct worker *work
 
 /* ---- gaps ------------------------------------------------------------------------------------ */
 
+/* A capture may have many gaps, and be asked for every flow: the first one that ends later. */
+static uint32_t gap_after(const struct capture_span *span, int64_t at_ns)
+{
+    return (uint32_t)PARTITION_POINT(i, span->gap_count, span->gaps[i].to.ns <= at_ns);
+}
+
 static bool in_gap(const struct capture_span *span, const struct finding *finding)
 {
     return follow_gap(span, finding->start_ns, finding->end_ns) != NULL;
@@ -308,9 +315,9 @@ static bool in_doubt(const struct worker *worker, const struct capture_span *spa
     for (uint32_t i = first; i < worker->batch->findings.count; i++)
         if (in_gap(span, &worker->batch->findings.items[i]))
             return true;
-    for (uint32_t g = 0; g < span->gap_count; g++)
-        if (span->gaps[g].from.ns < to_ns && span->gaps[g].to.ns > from_ns &&
-            span->gaps[g].to.ns - span->gaps[g].from.ns >= worker->options->min_stall_ns)
+    for (uint32_t g = gap_after(span, from_ns);
+         g < span->gap_count && span->gaps[g].from.ns < to_ns; g++)
+        if (span->gaps[g].to.ns - span->gaps[g].from.ns >= worker->options->min_stall_ns)
             return true;
     return false;
 }
@@ -319,7 +326,8 @@ static bool in_doubt(const struct worker *worker, const struct capture_span *spa
 static int64_t longest_seen_ns(const struct finding *finding, const struct capture_span *span)
 {
     int64_t longest_ns = 0, from_ns = finding->start_ns;
-    for (uint32_t g = 0; g <= span->gap_count && from_ns < finding->end_ns; g++) {
+    uint32_t g = gap_after(span, from_ns);
+    for (; g <= span->gap_count && from_ns < finding->end_ns; g++) {
         int64_t until_ns = g < span->gap_count ? span->gaps[g].from.ns : finding->end_ns;
         until_ns = until_ns < finding->end_ns ? until_ns : finding->end_ns;
         longest_ns = until_ns - from_ns > longest_ns ? until_ns - from_ns : longest_ns;

@@ -127,6 +127,101 @@ static void test_single_misses_make_a_rate(void **state)
     }
 }
 
+/* ---- stalls and gaps ------------------------------------------------------------------------- */
+
+#define MIN_STALL_MS 200
+
+struct judged {
+    uint32_t stalls;
+    unsigned points_asked; /* the last time */
+};
+
+/* What is found in the flow, where a point's capture has a gap and others before and after it. */
+static struct judged judge_with_gap(struct walk_bench *bench, unsigned point, int64_t from_ns,
+                                    int64_t to_ns)
+{
+    static const char *const names[] = {"P0", "P1", "P2"};
+    const struct capture_gap gaps[] = {
+        {{-9000 * MS}, {-8000 * MS}, 3}, {{from_ns}, {to_ns}, 3}, {{8000 * MS}, {9000 * MS}, 3}};
+    struct blame_options options = {
+        .min_stall_ns = MIN_STALL_MS * MS, .point_count = bench->path->points, .names = names};
+    static struct capture_span spans[WH_POINTS_MAX];
+    struct flow_totals totals = {0};
+    struct batch batch = {0};
+    struct worker worker = {.batch = &batch, .spans = spans, .options = &options};
+    struct wh_analysis analysis = {.capture_count = bench->path->points,
+                                   .flows = {.items = &bench->path->flow, .count = 1},
+                                   .alignment = bench->alignment,
+                                   .totals = &totals};
+    struct wh_error error;
+    memcpy(spans, bench->spans, sizeof bench->spans);
+    spans[point].gaps = gaps;
+    spans[point].gap_count = 3;
+    assert_int_equal(follow_flow(&bench->path->flow, &bench->alignment, spans, bench->path->points,
+                                 &worker.followed, &error),
+                     WH_OK);
+    assert_int_equal(judge_flow(&analysis, &worker, 0, &error), WH_OK);
+    struct judged judged = {batch.findings.count, worker.followed.trail[SERVER].hop_count};
+    for (uint32_t i = 0; i < batch.findings.count; i++)
+        free(batch.findings.items[i].evidence);
+    free(batch.findings.items);
+    followed_free(&worker.followed);
+    blamer_free(&worker.blamer);
+    arena_free(&worker.arena);
+    return judged;
+}
+
+/* In the middle the client takes nothing for a while. */
+static void play_pause(struct walk_bench *bench, int64_t pause_ms)
+{
+    path_open(bench->path);
+    for (unsigned i = 0; i < 40; i++) {
+        int64_t at_ms = 100 + 20 * i + (i < 20 ? 0 : pause_ms);
+        bool shut = pause_ms && i == 19;
+        SEGMENT(bench->path, at_ms, 1 + 1000 * i, 1000);
+        ANSWER(bench->path, at_ms + 10, 1001 + 1000 * i, .window = shut ? SHUT : 0);
+        if (shut)
+            ANSWER(bench->path, at_ms + pause_ms, 1001 + 1000 * i);
+    }
+    walk_follow(bench);
+}
+
+/* A gap may hide a stall if it is long enough, and in the flow's time. */
+static void test_asked_without_a_gap(void **state)
+{
+    struct walk_bench *bench = *state;
+    play_pause(bench, 0);
+    const struct track_flow *view = bench->path->flow.at[1];
+    int64_t first_ns = view->first.ns, last_ns = view->last.ns, least_ns = MIN_STALL_MS * MS;
+    const struct {
+        int64_t from_ns, to_ns;
+        unsigned asked;
+    } gaps[] = {{first_ns - least_ns, first_ns, 3},   {first_ns - least_ns, first_ns + 1, 2},
+                {first_ns, first_ns + least_ns, 2},   {first_ns + 1, first_ns + least_ns, 3},
+                {last_ns - 1, last_ns + least_ns, 2}, {last_ns, last_ns + least_ns, 3}};
+    for (unsigned i = 0; i < sizeof gaps / sizeof *gaps; i++) {
+        struct judged judged = judge_with_gap(bench, 1, gaps[i].from_ns, gaps[i].to_ns);
+        assert_int_equal(judged.points_asked, gaps[i].asked);
+        assert_int_equal(judged.stalls, 0);
+    }
+}
+
+/* The only capture tells of a stall, if enough of that is outside of its gaps. */
+static void test_stall_in_a_gap(void **state)
+{
+    struct walk_bench *bench = *state;
+    bench->path->blind[1] = bench->path->blind[2] = true;
+    play_pause(bench, 1000);
+    const struct hop *hop = hop_of(bench, SERVER, 0);
+    int64_t before_ns = hop_time(hop, copy_of(bench, SERVER, 0, 19001, 0));
+    int64_t after_ns = hop_time(hop, copy_of(bench, SERVER, 0, 20001, 0));
+    assert_int_equal(judge_with_gap(bench, 0, before_ns - 300 * MS, before_ns - 1).stalls, 1);
+    assert_int_equal(judge_with_gap(bench, 0, after_ns + 1, after_ns + 300 * MS).stalls, 1);
+    assert_int_equal(judge_with_gap(bench, 0, before_ns - 1, before_ns + 300 * MS).stalls, 1);
+    assert_int_equal(judge_with_gap(bench, 0, before_ns - 1, after_ns - 300 * MS).stalls, 0);
+    assert_int_equal(judge_with_gap(bench, 0, before_ns + 300 * MS, after_ns + 1).stalls, 0);
+}
+
 /* ---- copies ---------------------------------------------------------------------------------- */
 
 static unsigned warnings_of_copies(int64_t later_ns, uint32_t packets)
@@ -318,6 +413,8 @@ int main(void)
         GAP_TEST(test_gaps_by_the_clock_of_the_path),
         GAP_TEST(test_outside_of_the_capture_is_no_gap),
         GAP_TEST(test_single_misses_make_a_rate),
+        WALK_TEST(test_asked_without_a_gap),
+        WALK_TEST(test_stall_in_a_gap),
         cmocka_unit_test(test_a_copy_is_told),
         WALK_TEST(test_a_freeze_is_narrowed_down),
         WALK_TEST(test_two_places_stay_wide),
