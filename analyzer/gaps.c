@@ -8,6 +8,7 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "base/partition.h"
 #include "per_flow.h"
 
 #define GAP_PACKETS  3u   /* from here on it is a gap, and not a packet missed by itself */
@@ -20,9 +21,11 @@ bool misses_add(struct misses *misses, struct miss miss)
     if (misses->count == MISSES_MAX)
         return true;
     struct miss *item = ARRAY_PUSH(misses->items, misses->count, misses->capacity);
-    if (item)
-        *item = miss;
-    return item != NULL;
+    if (!item)
+        return false;
+    *item = miss;
+    misses->packets += miss.packets;
+    return true;
 }
 
 static int compare_misses(const void *left, const void *right)
@@ -31,31 +34,39 @@ static int compare_misses(const void *left, const void *right)
     return compare_ns(&a->time_ns, &b->time_ns);
 }
 
-/* When the point's packets were seen, in the path's clock, sorted; NULL when memory is out. */
-static int64_t *seen_times(const struct wh_analysis *analysis, unsigned point, uint32_t *count)
+/* The capture's packets between one miss and the next, of which only these two are next to a miss;
+ * in the path's clock. */
+struct seen {
+    int64_t first_ns, last_ns; /* INT64_MAX and INT64_MIN: none */
+};
+
+/* One for each miss: what came after the miss before it, until its very time; and one for what came
+ * after the last. Counts `packets`. NULL when memory is out. */
+static struct seen *find_seen(const struct wh_analysis *analysis, unsigned point,
+                              const struct misses *misses, uint64_t *packets)
 {
     const struct track *track = &analysis->captures[point].track;
     const struct clock_fit *clock = &analysis->alignment.clock[point];
-    size_t total = 0, filled = 0;
-    for (uint32_t f = 0; f < track->flow_count; f++)
-        total += track->flows[f].pkt_count;
-    int64_t *times_ns = malloc((total + 1) * sizeof *times_ns);
-    if (!times_ns || total >= UINT32_MAX) {
-        free(times_ns);
-        return NULL;
+    struct seen *seen = malloc(((size_t)misses->count + 1) * sizeof *seen);
+    for (size_t i = 0; seen && i <= misses->count; i++)
+        seen[i] = (struct seen){INT64_MAX, INT64_MIN};
+    for (uint32_t f = 0; seen && f < track->flow_count; f++) {
+        const struct track_flow *flow = &track->flows[f];
+        *packets += flow->pkt_count;
+        for (uint32_t i = 0; i < flow->pkt_count; i++) {
+            int64_t at_ns = clock_to_path(clock, flow->pkts[i].time).ns;
+            struct seen *here =
+                &seen[PARTITION_POINT(n, misses->count, misses->items[n].time_ns < at_ns)];
+            here->first_ns = at_ns < here->first_ns ? at_ns : here->first_ns;
+            here->last_ns = at_ns > here->last_ns ? at_ns : here->last_ns;
+        }
     }
-    for (uint32_t f = 0; f < track->flow_count; f++)
-        for (uint32_t i = 0; i < track->flows[f].pkt_count; i++)
-            times_ns[filled++] = clock_to_path(clock, track->flows[f].pkts[i].time).ns;
-    if (total)
-        qsort(times_ns, total, sizeof *times_ns, compare_ns);
-    *count = (uint32_t)total;
-    return times_ns;
+    return seen;
 }
 
-static void set_rate(struct capture *capture, uint64_t alone, uint32_t seen)
+static void set_rate(struct capture *capture, uint64_t alone, uint64_t seen)
 {
-    double rate = (double)alone / ((double)alone + seen), likely = seen;
+    double rate = (double)alone / (double)(alone + seen), likely = (double)seen;
     if (alone < RATE_PACKETS)
         return;
     capture->miss_rate = rate;
@@ -64,20 +75,16 @@ static void set_rate(struct capture *capture, uint64_t alone, uint32_t seen)
 }
 
 /* Shares the misses out among the silences between two packets of the capture. */
-static bool find_at(struct capture *capture, const struct misses *misses, const int64_t *seen_ns,
-                    uint32_t seen)
+static bool find_at(struct capture *capture, const struct misses *misses, const struct seen *seen,
+                    uint64_t packets)
 {
     uint64_t alone = 0;
-    for (uint32_t i = 0, next, at = 0; i < misses->count; i = next) {
+    for (uint32_t i = 0, next; i < misses->count; i = next) {
         uint64_t in = misses->items[i].packets;
-        while (at < seen && seen_ns[at] <= misses->items[i].time_ns)
-            at++;
-        for (next = i + 1; next < misses->count; next++) {
-            if (at == seen || misses->items[next].time_ns >= seen_ns[at])
-                break;
+        for (next = i + 1; next < misses->count && seen[next].first_ns == INT64_MAX; next++)
             in += misses->items[next].packets;
-        }
-        if (at == 0 || at == seen) /* before the first packet, after the last: no gap */
+        int64_t from_ns = seen[i].last_ns, to_ns = seen[next].first_ns;
+        if (from_ns == INT64_MIN || to_ns == INT64_MAX) /* no packet before it, or behind it */
             continue;
         if (in < GAP_PACKETS) {
             alone += in;
@@ -87,9 +94,9 @@ static bool find_at(struct capture *capture, const struct misses *misses, const 
             ARRAY_PUSH(capture->gaps, capture->gap_count, capture->gap_capacity);
         if (!gap)
             return false;
-        *gap = (struct capture_gap){{seen_ns[at - 1]}, {seen_ns[at]}, in};
+        *gap = (struct capture_gap){{from_ns}, {to_ns}, in};
     }
-    set_rate(capture, alone, seen);
+    set_rate(capture, alone, packets);
     return true;
 }
 
@@ -99,13 +106,13 @@ int gaps_find(struct wh_analysis *analysis, struct misses *misses, bool *found,
     *found = false;
     for (unsigned p = 0; p < analysis->capture_count; p++) {
         struct capture *capture = &analysis->captures[p];
-        uint32_t seen = 0;
-        if (misses[p].count == 0)
+        uint64_t packets = 0;
+        if (misses[p].packets < GAP_PACKETS) /* neither a gap nor a rate */
             continue;
-        int64_t *seen_ns = seen_times(analysis, p, &seen);
         qsort(misses[p].items, misses[p].count, sizeof *misses[p].items, compare_misses);
-        bool ok = seen_ns && find_at(capture, &misses[p], seen_ns, seen);
-        free(seen_ns);
+        struct seen *seen = find_seen(analysis, p, &misses[p], &packets);
+        bool ok = seen && find_at(capture, &misses[p], seen, packets);
+        free(seen);
         if (!ok)
             return error_memory(error, "gaps");
         *found |= capture->gap_count > 0 || capture->miss_run > 0;

@@ -15,6 +15,7 @@ struct miss {
 struct misses {
     struct miss *items;
     uint32_t count, capacity;
+    uint64_t packets; /* of all of them */
 };
 
 /* Some flows, one behind the other, and what is found in them. */

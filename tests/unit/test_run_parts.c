@@ -109,6 +109,46 @@ static void test_outside_of_the_capture_is_no_gap(void **state)
     assert_int_equal(bench->capture.gap_count, 0);
 }
 
+/* At the very time of a packet it belongs to the silence behind that. */
+static void test_misses_beside_packets(void **state)
+{
+    struct gap_bench *bench = *state;
+    for (unsigned i = 0; i < 3; i++) {
+        miss_at(bench, 1, -1);
+        miss_at(bench, 1, 0);
+        miss_at(bench, 1, 10 * MS - 1);
+        miss_at(bench, 1, 990 * MS); /* when the last one came */
+    }
+    miss_at(bench, 2, 10 * MS);
+    miss_at(bench, 2, 500 * MS);
+    miss_at(bench, 2, 510 * MS - 1);
+    assert_true(find_gaps(bench));
+    assert_int_equal(bench->capture.gap_count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(bench->capture.gaps[i].from.ns, i * 500 * MS);
+        assert_int_equal(bench->capture.gaps[i].to.ns, (10 + i * 500) * MS);
+        assert_int_equal(bench->capture.gaps[i].packets, i ? 4 : 6);
+    }
+    assert_int_equal(bench->capture.miss_run, 0); /* two by themselves are no rate */
+}
+
+/* Two flows of the capture: it is silent where both are. */
+static void test_silence_is_of_all_flows(void **state)
+{
+    struct gap_bench *bench = *state;
+    struct track_flow flows[2] = {bench->flow, bench->flow};
+    flows[0].pkt_count = 51;
+    flows[1].pkts += 60;
+    flows[1].pkt_count -= 60;
+    bench->capture.track = (struct track){.flows = flows, .flow_count = 2};
+    for (unsigned i = 0; i < 2; i++)
+        miss_at(bench, 2, (501 + 90 * i) * MS);
+    assert_true(find_gaps(bench));
+    assert_int_equal(bench->capture.gap_count, 1);
+    assert_int_equal(bench->capture.gaps[0].from.ns, 500 * MS);
+    assert_int_equal(bench->capture.gaps[0].to.ns, 600 * MS);
+}
+
 /* Those that are missing one by one make a rate, from five on. */
 static void test_single_misses_make_a_rate(void **state)
 {
@@ -412,6 +452,8 @@ int main(void)
         GAP_TEST(test_misses_told_at_once),
         GAP_TEST(test_gaps_by_the_clock_of_the_path),
         GAP_TEST(test_outside_of_the_capture_is_no_gap),
+        GAP_TEST(test_misses_beside_packets),
+        GAP_TEST(test_silence_is_of_all_flows),
         GAP_TEST(test_single_misses_make_a_rate),
         WALK_TEST(test_asked_without_a_gap),
         WALK_TEST(test_stall_in_a_gap),
