@@ -52,6 +52,7 @@ struct capture {
     struct warnings warnings;
     struct reading *reading; /* while it is read */
     int status;              /* of reading: WH_OK, or `error` */
+    bool out_of_memory;      /* that is why: no file's fault */
     struct wh_error error;
     unsigned given; /* how many points were named before it */
     struct capture_file *files;
@@ -84,6 +85,7 @@ struct wh_analysis {
     struct arena arena;
     struct capture *captures; /* by name, once they run */
     uint32_t capture_count, capture_capacity;
+    uint32_t left_out; /* captures that could not be read */
     struct flows flows;
     struct alignment alignment;
     struct capture_span spans[WH_POINTS_MAX]; /* as flows were followed with them; by point */

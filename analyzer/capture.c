@@ -28,7 +28,6 @@ struct reading {
     struct capture *capture;
     uint32_t files_read; /* those that could be */
     struct wh_error error;
-    bool out_of_memory;     /* no file's fault: the point as a whole has failed */
     int64_t from_ns, to_ns; /* the time that is asked for */
     uint32_t frames;        /* counted so far, in all files */
     uint32_t frames_before; /* in those before the one at hand */
@@ -116,8 +115,8 @@ static int take_record(struct reading *reading, const struct record *record)
         arrival->packet.checksum = CHECKSUM_UNKNOWN;
     arrival->time = record->time;
     arrival->place = reading->frames_before + record->frame;
-    reading->out_of_memory = track_add(&capture->track, arrival, &reading->error) != WH_OK;
-    return reading->out_of_memory ? WH_ERROR : WH_OK;
+    capture->out_of_memory = track_add(&capture->track, arrival, &reading->error) != WH_OK;
+    return capture->out_of_memory ? WH_ERROR : WH_OK;
 }
 
 static double how_far(const struct reading *reading)
@@ -322,7 +321,7 @@ static struct reading *begin_reading(struct wh_analysis *analysis, struct captur
 /* Files that cannot be read are left out as long as one of the point's can. */
 static void end_reading(struct capture *capture)
 {
-    bool usable = capture->reading->files_read > 0 && !capture->reading->out_of_memory;
+    bool usable = capture->reading->files_read > 0 && !capture->out_of_memory;
     free(capture->reading);
     capture->reading = NULL;
     capture->status = WH_ERROR;
@@ -330,6 +329,7 @@ static void end_reading(struct capture *capture)
         return;
     check_sequence(capture);
     capture->status = track_finish(&capture->track, &capture->error);
+    capture->out_of_memory = capture->status != WH_OK;
 }
 
 double capture_turn(struct wh_analysis *analysis, struct capture *capture)
@@ -337,6 +337,7 @@ double capture_turn(struct wh_analysis *analysis, struct capture *capture)
     struct reading *reading = capture->reading;
     if (!reading && !(reading = begin_reading(analysis, capture))) {
         capture->status = error_memory(&capture->error, capture->name);
+        capture->out_of_memory = true;
         return TURNS_OVER;
     }
     int status = reading->reader ? WH_OK : open_file(reading);
@@ -345,7 +346,7 @@ double capture_turn(struct wh_analysis *analysis, struct capture *capture)
     report_progress(reading);
     if (status != 1)
         close_file(reading, status < 0);
-    if (reading->file < capture->file_count && !reading->out_of_memory)
+    if (reading->file < capture->file_count && !capture->out_of_memory)
         return how_far(reading);
     end_reading(capture);
     return TURNS_OVER;

@@ -72,7 +72,7 @@ static void usage(FILE *out)
         "      --clock POINT=S  add S seconds to the times of POINT\n"
         "      --min-stall S    report stalls longer than S seconds (default: 0.2)\n"
         "      --all-flows      report every flow, not the 200 largest\n"
-        "      --strict         a damaged file is an error\n"
+        "      --strict         a file that is damaged or cannot be read is an error\n"
         "  -q, --quiet          print nothing but errors on standard error\n"
         "  -h, --help           this text\n"
         "  -V, --version        the version\n"
@@ -350,6 +350,8 @@ static int output(const struct wh_analysis *analysis, const struct request *requ
 /* Is a file damaged, or a point left out? */
 static bool is_damaged(const struct wh_result *result)
 {
+    if (result->points_left_out)
+        return true;
     for (uint32_t p = 0; p < result->point_count; p++)
         for (uint32_t f = 0; f < result->points[p].file_count; f++)
             if (result->points[p].files[f].damaged)
@@ -379,7 +381,7 @@ static int analyse(struct request *request, char **inputs, const char *command)
     for (uint32_t i = 0; i < result->warning_count && !request->quiet; i++)
         complain("%s", result->warnings[i]);
     if (request->strict && is_damaged(result)) {
-        complain("%s", "a file is damaged, and --strict was given: no report");
+        complain("%s", "a file is damaged or cannot be read, and --strict was given: no report");
         goto cleanup;
     }
     if (output(analysis, request, command, &error))

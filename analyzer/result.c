@@ -363,6 +363,7 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
     warn_of_path(analysis);
     result->warnings = analysis->warnings.items;
     result->warning_count = analysis->warnings.count;
+    result->points_left_out = analysis->left_out;
     ok = true;
 cleanup:
     free(numbers->id);

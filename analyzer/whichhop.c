@@ -263,11 +263,13 @@ static double read_point(void *context, uint32_t item)
     return capture_turn(analysis, &analysis->captures[item]);
 }
 
-/* Stages 1 to 3. A point without a readable file is left out, as long as one point remains. */
+/* Stages 1 to 3. A point without a readable file is left out, as long as one point remains; where
+ * memory is out, none is left out. */
 static int read_points(struct wh_analysis *analysis, struct wh_error *error)
 {
     uint32_t kept = 0;
     uint64_t packets = 0;
+    bool out_of_memory = false;
     if (split_captures(analysis, error))
         return WH_ERROR;
     qsort(analysis->captures, analysis->capture_count, sizeof *analysis->captures,
@@ -290,16 +292,18 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
         for (uint32_t w = 0; w < capture->warnings.count; w++)
             analysis_warn(analysis, "%s", capture->warnings.items[w]);
         if (capture->status) {
-            if (error)
+            if (error && !out_of_memory)
                 *error = capture->error;
+            out_of_memory = out_of_memory || capture->out_of_memory;
             capture_free(capture);
             continue;
         }
         packets += capture->packets;
         analysis->captures[kept++] = *capture;
     }
+    analysis->left_out = analysis->capture_count - kept;
     analysis->capture_count = kept;
-    if (kept == 0)
+    if (kept == 0 || out_of_memory)
         return WH_ERROR;
     warn_copies(analysis);
     if (packets == 0)

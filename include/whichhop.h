@@ -296,6 +296,7 @@ struct wh_result {
     bool path_given;               /* the user fixed it */
     const struct wh_point *points; /* in the path's order, servers' side first */
     uint32_t point_count;
+    uint32_t points_left_out;          /* none of their files could be read, as warnings say */
     const struct wh_segment *segments; /* point_count + 1: servers..P0, P0..P1, ..., Pn..clients */
     uint32_t segment_count;
     const struct wh_flow *flows; /* by id */

@@ -68,6 +68,10 @@ void suspect_host_memory(struct facts *facts, struct answer *answer)
                      "packets were lost in %u segments, %u time%s at the same instant", count,
                      most ? most->losses.coincident : 0,
                      plural(most ? most->losses.coincident : 0));
+    } else {
+        answer_stall(answer, WH_UNDECIDED, NULL,
+                     "no packet is seen at two captures: whether others were lost at the same "
+                     "instant is not known");
     }
 }
 

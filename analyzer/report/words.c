@@ -157,6 +157,10 @@ const char *wh_event_detail(const struct wh_result *result, const struct wh_even
     case WH_EVENT_DUPLICATE_ACK:
         snprintf(buffer, size, "number %" PRIu32, event->value);
         break;
+    case WH_EVENT_ICMP_TOO_BIG:
+        if (event->value)
+            snprintf(buffer, size, "MTU %" PRIu32, event->value);
+        break;
     default:
         break;
     }

@@ -184,6 +184,7 @@ static const struct wh_event EVENTS[] = {
      .kind = WH_EVENT_DUPLICATE_ACK},
     {.time_ns = 2800923003,
      .seq = WH_NONE,
+     .value = 1400,
      .frame = 7,
      .point = 2,
      .direction = WH_TO_SERVER,
@@ -708,7 +709,7 @@ static void csv_rows_are_exact(void **state)
         "0.812345 s; run 0123456789abcdef\n"
         "2.800923002,xenbrE,xenbrE-1.pcapng:4712,1,to_server,duplicate_ack,4294967296,4294967296,"
         "number 3\n"
-        "2.800923003,xenbrD,7,,to_server,icmp_too_big,,,\n"
+        "2.800923003,xenbrD,7,,to_server,icmp_too_big,,,MTU 1400\n"
         "2.800923004,xenbrD,8,2,to_client,gap,0,10,2896 bytes\n");
     free(text);
 }
