@@ -323,56 +323,81 @@ cleanup:
 /* ---- datagrams that go on under another name ------------------------------------------------- */
 
 /* Of two newcomers that fit one flow, is one the other under a later name? */
-static bool join_newcomers(struct round *round, const struct candidate *a,
-                           const struct candidate *b)
+static bool newcomer_goes_on(const struct round *round, const struct candidate *a,
+                             const struct candidate *b)
 {
-    struct track_flow *sooner = &round->track->flows[a->newcomer];
-    struct track_flow *later = &round->track->flows[b->newcomer];
-    if (round->assigned[a->newcomer] || round->assigned[b->newcomer] ||
-        a->score.flipped != b->score.flipped || !renamed_goes_on(sooner, later))
-        return true;
-    round->assigned[b->newcomer] = b->flow + 1;
-    return renamed_join(sooner, later);
+    return a != b && !round->assigned[a->newcomer] && !round->assigned[b->newcomer] &&
+           a->score.flipped == b->score.flipped &&
+           renamed_goes_on(&round->track->flows[a->newcomer], &round->track->flows[b->newcomer]);
 }
 
 /* Of two flows that fit one newcomer likewise, at each point that knows one of them. */
-static bool join_known(struct round *round, const struct candidate *a, const struct candidate *b)
+static bool known_goes_on(const struct round *round, const struct candidate *a,
+                          const struct candidate *b)
 {
-    struct flow *sooner = &round->flows->items[a->flow], *later = &round->flows->items[b->flow];
-    unsigned points = round->flows->point_count;
-    if (round->gone[a->flow] || round->gone[b->flow] || sooner->at[round->point] ||
+    const struct flow *sooner = &round->flows->items[a->flow];
+    const struct flow *later = &round->flows->items[b->flow];
+    if (a == b || round->gone[a->flow] || round->gone[b->flow] || sooner->at[round->point] ||
         later->at[round->point] || a->score.flipped != b->score.flipped)
-        return true;
-    for (unsigned p = 0; p < points; p++)
+        return false;
+    for (unsigned p = 0; p < round->flows->point_count; p++)
         if (!sooner->at[p] != !later->at[p] ||
             (sooner->at[p] && !renamed_goes_on(sooner->at[p], later->at[p])))
-            return true;
-    round->gone[b->flow] = true;
-    for (unsigned p = 0; p < points; p++)
-        if (sooner->at[p] && !renamed_join(sooner->at[p], later->at[p]))
             return false;
-    later->at[round->point] = &round->track->flows[b->newcomer]; /* no rival any more */
+    return true;
+}
+
+/* Where thousands of flows are alike, each fits thousands: only so many are asked in vain. */
+static bool join_newcomers(struct round *round, const struct candidate *a)
+{
+    const struct candidate *b;
+    unsigned vain = 0;
+    for (uint32_t k = round->first_of_flow[a->flow]; k && vain < CANDIDATES_MAX;
+         k = b->next_of_flow) {
+        b = &round->candidates[k - 1];
+        if (!newcomer_goes_on(round, a, b)) {
+            vain++;
+            continue;
+        }
+        round->assigned[b->newcomer] = b->flow + 1;
+        if (!renamed_join(&round->track->flows[a->newcomer], &round->track->flows[b->newcomer]))
+            return false;
+    }
+    return true;
+}
+
+static bool join_known(struct round *round, const struct candidate *a)
+{
+    const struct candidate *b;
+    const struct flow *sooner = &round->flows->items[a->flow];
+    unsigned vain = 0;
+    for (uint32_t k = round->first_of_newcomer[a->newcomer]; k && vain < CANDIDATES_MAX;
+         k = b->next_of_newcomer) {
+        b = &round->candidates[k - 1];
+        if (!known_goes_on(round, a, b)) {
+            vain++;
+            continue;
+        }
+        struct flow *later = &round->flows->items[b->flow];
+        round->gone[b->flow] = true;
+        for (unsigned p = 0; p < round->flows->point_count; p++)
+            if (sooner->at[p] && !renamed_join(sooner->at[p], later->at[p]))
+                return false;
+        later->at[round->point] = &round->track->flows[b->newcomer]; /* no rival any more */
+    }
     return true;
 }
 
 /* A translator that found another name for a UDP flow made two of it on its other side. */
 static bool join_renamed(struct round *round)
 {
-    const struct candidate *a, *b;
     for (uint32_t i = 0; i < round->candidate_count; i++) {
-        a = &round->candidates[i];
+        const struct candidate *a = &round->candidates[i];
         if (!a->score.content || round->track->flows[a->newcomer].protocol != IPPROTO_UDP)
             continue;
-        for (uint32_t k = round->first_of_flow[a->flow]; k; k = b->next_of_flow) {
-            b = &round->candidates[k - 1];
-            if (a != b && !join_newcomers(round, a, b))
-                return false;
-        }
-        for (uint32_t k = round->first_of_newcomer[a->newcomer]; k; k = b->next_of_newcomer) {
-            b = &round->candidates[k - 1];
-            if (a != b && !join_known(round, a, b))
-                return false;
-        }
+        if ((!round->assigned[a->newcomer] && !join_newcomers(round, a)) ||
+            (!round->gone[a->flow] && !join_known(round, a)))
+            return false;
     }
     return true;
 }

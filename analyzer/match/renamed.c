@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/partition.h"
+
 /* The first or the last packet that a side sent; NULL. */
 static const struct pkt *edge_of(const struct track_flow *view, unsigned side, bool first)
 {
@@ -46,26 +48,57 @@ static void add_stream(struct stream *sum, const struct stream *more)
         sum->payload_max_bytes = more->payload_max_bytes;
 }
 
+/* Room for `count` packets of its own; in the end for more, as a flow may have many names. */
+static bool make_room(struct track_flow *flow, uint32_t count)
+{
+    bool own = flow->pkt_slab == TRACK_NO_SLAB;
+    if (own && count <= flow->pkt_capacity)
+        return true;
+    uint32_t capacity = own && count < UINT32_MAX / 2 ? count + count / 2 : count;
+    struct pkt *pkts = realloc(own ? flow->pkts : NULL, capacity * sizeof *pkts);
+    if (!pkts)
+        return false;
+    if (!own)
+        memcpy(pkts, flow->pkts, flow->pkt_count * sizeof *pkts);
+    flow->pkts = pkts;
+    flow->pkt_slab = TRACK_NO_SLAB;
+    flow->pkt_capacity = capacity;
+    return true;
+}
+
+/* How many packets come before one of that time, where they are merged in their order. */
+static uint32_t packets_before(const struct track_flow *flow, int64_t time_ns)
+{
+    uint32_t count = 0;
+    if (!flow->times_fall)
+        return (uint32_t)PARTITION_POINT(i, flow->pkt_count, flow->pkts[i].time.ns <= time_ns);
+    while (count < flow->pkt_count && flow->pkts[count].time.ns <= time_ns)
+        count++;
+    return count;
+}
+
+/* Only what is not before the later one's first packet moves: mostly nothing, however long the
+ * sooner one has grown. */
 bool renamed_join(struct track_flow *sooner, struct track_flow *later)
 {
     uint32_t count = sooner->pkt_count + later->pkt_count, a = 0, b = 0;
-    if (count < sooner->pkt_count)
+    if (count < sooner->pkt_count || !make_room(sooner, count))
         return false;
-    struct pkt *pkts = malloc(count * sizeof *pkts);
-    if (!pkts)
+    uint32_t before = packets_before(sooner, later->pkts[0].time.ns);
+    uint32_t rest = sooner->pkt_count - before;
+    struct pkt *moved = array_new(rest, sizeof *moved);
+    if (!moved)
         return false;
-    for (uint32_t i = 0; i < count; i++) {
-        bool old = b == later->pkt_count ||
-                   (a < sooner->pkt_count && sooner->pkts[a].time.ns <= later->pkts[b].time.ns);
-        if (!old && b == 0 && !sooner->renamed_pkt)
-            sooner->renamed_pkt = i;
-        pkts[i] = old ? sooner->pkts[a++] : later->pkts[b++];
+    memcpy(moved, sooner->pkts + before, rest * sizeof *moved);
+    for (uint32_t i = before; i < count; i++) {
+        bool old =
+            b == later->pkt_count || (a < rest && moved[a].time.ns <= later->pkts[b].time.ns);
+        sooner->pkts[i] = old ? moved[a++] : later->pkts[b++];
     }
-    if (sooner->pkt_slab == TRACK_NO_SLAB)
-        free(sooner->pkts);
-    sooner->pkts = pkts;
-    sooner->pkt_slab = TRACK_NO_SLAB;
-    sooner->pkt_count = sooner->pkt_capacity = count;
+    free(moved);
+    if (!sooner->renamed_pkt)
+        sooner->renamed_pkt = before;
+    sooner->pkt_count = count;
     if (later->last.ns > sooner->last.ns)
         sooner->last = later->last;
     for (unsigned side = 0; side < 2; side++)

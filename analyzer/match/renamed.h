@@ -10,8 +10,9 @@
  * another point is for the caller to know. */
 bool renamed_goes_on(const struct track_flow *sooner, const struct track_flow *later);
 
-/* Makes one flow of both: `sooner` gets the packets, and `renamed_pkt` says where its new name
- * begins; `later` is left without any. False when memory is out. */
+/* Makes one flow of both, which renamed_goes_on said may be one: `sooner` gets the packets, and
+ * `renamed_pkt` says where its new name begins; `later` is left without any. False when memory is
+ * out. */
 bool renamed_join(struct track_flow *sooner, struct track_flow *later);
 
 #endif

@@ -89,7 +89,7 @@ static struct talk masked(struct talk talk, unsigned port)
     return talk;
 }
 
-static void match(struct bench *bench)
+static void match_views(struct bench *bench)
 {
     struct wh_error error;
     for (unsigned p = 0; p < bench->points; p++)
@@ -97,6 +97,11 @@ static void match(struct bench *bench)
     assert_int_equal(
         match_points(bench->track, bench->points, 2, &bench->arena, &bench->flows, &error), WH_OK);
     assert_int_equal(bench->flows.point_count, bench->points);
+}
+
+static void match(struct bench *bench)
+{
+    match_views(bench);
     /* Every view belongs to one flow, and none is forgotten. */
     uint32_t views = 0, found = 0;
     for (unsigned p = 0; p < bench->points; p++)
@@ -752,6 +757,39 @@ static void test_protocols_do_not_mix(void **state)
     none_matched(bench, 2);
 }
 
+#define NAMES (3 * 64u) /* more than are asked in vain */
+
+/* A question and its answer, like all the others; the answer comes after the next question. */
+static void see_ping(struct bench *bench, unsigned point, const struct talk *talk, unsigned n)
+{
+    bench->points = point >= bench->points ? point + 1 : bench->points;
+    int64_t asked_ns = 1000 * MS * n;
+    track_line(&bench->track[point], talk, &(struct line){.time_ns = asked_ns, .payload = "PING"});
+    track_line(&bench->track[point], talk,
+               &(struct line){.time_ns = asked_ns + 1500 * MS, .side = SERVER, .payload = "PONG"});
+}
+
+/* A translator forgets it between any two questions. */
+static void test_datagrams_under_many_names(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk = datagram_talk(4001);
+    for (unsigned n = 0; n < NAMES; n++) {
+        struct talk outside = masked(talk, 1025 + n);
+        see_ping(bench, 0, &talk, n);
+        see_ping(bench, 1, &outside, n);
+    }
+    match_views(bench);
+    assert_int_equal(bench->flows.count, 1);
+    const struct track_flow *view = bench->flows.items[0].at[1];
+    assert_int_equal(view->pkt_count, 2 * NAMES);
+    assert_int_equal(view->stream[1].packets, NAMES);
+    assert_int_equal(view->renamed_pkt, 1); /* the first answer is to the old name */
+    assert_int_equal(view->endpoint[0].port, 1025);
+    for (uint32_t i = 1; i < view->pkt_count; i++)
+        assert_true(view->pkts[i - 1].time.ns <= view->pkts[i].time.ns);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -792,6 +830,7 @@ int main(void)
         TEST(test_datagrams_by_content),
         TEST(test_strange_datagrams_stay_apart),
         TEST(test_protocols_do_not_mix),
+        TEST(test_datagrams_under_many_names),
     };
     return cmocka_run_group_tests_name("match", tests, NULL, NULL);
 }
