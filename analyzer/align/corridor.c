@@ -7,6 +7,7 @@
 #include "align/corridor.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/partition.h"
 
@@ -32,32 +33,49 @@ static void extend(struct wall_point *wall, uint32_t *count, struct wall_point p
     wall[(*count)++] = point;
 }
 
-static bool make_room(struct corridor *corridor, uint32_t points)
+static bool make_room(struct corridor *corridor, uint64_t points)
 {
     if (points <= corridor->room)
         return true;
-    free(corridor->ceiling);
-    free(corridor->floor);
-    corridor->ceiling = calloc(points, sizeof *corridor->ceiling);
-    corridor->floor = calloc(points, sizeof *corridor->floor);
-    corridor->room = corridor->ceiling && corridor->floor ? points : 0;
-    return corridor->room != 0;
+    if (points > UINT32_MAX)
+        return false;
+    struct wall_point *ceiling = realloc(corridor->ceiling, points * sizeof *ceiling);
+    if (ceiling)
+        corridor->ceiling = ceiling;
+    struct wall_point *floor = realloc(corridor->floor, points * sizeof *floor);
+    if (floor)
+        corridor->floor = floor;
+    if (!ceiling || !floor)
+        return false;
+    corridor->room = (uint32_t)points;
+    return true;
+}
+
+static uint32_t most_corners(const struct corridor *corridor)
+{
+    return corridor->ceiling_count > corridor->floor_count ? corridor->ceiling_count
+                                                           : corridor->floor_count;
 }
 
 bool corridor_make(struct corridor *corridor, const struct sample *samples, uint32_t first,
                    uint32_t end)
 {
-    __int128 sum_out = 0, sum_back = 0;
-    if (!make_room(corridor, end - first + 1))
-        return false;
     corridor->ceiling_count = corridor->floor_count = 0;
     corridor->outwards = corridor->back = 0;
-    corridor->mean_out_ns = corridor->mean_back_ns = 0;
-    corridor->first_ns = first < end ? samples[first].x_ns : 0;
-    corridor->last_ns = first < end ? samples[end - 1].x_ns : 0;
-    for (uint32_t i = first; i < end; i++) {
+    corridor->sum_out_ns = corridor->sum_back_ns = 0;
+    corridor->first_ns = corridor->last_ns = first < end ? samples[first].x_ns : 0;
+    return corridor_extend(corridor, samples, first, end);
+}
+
+bool corridor_extend(struct corridor *corridor, const struct sample *samples, uint32_t from,
+                     uint32_t end)
+{
+    if (!make_room(corridor, (uint64_t)most_corners(corridor) + (end - from) + 1))
+        return false;
+    for (uint32_t i = from; i < end; i++) {
         const struct sample *sample = &samples[i];
         struct wall_point point = {sample->x_ns, sample_apart_ns(sample)};
+        corridor->last_ns = sample->x_ns;
         if (sample->strange)
             continue;
         if (sample->outwards)
@@ -66,12 +84,24 @@ bool corridor_make(struct corridor *corridor, const struct sample *samples, uint
             extend(corridor->floor, &corridor->floor_count, point, -1);
         corridor->outwards += sample->outwards;
         corridor->back += !sample->outwards;
-        *(sample->outwards ? &sum_out : &sum_back) += point.x_ns;
+        *(sample->outwards ? &corridor->sum_out_ns : &corridor->sum_back_ns) += point.x_ns;
     }
-    if (corridor->outwards)
-        corridor->mean_out_ns = (int64_t)(sum_out / (__int128)corridor->outwards);
-    if (corridor->back)
-        corridor->mean_back_ns = (int64_t)(sum_back / (__int128)corridor->back);
+    return true;
+}
+
+bool corridor_copy(struct corridor *to, const struct corridor *from)
+{
+    if (!make_room(to, most_corners(from)))
+        return false;
+    struct corridor copy = *from;
+    copy.ceiling = to->ceiling;
+    copy.floor = to->floor;
+    copy.room = to->room;
+    if (copy.ceiling_count)
+        memcpy(copy.ceiling, from->ceiling, copy.ceiling_count * sizeof *copy.ceiling);
+    if (copy.floor_count)
+        memcpy(copy.floor, from->floor, copy.floor_count * sizeof *copy.floor);
+    *to = copy;
     return true;
 }
 
@@ -157,13 +187,20 @@ void corridor_slopes(const struct corridor *corridor, int64_t inside_ppb, int64_
     }
 }
 
+static int64_t mean(__int128 sum_ns, uint64_t count)
+{
+    return count ? (int64_t)(sum_ns / (__int128)count) : 0;
+}
+
 int64_t corridor_closeness(const struct corridor *corridor, int64_t slope_ppb)
 {
     int64_t low_ns, high_ns, sum_ns = 0;
+    int64_t mean_out_ns = mean(corridor->sum_out_ns, corridor->outwards);
+    int64_t mean_back_ns = mean(corridor->sum_back_ns, corridor->back);
     corridor_width(corridor, slope_ppb, &low_ns, &high_ns);
     if (corridor->ceiling_count)
-        sum_ns += high_ns + slope_ns(slope_ppb, corridor->mean_out_ns);
+        sum_ns += high_ns + slope_ns(slope_ppb, mean_out_ns);
     if (corridor->floor_count)
-        sum_ns -= low_ns + slope_ns(slope_ppb, corridor->mean_back_ns);
+        sum_ns -= low_ns + slope_ns(slope_ppb, mean_back_ns);
     return sum_ns;
 }

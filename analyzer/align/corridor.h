@@ -41,15 +41,23 @@ struct wall_point {
 struct corridor {
     struct wall_point *ceiling, *floor; /* the hulls; room for `room` points each */
     uint32_t ceiling_count, floor_count, room;
-    int64_t first_ns, last_ns;         /* x of its first and last sample */
-    uint64_t outwards, back;           /* samples */
-    int64_t mean_out_ns, mean_back_ns; /* of their x */
+    int64_t first_ns, last_ns;        /* x of its first and last sample */
+    uint64_t outwards, back;          /* samples */
+    __int128 sum_out_ns, sum_back_ns; /* of their x */
 };
 
 /* The corridor of samples [first, end), in the order of x. Keeps its arrays between calls: zero it
  * before the first. False when memory is out. */
 bool corridor_make(struct corridor *corridor, const struct sample *samples, uint32_t first,
                    uint32_t end);
+
+/* Adds samples [from, end) to a corridor of one or more, none of which comes after them: it is then
+ * the same as made of all. False when memory is out. */
+bool corridor_extend(struct corridor *corridor, const struct sample *samples, uint32_t from,
+                     uint32_t end);
+
+/* `to` keeps its arrays as with corridor_make. False when memory is out. */
+bool corridor_copy(struct corridor *to, const struct corridor *from);
 void corridor_free(struct corridor *corridor);
 
 /* Has it both walls? */

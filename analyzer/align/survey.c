@@ -24,11 +24,14 @@
 #define MARGIN          3u    /* a cut may be off by so many samples */
 #define COST_MOST_NS    (1000 * NS_PER_S)
 #define STRANGE_TURNS   8u
+#define SAMPLES_COUNTED 65536u /* of more, no more may be strange: twice what a link is to have */
 
 struct surveyor {
     struct sample *samples;
     uint32_t count;
-    struct corridor corridor;          /* scratch */
+    struct corridor corridor; /* scratch */
+    struct corridor known;    /* of the piece that is looked at, up to known_end */
+    uint32_t known_end;
     uint32_t end[PIECES_MAX];          /* of the pieces */
     struct corridor piece[PIECES_MAX]; /* their corridors */
     uint32_t sure[PIECES_MAX];         /* from here on, all fits the piece after, too */
@@ -37,67 +40,102 @@ struct surveyor {
     bool out_of_memory, hopeless;
 };
 
-static bool is_straight(struct surveyor *surveyor, uint32_t first, uint32_t end)
+static bool has_line(const struct corridor *corridor)
 {
     int64_t low, high;
-    if (!corridor_make(&surveyor->corridor, surveyor->samples, first, end)) {
-        surveyor->out_of_memory = true;
+    if (corridor_width(corridor, 0, &low, &high) >= -TOLERANCE_NS)
         return true;
-    }
-    if (corridor_width(&surveyor->corridor, 0, &low, &high) >= -TOLERANCE_NS)
-        return true;
-    int64_t slope_ppb = corridor_widest(&surveyor->corridor);
-    return corridor_width(&surveyor->corridor, slope_ppb, &low, &high) >= -TOLERANCE_NS;
+    int64_t slope_ppb = corridor_widest(corridor);
+    return corridor_width(corridor, slope_ppb, &low, &high) >= -TOLERANCE_NS;
 }
 
-/* The longest straight piece from `first` on: its end. */
-static uint32_t stretch(struct surveyor *surveyor, uint32_t first)
+static bool is_straight(struct surveyor *surveyor, uint32_t first, uint32_t end)
 {
-    uint32_t good = first + 1, bad = surveyor->count;
-    if (is_straight(surveyor, first, bad))
-        return bad;
-    while (bad - good > 1) {
-        uint32_t middle = good + (bad - good) / 2;
-        if (is_straight(surveyor, first, middle))
-            good = middle;
-        else
+    if (corridor_make(&surveyor->corridor, surveyor->samples, first, end))
+        return has_line(&surveyor->corridor);
+    surveyor->out_of_memory = true;
+    return true;
+}
+
+/* Is the piece straight up to `end`, too? Leaves the corridor up to there in `corridor`. */
+static bool goes_on(struct surveyor *surveyor, uint32_t end)
+{
+    if (corridor_copy(&surveyor->corridor, &surveyor->known) &&
+        corridor_extend(&surveyor->corridor, surveyor->samples, surveyor->known_end, end))
+        return has_line(&surveyor->corridor);
+    surveyor->out_of_memory = true;
+    return true;
+}
+
+/* Asks goes_on, and if so knows it. */
+static bool advance(struct surveyor *surveyor, uint32_t end)
+{
+    if (!goes_on(surveyor, end))
+        return false;
+    struct corridor before = surveyor->known;
+    surveyor->known = surveyor->corridor;
+    surveyor->corridor = before;
+    surveyor->known_end = end;
+    return true;
+}
+
+/* As far as the piece stays straight: what is bent already is so with more samples, too. Steps from
+ * what is known grow, so that about as many samples are looked at as the piece goes on by, not all
+ * that are left: there may be hundreds of strange ones. */
+static void stretch(struct surveyor *surveyor)
+{
+    uint32_t count = surveyor->count, bad = count + 1;
+    for (uint32_t step = 1; bad > count && surveyor->known_end < count; step *= 2) {
+        uint32_t left = count - surveyor->known_end;
+        uint32_t end = surveyor->known_end + (step < left ? step : left);
+        if (!advance(surveyor, end))
+            bad = end;
+    }
+    while (bad <= count && bad - surveyor->known_end > 1) {
+        uint32_t middle = surveyor->known_end + (bad - surveyor->known_end) / 2;
+        if (!advance(surveyor, middle))
             bad = middle;
     }
-    return good;
 }
 
-/* Does the sample that ends a piece stand alone? The next ones of its direction agree with the
+/* Does the sample that ends the piece stand alone? The next ones of its direction agree with the
  * piece: then it is no pair at all, or one of two wrong ones. At the end, nothing supports it. */
-static bool stands_alone(struct surveyor *surveyor, uint32_t first, uint32_t at)
+static bool stands_alone(struct surveyor *surveyor)
 {
-    uint32_t end = at + 1, found = 0;
+    uint32_t at = surveyor->known_end, end = at + 1, found = 0;
     uint32_t stop = surveyor->count - at > LOOK_AHEAD ? at + LOOK_AHEAD : surveyor->count;
     for (; end < stop && found < SUPPORT; end++)
         found += surveyor->samples[end].outwards == surveyor->samples[at].outwards &&
                  !surveyor->samples[end].strange;
     surveyor->samples[at].strange = true;
-    bool alone = is_straight(surveyor, first, end);
+    bool alone = goes_on(surveyor, end);
     surveyor->samples[at].strange = alone;
     return alone;
 }
 
 static void cut(struct surveyor *surveyor)
 {
-    uint32_t first = 0, strange = 0;
+    uint32_t strange = 0, counted = surveyor->count;
+    counted = counted < SAMPLES_COUNTED ? counted : SAMPLES_COUNTED;
     surveyor->pieces = 0;
-    while (first < surveyor->count && !surveyor->hopeless && !surveyor->out_of_memory) {
-        uint32_t end = stretch(surveyor, first);
-        while (end < surveyor->count && stands_alone(surveyor, first, end)) {
-            surveyor->hopeless |= ++strange > 64 + surveyor->count / 100;
+    for (uint32_t first = 0; first < surveyor->count; first = surveyor->known_end) {
+        surveyor->out_of_memory |=
+            !corridor_make(&surveyor->known, surveyor->samples, first, first + 1);
+        surveyor->known_end = first + 1;
+        stretch(surveyor);
+        while (surveyor->known_end < surveyor->count && stands_alone(surveyor)) {
+            surveyor->hopeless |= ++strange > 64 + counted / 100;
             if (surveyor->hopeless)
                 return;
-            end = stretch(surveyor, first);
+            stretch(surveyor);
         }
+        if (surveyor->out_of_memory)
+            return;
         if (surveyor->pieces == PIECES_MAX) {
             surveyor->hopeless = true;
             return;
         }
-        surveyor->end[surveyor->pieces++] = first = end;
+        surveyor->end[surveyor->pieces++] = surveyor->known_end;
     }
 }
 
@@ -308,6 +346,7 @@ bool survey_make(struct survey *survey, struct sample *samples, uint32_t count)
     if (ok && !surveyor->hopeless && surveyor->pieces > 1)
         ok = make_jumps(surveyor, survey);
     corridor_free(&surveyor->corridor);
+    corridor_free(&surveyor->known);
     for (unsigned k = 0; k < PIECES_MAX; k++)
         corridor_free(&surveyor->piece[k]);
     free(surveyor);

@@ -3,6 +3,7 @@
 #include "align/align.h"
 
 #include "align/corridor.h"
+#include "align/survey.h"
 #include "flow_samples.h"
 
 #define STEPS_HERE 30u
@@ -439,6 +440,108 @@ static void test_corridor(void **state)
     corridor_free(&corridor);
 }
 
+/* Packets of both ways in turn, a millisecond apart, that take 1 to 3 ms. */
+static struct sample *make_samples(uint32_t count)
+{
+    struct sample *samples = test_calloc(count, sizeof *samples);
+    struct dice dice = {4};
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t x_ns = i * MS, delay_ns = MS + roll(&dice, 2000) * NS_PER_US;
+        samples[i] =
+            (struct sample){.place = {i, i}, .ns = {x_ns, x_ns}, .x_ns = x_ns, .outwards = i & 1};
+        samples[i].ns[1] += i & 1 ? delay_ns : -delay_ns;
+    }
+    return samples;
+}
+
+/* Longer than it could have taken, or before it was sent. */
+static void make_strange(struct sample *sample)
+{
+    sample->ns[1] += sample->outwards ? -20 * MS : 20 * MS;
+}
+
+static void expect_same(const struct corridor *a, const struct corridor *b)
+{
+    int64_t low[2], high[2];
+    assert_int_equal(a->first_ns, b->first_ns);
+    assert_int_equal(a->last_ns, b->last_ns);
+    for (int64_t slope = -SLOPE_MAX_PPB; slope <= SLOPE_MAX_PPB; slope += 50000) {
+        corridor_width(a, slope, &low[0], &high[0]);
+        corridor_width(b, slope, &low[1], &high[1]);
+        assert_int_equal(low[0], low[1]);
+        assert_int_equal(high[0], high[1]);
+        assert_int_equal(corridor_closeness(a, slope), corridor_closeness(b, slope));
+    }
+}
+
+/* Made bit by bit, or from a copy, a corridor is the one that is made at once. */
+static void test_corridor_extended(void **state)
+{
+    (void)state;
+    struct sample *samples = make_samples(400);
+    struct corridor whole = {0}, grown = {0}, copy = {0};
+    struct dice dice = {6};
+    samples[50].strange = true;
+    assert_true(corridor_make(&whole, samples, 7, 400));
+    assert_true(corridor_make(&grown, samples, 7, 8));
+    for (uint32_t end = 8, next; end < 400; end = next) {
+        next = end + roll(&dice, 50);
+        next = next > 400 ? 400 : next;
+        assert_true(corridor_copy(&copy, &grown));
+        assert_true(corridor_extend(&grown, samples, end, next));
+        assert_true(corridor_extend(&copy, samples, end, 400));
+        expect_same(&copy, &whole);
+    }
+    expect_same(&grown, &whole);
+    corridor_free(&whole);
+    corridor_free(&grown);
+    corridor_free(&copy);
+    test_free(samples);
+}
+
+/* Each for itself, before a step of the clock and behind it. */
+static void test_strange_samples_are_told_from_a_step(void **state)
+{
+    (void)state;
+    static const uint32_t strange[] = {10, 40, 90, 99, 700, 1480, 1520, 2000, 2011, 2600};
+    struct sample *samples = make_samples(3000);
+    struct survey survey;
+    for (uint32_t i = 1500; i < 3000; i++)
+        samples[i].ns[1] += 100 * MS;
+    for (unsigned i = 0; i < sizeof strange / sizeof *strange; i++)
+        make_strange(&samples[strange[i]]);
+    assert_true(survey_make(&survey, samples, 3000));
+    assert_false(survey.hopeless);
+    assert_int_equal(survey.count, 1);
+    assert_in_range(survey.jumps[0].size_ns, 98 * MS, 102 * MS);
+    assert_in_range(survey.jumps[0].place[0], 1499, 1501);
+    for (uint32_t i = 0, n = 0; i < 3000; i++) {
+        bool here = n < sizeof strange / sizeof *strange && strange[n] == i;
+        assert_int_equal(samples[i].strange, here);
+        n += here;
+    }
+    test_free(samples);
+}
+
+/* One in a hundred may be strange, but no more of very many than of 65,536. */
+static void test_too_many_strange_samples(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t count, strange;
+        bool hopeless;
+    } cases[] = {{2000, 80, false}, {2000, 90, true}, {80000, 710, false}, {80000, 730, true}};
+    for (unsigned n = 0; n < sizeof cases / sizeof *cases; n++) {
+        struct sample *samples = make_samples(cases[n].count);
+        struct survey survey;
+        for (uint32_t i = 0; i < cases[n].strange; i++)
+            make_strange(&samples[(i + 1) * (cases[n].count / (cases[n].strange + 1))]);
+        assert_true(survey_make(&survey, samples, cases[n].count));
+        assert_int_equal(survey.hopeless, cases[n].hopeless);
+        test_free(samples);
+    }
+}
+
 /* Leaves a point only what one side sent. */
 static void keep_side(struct track_flow *view, unsigned side)
 {
@@ -535,6 +638,9 @@ int main(void)
         THREE(test_one_way_in_the_middle),
         THREE(test_one_way_at_an_end),
         cmocka_unit_test(test_corridor),
+        cmocka_unit_test(test_corridor_extended),
+        cmocka_unit_test(test_strange_samples_are_told_from_a_step),
+        cmocka_unit_test(test_too_many_strange_samples),
     };
     return cmocka_run_group_tests_name("align: clocks", tests, NULL, NULL);
 }
