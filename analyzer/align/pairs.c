@@ -49,6 +49,13 @@ static inline bool is_chosen(const struct pkt *pkt, bool tcp, uint64_t mask)
     return (mixed & mask) == 0 && !(pkt->flags & PKT_DUPLICATE);
 }
 
+static inline unsigned parts_of(const struct pkt *pkt)
+{
+    return (pkt->flags & PKT_TIMESTAMPS ? PART_STAMPS : 0) | (pkt->hash ? PART_HASH : 0);
+}
+
+/* A short snap length cuts timestamps and payload: what all that is chosen of one view lacks is
+ * left out. */
 static inline bool choose(const struct track_flow *view, bool tcp, uint64_t mask, uint32_t most,
                           struct choice *choice)
 {
@@ -62,20 +69,9 @@ static inline bool choose(const struct track_flow *view, bool tcp, uint64_t mask
         if (!chosen)
             return false;
         *chosen = i;
+        choice->parts |= parts_of(pkt);
     }
     return true;
-}
-
-/* A short snap length cuts timestamps and payload: what one of the views lacks is left out. Mostly
- * the first packets have both. */
-static unsigned parts_of(const struct track_flow *view)
-{
-    unsigned parts = 0;
-    for (uint32_t i = 0; i < view->pkt_count && parts != (PART_STAMPS | PART_HASH); i++) {
-        parts |= view->pkts[i].flags & PKT_TIMESTAMPS ? PART_STAMPS : 0;
-        parts |= view->pkts[i].hash ? PART_HASH : 0;
-    }
-    return parts;
 }
 
 bool pairs_choose(const struct track_flow *view, unsigned thin, struct choice *choice)
@@ -85,7 +81,7 @@ bool pairs_choose(const struct track_flow *view, unsigned thin, struct choice *c
     most += thin ? most / 4 + 32 : 0;
     choice->view = view;
     choice->count = 0;
-    choice->parts = parts_of(view);
+    choice->parts = 0;
     return view->protocol == IPPROTO_TCP ? choose(view, true, mask_of(thin), most, choice)
                                          : choose(view, false, mask_of(thin), most, choice);
 }

@@ -29,7 +29,7 @@ struct choice {
     const struct track_flow *view;
     uint32_t *pkts; /* indexes, rising; malloc'ed */
     uint32_t count, capacity;
-    unsigned parts; /* what packets of the view have that others may lack: see pairs.c */
+    unsigned parts; /* what some of them have that others may lack: see pairs.c */
 };
 
 /* Chooses one packet out of 1 << `thin`, about: those of which two points see the same bytes, and

@@ -621,6 +621,25 @@ static void test_pairs_despite_a_short_snap_length(void **state)
     pairs_free(&pairs);
 }
 
+/* What is never asked about does not count: here a copy, that alone has the timestamps. */
+static void test_pairs_lack_what_chosen_ones_lack(void **state)
+{
+    struct bench *bench = *state;
+    struct path *path = add_path(bench, 2);
+    play(path, 10);
+    path_finish(path);
+    for (uint32_t i = 1; i < path->view[1].pkt_count; i++) {
+        path->view[1].pkts[i].tsval = path->view[1].pkts[i].tsecr = 0;
+        path->view[1].pkts[i].flags &= (uint32_t)~PKT_TIMESTAMPS;
+    }
+    path->view[1].pkts[0].flags |= PKT_DUPLICATE;
+    assert_true(path->view[1].pkts[0].flags & PKT_TIMESTAMPS);
+    struct pairs pairs = {0};
+    assert_true(collect_pairs(path, 0, &pairs));
+    assert_int_equal(pairs.count, 24);
+    pairs_free(&pairs);
+}
+
 /* Thinning takes the same packets at both points. */
 static void test_pairs_thinned(void **state)
 {
@@ -675,6 +694,7 @@ int main(void)
         TEST(test_fixed_clock_that_contradicts),
         TEST(test_pairs_are_one_of_a_kind),
         TEST(test_pairs_despite_a_short_snap_length),
+        TEST(test_pairs_lack_what_chosen_ones_lack),
         TEST(test_pairs_thinned),
     };
     return cmocka_run_group_tests_name("align", tests, NULL, NULL);
