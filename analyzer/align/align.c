@@ -42,6 +42,16 @@ static void mark_common(const struct context *context, struct alignment *alignme
                 alignment->common[a] = alignment->common[b] = true;
 }
 
+/* Does a flow that several points saw have a SYN? */
+static bool any_syn(const struct flows *flows)
+{
+    for (uint32_t i = 0; i < flows->count; i++)
+        for (unsigned p = 0; p < flows->point_count && flows->items[i].kind != MATCH_SINGLE; p++)
+            if (flows->items[i].at[p] && flows->items[i].at[p]->syn_seen)
+                return true;
+    return false;
+}
+
 int align_points(struct flows *flows, const struct align_options *options,
                  struct alignment *alignment, struct wh_error *error)
 {
@@ -49,10 +59,7 @@ int align_points(struct flows *flows, const struct align_options *options,
         .flows = flows, .count = flows->point_count, .threads = options->threads};
     memset(alignment, 0, sizeof *alignment);
     context.links = array_new((size_t)context.count * context.count, sizeof *context.links);
-    for (uint32_t i = 0; i < flows->count; i++)
-        for (unsigned p = 0; p < context.count; p++)
-            context.syn_seen |= flows->items[i].at[p] && flows->items[i].at[p]->syn_seen &&
-                                flows->items[i].kind != MATCH_SINGLE;
+    context.syn_seen = any_syn(flows);
     bool ok = context.links && links_collect(&context) &&
               order_find(&context, options, alignment) && sample_all(&context, alignment) &&
               steps_find(&context, alignment) && clocks_fit(&context, options, alignment);

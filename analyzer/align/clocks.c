@@ -280,9 +280,10 @@ static void settle(struct tying *tying, unsigned place, int64_t near_uncertainty
     choose_drift(&tying->corridor, &line);
     line.uncertainty_ns = larger(line.uncertainty_ns, UNCERTAINTY_FLOOR_NS);
     line.uncertainty_ns = clock_within(line.uncertainty_ns, UNCERTAINTY_MOST_NS);
-    alignment->clock[point] =
-        fit_of_line(&line, tying->samples.items[0].ns[0],
-                    begin_of(tying->context, &alignment->steps[point], point));
+    struct point_time since = {0}; /* only a drift asks for it */
+    if (line.slope_ppb)
+        since = begin_of(tying->context, &alignment->steps[point], point);
+    alignment->clock[point] = fit_of_line(&line, tying->samples.items[0].ns[0], since);
     alignment->clock[point].uncertainty_ns += near_uncertainty_ns;
     alignment->contradicts[point] = line.contradicts;
     alignment->tied[point] = tying->settled[place] = true;

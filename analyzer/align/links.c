@@ -23,12 +23,9 @@ struct part {
     bool ok;
 };
 
-static unsigned thinning(const struct flows *flows, unsigned a, unsigned b)
+/* Of the packets that two points have in common, one out of 1 << this is enough. */
+static unsigned thinning(uint64_t packets)
 {
-    uint64_t packets = 0;
-    for (uint32_t i = 0; i < flows->count; i++)
-        if (flows->items[i].at[a] && flows->items[i].at[b])
-            packets += flows->items[i].at[a]->pkt_count;
     unsigned thin = 0;
     while (packets >> thin > SAMPLES_WANTED && thin < 20)
         thin++;
@@ -141,16 +138,41 @@ static bool join_leaps(struct context *context, const struct part *parts, unsign
     return true;
 }
 
-static bool prepare_link(struct context *context, unsigned a, unsigned b, unsigned *thin)
+/* What a flow adds to each link that it crosses. */
+static void measure_flow(struct context *context, const struct flow *flow, uint64_t *packets)
 {
-    struct link *link = link_of(context, a, b);
+    unsigned points[WH_POINTS_MAX], count = 0;
+    for (unsigned p = 0; p < context->count; p++)
+        if (flow->at[p])
+            points[count++] = p;
+    for (unsigned i = 0; i + 1 < count; i++) {
+        uint32_t near_packets = flow->at[points[i]]->pkt_count;
+        for (unsigned j = i + 1; j < count; j++) {
+            unsigned link = link_index(context, points[i], points[j]);
+            context->links[link].flows++;
+            packets[link] += near_packets;
+        }
+    }
+}
+
+/* Flows are gone through once, whatever the number of links. */
+static bool prepare_links(struct context *context, size_t links, unsigned *thin)
+{
     const struct flows *flows = context->flows;
-    *thin = thinning(flows, a, b);
-    link->flow_end = array_new(flows->count, sizeof *link->flow_end);
-    for (uint32_t i = 0; i < flows->count; i++)
-        link->flows += flows->items[i].at[a] && flows->items[i].at[b];
-    link->flows += joints_between(flows, a, b);
-    return link->flow_end != NULL;
+    uint64_t *packets = array_new(links, sizeof *packets);
+    bool ok = packets != NULL;
+    for (uint32_t i = 0; ok && i < flows->count; i++)
+        measure_flow(context, &flows->items[i], packets);
+    for (unsigned a = 0; a < context->count; a++)
+        for (unsigned b = a + 1; b < context->count && ok; b++) {
+            struct link *link = link_of(context, a, b);
+            thin[link_index(context, a, b)] = thinning(packets[link_index(context, a, b)]);
+            link->flows += joints_between(flows, a, b);
+            link->flow_end = array_new(flows->count, sizeof *link->flow_end);
+            ok = link->flow_end != NULL;
+        }
+    free(packets);
+    return ok;
 }
 
 /* Shared out by packets: flows may differ by any factor. */
@@ -201,9 +223,7 @@ bool links_collect(struct context *context)
         parts[n].pairs = calloc(links, sizeof *parts[n].pairs);
         ok = parts[n].pairs != NULL;
     }
-    for (unsigned a = 0; a < context->count; a++)
-        for (unsigned b = a + 1; b < context->count && ok; b++)
-            ok = prepare_link(context, a, b, &thin[link_index(context, a, b)]);
+    ok = ok && prepare_links(context, links, thin);
     if (ok)
         parallel_run(context->threads, PARTS, collect_part, parts);
     for (unsigned n = 0; n < PARTS; n++)
