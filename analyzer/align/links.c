@@ -290,6 +290,7 @@ void links_free(struct context *context)
     for (unsigned i = 0; context->links && i < context->count * context->count; i++) {
         pairs_free(&context->links[i].pairs);
         free(context->links[i].flow_end);
+        free(context->links[i].votes);
         free(context->links[i].samples);
     }
     for (unsigned p = 0; context->leaps && p < context->count; p++)

@@ -69,34 +69,34 @@ static double flow_weight(const struct flow *flow, unsigned point_count,
     return 1 + (double)(view->stream[0].payload_bytes + view->stream[1].payload_bytes);
 }
 
-/* Does the flow say that a (the lower numbered point) is nearer to its own server? */
+/* Does the flow, which both saw, say that a (the lower numbered point) is nearer to its server? */
 static int vote_of(const struct context *context, const struct link *link, uint32_t flow,
                    unsigned a, unsigned b, int64_t *scratch)
 {
     const struct flow *item = &context->flows->items[flow];
-    if (!item->at[a] || !item->at[b])
-        return 0;
     uint32_t first = link_first_pair(link, flow);
     return flow_vote(item->at[a], item->at[b], link->pairs.items + first,
                      link->flow_end[flow] - first, scratch);
 }
 
+/* Votes are kept: once the path is known, they are asked for again, and to find them is dear. */
 static bool count_votes(struct context *context, unsigned a, unsigned b)
 {
     struct link *link = link_of(context, a, b);
     int64_t *scratch = array_new(link->pairs.count, sizeof *scratch);
-    if (!scratch)
-        return false;
-    for (uint32_t i = 0; i < context->flows->count; i++) {
+    link->votes = array_new(context->flows->count, sizeof *link->votes);
+    bool ok = scratch && link->votes;
+    for (uint32_t i = 0; ok && i < context->flows->count; i++) {
         const struct flow *flow = &context->flows->items[i];
-        if (flow->at[a] && flow->at[b])
-            link->nearer_server +=
-                flow_weight(flow, context->count, flow->at[a], context->syn_seen) *
-                vote_of(context, link, i, a, b, scratch);
+        if (!flow->at[a] || !flow->at[b])
+            continue;
+        link->votes[i] = (int8_t)vote_of(context, link, i, a, b, scratch);
+        link->nearer_server +=
+            flow_weight(flow, context->count, flow->at[a], context->syn_seen) * link->votes[i];
     }
     link->nearer_server += joints_vote(context->flows, a, b);
     free(scratch);
-    return true;
+    return ok;
 }
 
 /* ---- order ----------------------------------------------------------------------------------- */
@@ -153,28 +153,19 @@ static void order_points(struct context *context, const struct align_options *op
 }
 
 /* A flow whose votes go against the path runs the other way. */
-static bool mark_reversed(struct context *context, const struct alignment *alignment)
+static void mark_reversed(struct context *context, const struct alignment *alignment)
 {
-    uint32_t most = 0;
-    for (unsigned i = 0; i < context->count * context->count; i++)
-        most = context->links[i].pairs.count > most ? context->links[i].pairs.count : most;
-    int64_t *scratch = array_new(most, sizeof *scratch);
-    if (!scratch)
-        return false;
     for (uint32_t f = 0; f < context->flows->count; f++) {
         int votes = 0;
         for (unsigned i = 0; i + 1 < context->count; i++)
             for (unsigned j = i + 1; j < context->count; j++) {
                 unsigned a = alignment->order[i], b = alignment->order[j];
-                int vote = vote_of(context, link_of(context, a, b), f, a < b ? a : b, a < b ? b : a,
-                                   scratch);
+                int vote = link_of(context, a, b)->votes[f];
                 votes += a < b ? vote : -vote;
             }
         context->flows->items[f].reversed = votes < 0;
     }
-    free(scratch);
     joints_mark_reversed(context->flows, alignment);
-    return true;
 }
 
 bool order_find(struct context *context, const struct align_options *options,
@@ -185,5 +176,6 @@ bool order_find(struct context *context, const struct align_options *options,
             if (!count_votes(context, a, b))
                 return false;
     order_points(context, options, alignment);
-    return mark_reversed(context, alignment);
+    mark_reversed(context, alignment);
+    return true;
 }
