@@ -61,10 +61,10 @@ static int flow_vote(const struct track_flow *a, const struct track_flow *b,
 static double flow_weight(const struct flow *flow, unsigned point_count,
                           const struct track_flow *view, bool syn_only)
 {
-    bool syn_seen = false;
-    for (unsigned p = 0; p < point_count; p++)
-        syn_seen |= flow->at[p] && flow->at[p]->syn_seen;
-    if (syn_only && !syn_seen)
+    bool votes = !syn_only;
+    for (unsigned p = 0; p < point_count && !votes; p++)
+        votes = flow->at[p] && flow->at[p]->syn_seen;
+    if (!votes)
         return 0;
     return 1 + (double)(view->stream[0].payload_bytes + view->stream[1].payload_bytes);
 }
