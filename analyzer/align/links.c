@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 
 #define SAMPLES_WANTED 32768u /* of packets, for each pair of points */
+#define LINKS_FULL     32u    /* pairs of points that have so many; more share what these have */
 #define PARTS          16u    /* that the flows are taken in, whatever the number of threads */
 
 /* Some of the flows: the pairs of all links, as they come to be put behind each other. */
@@ -24,10 +25,10 @@ struct part {
 };
 
 /* Of the packets that two points have in common, one out of 1 << this is enough. */
-static unsigned thinning(uint64_t packets)
+static unsigned thinning(uint64_t packets, uint32_t wanted)
 {
     unsigned thin = 0;
-    while (packets >> thin > SAMPLES_WANTED && thin < 20)
+    while (packets >> thin > wanted && thin < 20)
         thin++;
     return thin;
 }
@@ -161,12 +162,16 @@ static bool prepare_links(struct context *context, size_t links, unsigned *thin)
     const struct flows *flows = context->flows;
     uint64_t *packets = array_new(links, sizeof *packets);
     bool ok = packets != NULL;
+    uint32_t tied = 0;
     for (uint32_t i = 0; ok && i < flows->count; i++)
         measure_flow(context, &flows->items[i], packets);
+    for (size_t i = 0; ok && i < links; i++)
+        tied += packets[i] != 0;
+    uint32_t wanted = tied > LINKS_FULL ? SAMPLES_WANTED * LINKS_FULL / tied : SAMPLES_WANTED;
     for (unsigned a = 0; a < context->count; a++)
         for (unsigned b = a + 1; b < context->count && ok; b++) {
             struct link *link = link_of(context, a, b);
-            thin[link_index(context, a, b)] = thinning(packets[link_index(context, a, b)]);
+            thin[link_index(context, a, b)] = thinning(packets[link_index(context, a, b)], wanted);
             link->flows += joints_between(flows, a, b);
             link->flow_end = array_new(flows->count, sizeof *link->flow_end);
             ok = link->flow_end != NULL;
