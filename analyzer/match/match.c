@@ -322,12 +322,22 @@ cleanup:
 
 /* ---- datagrams that go on under another name ------------------------------------------------- */
 
+/* Is the best candidate of a flow or a newcomer, `first` in its chain, itself at the other point,
+ * and this one but alike? Then nothing has another name. */
+static bool is_another(const struct round *round, uint32_t first, const struct candidate *candidate)
+{
+    const struct score *best = &round->candidates[first - 1].score;
+    return best->names && best->content && !candidate->score.names;
+}
+
 /* Of two newcomers that fit one flow, is one the other under a later name? */
 static bool newcomer_goes_on(const struct round *round, const struct candidate *a,
                              const struct candidate *b)
 {
     return a != b && !round->assigned[a->newcomer] && !round->assigned[b->newcomer] &&
            a->score.flipped == b->score.flipped &&
+           !is_another(round, round->first_of_newcomer[a->newcomer], a) &&
+           !is_another(round, round->first_of_newcomer[b->newcomer], b) &&
            renamed_goes_on(&round->track->flows[a->newcomer], &round->track->flows[b->newcomer]);
 }
 
@@ -338,7 +348,9 @@ static bool known_goes_on(const struct round *round, const struct candidate *a,
     const struct flow *sooner = &round->flows->items[a->flow];
     const struct flow *later = &round->flows->items[b->flow];
     if (a == b || round->gone[a->flow] || round->gone[b->flow] || sooner->at[round->point] ||
-        later->at[round->point] || a->score.flipped != b->score.flipped)
+        later->at[round->point] || a->score.flipped != b->score.flipped ||
+        is_another(round, round->first_of_flow[a->flow], a) ||
+        is_another(round, round->first_of_flow[b->flow], b))
         return false;
     for (unsigned p = 0; p < round->flows->point_count; p++)
         if (!sooner->at[p] != !later->at[p] ||

@@ -170,6 +170,8 @@ struct score score_pair(const struct track_flow *a, const struct sketch *sketch_
         else
             for (unsigned side = 0; side < 2; side++)
                 score.bits += endpoint_bits(&a->endpoint[side], &b->endpoint[side ^ flip]);
+        score.names = endpoint_equal(&a->endpoint[0], &b->endpoint[flip]) &&
+                      endpoint_equal(&a->endpoint[1], &b->endpoint[!flip]);
         score.bits += samples;
         score.content |= samples > 0;
         if (score.bits > best.bits)

@@ -29,6 +29,7 @@ struct score {
     bool flipped;    /* client of the one is server of the other */
     bool handshake;  /* both initial sequence numbers agree */
     bool timestamps; /* timestamps were compared and agree */
+    bool names;      /* both end points are called the same */
     bool content;    /* sequence numbers, timestamps or samples agree; else addresses alone */
 };
 

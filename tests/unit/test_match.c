@@ -790,6 +790,25 @@ static void test_datagrams_under_many_names(void **state)
         assert_true(view->pkts[i - 1].time.ns <= view->pkts[i].time.ns);
 }
 
+/* Who asks anew from a port of its own each time is not renamed: it is called so at both points. */
+static void test_alike_datagrams_keep_their_names(void **state)
+{
+    struct bench *bench = *state;
+    for (unsigned n = 0; n < NAMES; n++) {
+        struct talk talk = datagram_talk(4001 + n);
+        see_ping(bench, 0, &talk, n);
+        see_ping(bench, 1, &talk, n);
+    }
+    match(bench);
+    assert_int_equal(bench->flows.count, NAMES);
+    for (uint32_t i = 0; i < NAMES; i++) {
+        const struct flow *flow = &bench->flows.items[i];
+        assert_int_equal(flow->at[0]->endpoint[0].port, flow->at[1]->endpoint[0].port);
+        assert_int_equal(flow->at[0]->pkt_count, 2);
+        assert_int_equal(flow->at[1]->pkt_count, 2);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -831,6 +850,7 @@ int main(void)
         TEST(test_strange_datagrams_stay_apart),
         TEST(test_protocols_do_not_mix),
         TEST(test_datagrams_under_many_names),
+        TEST(test_alike_datagrams_keep_their_names),
     };
     return cmocka_run_group_tests_name("match", tests, NULL, NULL);
 }
