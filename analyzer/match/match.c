@@ -243,10 +243,10 @@ static bool link_candidates(struct round *round)
     return true;
 }
 
-/* Is there another free pair, nearly as good or better, with the same flow or the same newcomer? */
-static bool has_rival(const struct round *round, uint32_t at)
+/* Is there another free pair with the same flow, nearly as good or better? */
+static bool flow_has_rival(const struct round *round, const struct candidate *best)
 {
-    const struct candidate *best = &round->candidates[at], *other;
+    const struct candidate *other;
     double least = best->score.bits - MARGIN_BITS;
     for (uint32_t i = round->first_of_flow[best->flow]; i; i = other->next_of_flow) {
         other = &round->candidates[i - 1];
@@ -255,6 +255,14 @@ static bool has_rival(const struct round *round, uint32_t at)
         if (other != best && !round->assigned[other->newcomer])
             return true;
     }
+    return false;
+}
+
+/* Or with the same newcomer? */
+static bool newcomer_has_rival(const struct round *round, const struct candidate *best)
+{
+    const struct candidate *other;
+    double least = best->score.bits - MARGIN_BITS;
     for (uint32_t i = round->first_of_newcomer[best->newcomer]; i; i = other->next_of_newcomer) {
         other = &round->candidates[i - 1];
         if (other->score.bits < least)
@@ -330,15 +338,16 @@ static bool is_another(const struct round *round, uint32_t first, const struct c
     return best->names && best->content && !candidate->score.names;
 }
 
-/* Of two newcomers that fit one flow, is one the other under a later name? */
+/* Of two newcomers that fit one flow, is one the other under a later name? One that fits other
+ * flows as well may be any of them. */
 static bool newcomer_goes_on(const struct round *round, const struct candidate *a,
                              const struct candidate *b)
 {
     return a != b && !round->assigned[a->newcomer] && !round->assigned[b->newcomer] &&
            a->score.flipped == b->score.flipped &&
            !is_another(round, round->first_of_newcomer[a->newcomer], a) &&
-           !is_another(round, round->first_of_newcomer[b->newcomer], b) &&
-           renamed_goes_on(&round->track->flows[a->newcomer], &round->track->flows[b->newcomer]);
+           renamed_goes_on(&round->track->flows[a->newcomer], &round->track->flows[b->newcomer]) &&
+           !newcomer_has_rival(round, b);
 }
 
 /* Of two flows that fit one newcomer likewise, at each point that knows one of them. */
@@ -349,14 +358,13 @@ static bool known_goes_on(const struct round *round, const struct candidate *a,
     const struct flow *later = &round->flows->items[b->flow];
     if (a == b || round->gone[a->flow] || round->gone[b->flow] || sooner->at[round->point] ||
         later->at[round->point] || a->score.flipped != b->score.flipped ||
-        is_another(round, round->first_of_flow[a->flow], a) ||
-        is_another(round, round->first_of_flow[b->flow], b))
+        is_another(round, round->first_of_flow[a->flow], a))
         return false;
     for (unsigned p = 0; p < round->flows->point_count; p++)
         if (!sooner->at[p] != !later->at[p] ||
             (sooner->at[p] && !renamed_goes_on(sooner->at[p], later->at[p])))
             return false;
-    return true;
+    return !flow_has_rival(round, b);
 }
 
 /* Where thousands of flows are alike, each fits thousands: only so many are asked in vain. */
@@ -438,7 +446,7 @@ static int match_rest(struct round *round, struct wh_error *error)
         if (round->assigned[candidate->newcomer] || flow->at[round->point] || flow->ambiguous ||
             round->ambiguous[candidate->newcomer])
             continue;
-        if (has_rival(round, i))
+        if (flow_has_rival(round, candidate) || newcomer_has_rival(round, candidate))
             flow->ambiguous = round->ambiguous[candidate->newcomer] = true;
         else
             assign(round, candidate);

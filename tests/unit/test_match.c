@@ -790,6 +790,22 @@ static void test_datagrams_under_many_names(void **state)
         assert_true(view->pkts[i - 1].time.ns <= view->pkts[i].time.ns);
 }
 
+/* The point that sees them is known first. */
+static void test_known_datagrams_under_names(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk = datagram_talk(4001);
+    for (unsigned n = 0; n < 10; n++) {
+        struct talk outside = masked(talk, 1025 + n);
+        see_ping(bench, 0, &outside, n);
+        see_ping(bench, 1, &talk, n);
+    }
+    match_views(bench);
+    assert_int_equal(bench->flows.count, 1);
+    assert_int_equal(bench->flows.items[0].at[0]->pkt_count, 20);
+    assert_int_equal(bench->flows.items[0].at[1]->pkt_count, 20);
+}
+
 /* Who asks anew from a port of its own each time is not renamed: it is called so at both points. */
 static void test_alike_datagrams_keep_their_names(void **state)
 {
@@ -807,6 +823,21 @@ static void test_alike_datagrams_keep_their_names(void **state)
         assert_int_equal(flow->at[0]->pkt_count, 2);
         assert_int_equal(flow->at[1]->pkt_count, 2);
     }
+}
+
+/* Translated, nothing tells which is which: they are no flow with many names. */
+static void test_alike_datagrams_are_ambiguous(void **state)
+{
+    struct bench *bench = *state;
+    for (unsigned n = 0; n < NAMES; n++) {
+        struct talk talk = datagram_talk(4001 + n);
+        see_ping(bench, 0, &talk, n);
+        talk = masked(talk, 61000 - n);
+        see_ping(bench, 1, &talk, n);
+    }
+    none_matched(bench, 2 * NAMES);
+    for (uint32_t i = 0; i < bench->flows.count; i++)
+        assert_int_equal(flow_packets(&bench->flows.items[i], 2), 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -850,7 +881,9 @@ int main(void)
         TEST(test_strange_datagrams_stay_apart),
         TEST(test_protocols_do_not_mix),
         TEST(test_datagrams_under_many_names),
+        TEST(test_known_datagrams_under_names),
         TEST(test_alike_datagrams_keep_their_names),
+        TEST(test_alike_datagrams_are_ambiguous),
     };
     return cmocka_run_group_tests_name("match", tests, NULL, NULL);
 }
