@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/keyed.h"
+#include "base/parallel.h"
 #include "base/partition.h"
 #include "match/renamed.h"
 #include "match/score.h"
@@ -42,7 +43,7 @@ struct candidate {
 struct round {
     struct flows *flows;
     struct track *track; /* the newcomer */
-    unsigned point;
+    unsigned point, threads;
     struct sketch *old_sketches, *new_sketches; /* of flows and of the newcomer's; phase two */
     uint32_t *assigned;                         /* newcomer -> flow + 1, 0: none yet */
     bool *ambiguous;
@@ -297,8 +298,28 @@ static void assign(struct round *round, const struct candidate *candidate)
     round->assigned[candidate->newcomer] = candidate->flow + 1;
 }
 
+/* Looks at every packet of what is not matched yet. */
+static void sketch_flow(void *context, unsigned worker, uint32_t item)
+{
+    const struct round *round = context;
+    const struct flow *flow = &round->flows->items[item];
+    (void)worker;
+    if (!flow->at[round->point])
+        sketch_make(best_view(flow, round->flows->point_count), &round->old_sketches[item]);
+}
+
+static void sketch_newcomer(void *context, unsigned worker, uint32_t item)
+{
+    const struct round *round = context;
+    (void)worker;
+    if (!round->assigned[item])
+        sketch_make(&round->track->flows[item], &round->new_sketches[item]);
+}
+
 static int collect_candidates(struct round *round, struct wh_error *error)
 {
+    parallel_run(round->threads, round->flows->count, sketch_flow, round);
+    parallel_run(round->threads, round->track->flow_count, sketch_newcomer, round);
     struct tokens known = {0};
     int status = error_memory(error, "matching flows");
     for (uint32_t i = 0; i < round->flows->count; i++) {
@@ -306,7 +327,6 @@ static int collect_candidates(struct round *round, struct wh_error *error)
         if (flow->at[round->point])
             continue;
         const struct track_flow *view = best_view(flow, round->flows->point_count);
-        sketch_make(view, &round->old_sketches[i]);
         uint64_t values[TOKENS_MAX];
         unsigned count = make_tokens(view, &round->old_sketches[i], values);
         for (unsigned t = 0; t < count; t++)
@@ -316,10 +336,7 @@ static int collect_candidates(struct round *round, struct wh_error *error)
     if (!keyed_sort(known.items, known.count))
         goto cleanup;
     for (uint32_t i = 0; i < round->track->flow_count; i++) {
-        if (round->assigned[i])
-            continue;
-        sketch_make(&round->track->flows[i], &round->new_sketches[i]);
-        if (!add_candidates(round, &known, i))
+        if (!round->assigned[i] && !add_candidates(round, &known, i))
             goto cleanup;
     }
     status = WH_OK;
@@ -511,7 +528,7 @@ int match_points(struct track *tracks, unsigned count, unsigned threads, struct 
 {
     *flows = (struct flows){.point_count = count};
     for (unsigned p = 0; p < count; p++) {
-        struct round round = {.flows = flows, .track = &tracks[p], .point = p};
+        struct round round = {.flows = flows, .track = &tracks[p], .point = p, .threads = threads};
         if (match_point(&round, arena, error))
             return WH_ERROR;
     }

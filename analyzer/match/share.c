@@ -4,8 +4,6 @@
 
 #include "base/parallel.h"
 
-#define FLOWS_AT_ONCE 8u /* few, as one may have most of the packets */
-
 /* Makes all points count a flow's two streams from the same origin: that of a point which saw the
  * SYN, else of the first point. */
 static void align_origins(struct flow *flow, unsigned point_count)
@@ -52,19 +50,17 @@ static void share_options(struct flow *flow, unsigned point_count)
     }
 }
 
-static void share_some(void *context, unsigned worker, uint32_t item)
+static void share_one(void *context, unsigned worker, uint32_t item)
 {
     struct flows *flows = context;
-    uint32_t first = item * FLOWS_AT_ONCE, left = flows->count - first;
+    struct flow *flow = &flows->items[item];
     (void)worker;
-    for (uint32_t i = first; i < first + (left < FLOWS_AT_ONCE ? left : FLOWS_AT_ONCE); i++) {
-        if (flows->items[i].kind != MATCH_SINGLE)
-            align_origins(&flows->items[i], flows->point_count);
-        share_options(&flows->items[i], flows->point_count);
-    }
+    if (flow->kind != MATCH_SINGLE)
+        align_origins(flow, flows->point_count);
+    share_options(flow, flows->point_count);
 }
 
 void match_share(struct flows *flows, unsigned threads)
 {
-    parallel_run(threads, (flows->count + FLOWS_AT_ONCE - 1) / FLOWS_AT_ONCE, share_some, flows);
+    parallel_run(threads, flows->count, share_one, flows);
 }
