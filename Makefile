@@ -112,8 +112,8 @@ score: all
 score-asan: build/asan/whichhop
 	@tests/score.py -j $(JOBS) --wrong build/asan/whichhop samples tests/sets
 
-docs:
-	@tests/docs.py
+docs: all
+	@tests/docs.py build/whichhop
 
 sets:
 	@tests/lab/keep.py $(FROM:%=--from %)

@@ -1,10 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every name in backticks in docs/method.md that looks like one of the sources' is there, every
-constant with the value that stands behind it in parentheses, every file where it is said to be."""
+"""Holds the pages against the sources and the program.
+
+    docs.py WHICHHOP
+
+docs/method.md: every name in backticks that looks like one of the sources' is there, every constant
+with the value that stands behind it in parentheses, every file where it is said to be. README.md and
+docs/reading-a-report.md: what they show of the sample's report stands in it, line by line.
+"""
 import os
 import re
+import shlex
+import subprocess
 import sys
+import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDERS = ("analyzer", "include", "tests")
@@ -56,9 +65,48 @@ def said_number(said):
     return float(match[1].replace(",", "")) * UNITS.get(match[2], 1)
 
 
-def main():
-    with open(os.path.join(TOP, "docs", "method.md"), encoding="utf-8") as file:
-        doc = file.read()
+def read(*path):
+    with open(os.path.join(TOP, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+def blocks(page):
+    """The indented blocks of a page, each as its lines without the indentation."""
+    return [[line[4:] for line in block.splitlines()]
+            for block in re.findall(r"(?:^    .*\n(?:\n(?=    ))*)+", page, re.MULTILINE)]
+
+
+def sample_report(program, commands, folder):
+    """The text report and report.md that the README's commands make."""
+    script = "\n".join(commands).replace("../../build/whichhop", shlex.quote(program))
+    done = subprocess.run(["sh", "-c", f"{script} -q -o {shlex.quote(folder)} --format text,md"],
+                          cwd=TOP, capture_output=True, text=True, check=False)
+    if done.returncode != 1:  # something stalled there
+        sys.exit(f"README.md's commands end with {done.returncode}: {done.stderr}")
+    return read(folder, "report.txt"), read(folder, "report.md")
+
+
+def check_shown(program):
+    """(what is shown of the sample's report and does not stand in it, lines compared)"""
+    shown = next(block for block in blocks(read("README.md")) if block[0].startswith("$ cd "))
+    commands = [line[2:] for line in shown if line.startswith("$ ")]
+    with tempfile.TemporaryDirectory(prefix="whichhop-docs-") as folder:
+        text, markdown = sample_report(program, commands, folder)
+    lines = {line.rstrip() for line in text.splitlines()}
+    left_out = re.compile(r"\s*\[[^]]*\]")  # [five more]
+    shown = [line for line in shown if line and not line.startswith("$ ")]
+    wrong = [f"README.md: the sample's report has no line {line.strip()!r}" for line in shown
+             if line not in lines and not left_out.fullmatch(line)]
+    parts = [line.strip() for block in blocks(read("docs", "reading-a-report.md"))
+             for line in block]
+    wrong += [f"docs/reading-a-report.md: the sample's report has no {part!r}" for part in parts
+              if part not in text and part not in markdown]
+    return wrong, len(shown) + len(parts)
+
+
+def check_method():
+    """(what is wrong in docs/method.md, names and values compared, values that were not)"""
+    doc = read("docs", "method.md")
     text, paths = read_sources()
     words, values, wrong, checked = set(re.findall(r"\w+", text)), values_of(text), [], 0
     unread = []
@@ -86,9 +134,18 @@ def main():
         checked += 1
         if all(abs(value - is_said) > 1e-9 * max(1, abs(is_said)) for value in is_now):
             wrong.append(f"{name} is {' or '.join(values[name])}, not {said}")
-    print("\n".join([f"docs/method.md: {line}" for line in wrong]
-                    + [f"docs: {checked} names and values, {len(wrong)} wrong"
-                       + f", not compared: {' '.join(unread)}" * bool(unread)]))
+    return [f"docs/method.md: {line}" for line in wrong], checked, unread
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: docs.py WHICHHOP")
+    wrong, checked, unread = check_method()
+    shown_wrong, shown = check_shown(os.path.abspath(sys.argv[1]))
+    wrong += shown_wrong
+    print("\n".join(wrong + [f"docs: {checked} names and values, {shown} lines of a report, "
+                             f"{len(wrong)} wrong"
+                             + f", not compared: {' '.join(unread)}" * bool(unread)]))
     return int(bool(wrong))
 
 
