@@ -59,10 +59,11 @@ static void usage(FILE *out)
         "Takes captures made at the same time at several points of one path, follows every flow\n"
         "from point to point, and says which hop stalls, and why.\n"
         "\n"
-        "  POINT=FILE           a capture (pcap, pcapng, ERF, also compressed) made at POINT; "
-        "again\n"
-        "                       for more files of a point; FILE may be a pattern, a folder, or -;\n"
-        "                       *=FILE makes a point of each interface of a pcapng file\n"
+        "  POINT=FILE           a capture (pcap, pcapng, ERF, snoop, also compressed) made at\n"
+        "                       POINT; again for more files of a point; FILE may be a pattern, a\n"
+        "                       folder, or -; *=FILE makes a point of each interface of a pcapng\n"
+        "                       file; FORMAT:FILE names a format that no first bytes tell: tsh,\n"
+        "                       fr+, legacyeth, legacypos, legacyatm, atmhdr\n"
         "  -o, --output DIR     write the report into DIR; without it, as text to standard output\n"
         "      --format LIST    of text, md, json, csv, plots (default: all)\n"
         "      --filter EXPR    only packets that this pcap filter lets through\n"
@@ -77,7 +78,8 @@ static void usage(FILE *out)
         "  -h, --help           this text\n"
         "  -V, --version        the version\n"
         "\n"
-        "Exit status: 0 no flow stalled, 1 at least one did, 2 nothing was analysed.\n"
+        "Exit status: 0 no flow stalled, 1 at least one did, 2 not analysed: wrong usage, nothing\n"
+        "readable, or the report could not be written.\n"
         "\n"
         "example: whichhop -o report eth0=eth0.pcap xenbrE=e.pcap.gz xenbrD=d.pcap\n",
         out);
@@ -131,9 +133,7 @@ static int parse_formats(const char *list, unsigned *formats)
                 found = format_names[i].format;
         if (!found)
             return complain(
-                "--format: \"%s\" has a word that is none of text, md, html, json, csv, "
-                "plots, evidence",
-                list);
+                "--format: \"%s\" has a word that is none of text, md, json, csv, plots", list);
         *formats |= found;
         list += length + (list[length] == ',');
     }
