@@ -2,8 +2,9 @@
 /*
  * whichhop - which hop stalls?
  *
- * The public library: open an analysis, add captures that were taken at the same time at several
- * points of one path, run it, read the result, write a report, free it.
+ * The interface of the analysis: open one, add captures that were taken at the same time at several
+ * points of one path, run it, read the result, write a report, free it. A program of its own is
+ * built with this header and all of analyzer/ but the command, main.c and inputs.c.
  *
  *     struct wh_analysis *a;
  *     struct wh_error error;
@@ -14,9 +15,10 @@
  *         puts(wh_result(a)->verdict.sentence);
  *     wh_free(a);
  *
- * Every call returns 0 or WH_OK on success and a negative number on failure, with `error` filled
- * in. Nothing here prints or exits. Times in the result are nanoseconds since the result's epoch,
- * in the clock of the path's first point; WH_NONE stands for "not known" in any signed number.
+ * Calls that return int return WH_OK, or WH_ERROR with `error` filled in; those that return a
+ * pointer say what NULL means. Nothing here prints or exits. Times in the result are nanoseconds
+ * since the result's epoch, in the clock of the path's first point; WH_NONE stands for "not known"
+ * in any signed number.
  */
 #ifndef WHICHHOP_H
 #define WHICHHOP_H
@@ -65,9 +67,10 @@ int wh_open(struct wh_analysis **analysis, const struct wh_options *options,
             struct wh_error *error);
 
 /* Adds a file to a point, which is made when its name is new. A point's files are put in order by
- * their first packet; where one is a pipe, they are read in the order given. "-" is standard input.
- * The file is opened and read by wh_run. With the point
- * "*" each interface of the file becomes a point of its name; to find them it is read here, too. */
+ * their first packet; where one is a pipe, they are read in the order given. "-" is standard input;
+ * "FORMAT:FILE" names a format that no first bytes tell: tsh, fr+, legacyeth, legacypos, legacyatm,
+ * atmhdr. The file is opened and read by wh_run. With the point "*" each interface of the file
+ * becomes a point of its name; to find them it is read here, too. */
 int wh_add_capture(struct wh_analysis *analysis, const char *point, const char *file,
                    struct wh_error *error);
 
@@ -75,8 +78,9 @@ int wh_add_capture(struct wh_analysis *analysis, const char *point, const char *
 int wh_set_clock(struct wh_analysis *analysis, const char *point, int64_t offset_ns,
                  struct wh_error *error);
 
-/* Reads, aligns, follows, detects, blames. Fails when no packet could be read at all; a damaged
- * file is analysed as far as it goes and named in the result's warnings. */
+/* Reads, aligns, follows, detects, blames. Fails when no packet could be read at all, and when it
+ * has run already; a damaged file is analysed as far as it goes and named in the result's warnings.
+ */
 int wh_run(struct wh_analysis *analysis, struct wh_error *error);
 
 void wh_free(struct wh_analysis *analysis);
@@ -322,11 +326,11 @@ const struct wh_result *wh_result(const struct wh_analysis *analysis);
 enum wh_format {
     WH_FORMAT_TEXT = 1,
     WH_FORMAT_MARKDOWN = 2,
-    WH_FORMAT_HTML = 4,
+    WH_FORMAT_HTML = 4, /* reserved: not written by this version */
     WH_FORMAT_JSON = 8,
     WH_FORMAT_CSV = 16,
     WH_FORMAT_PLOTS = 32,
-    WH_FORMAT_EVIDENCE = 64,
+    WH_FORMAT_EVIDENCE = 64, /* reserved: not written by this version */
     WH_FORMAT_ALL = 127
 };
 
