@@ -7,6 +7,7 @@
 docs/method.md: every name in backticks that looks like one of the sources' is there, every constant
 with the value that stands behind it in parentheses, every file where it is said to be. README.md and
 docs/reading-a-report.md: what they show of the sample's report stands in it, line by line.
+docs/report-json.md: every field that is written, every column and kind of events.csv has its place.
 """
 import os
 import re
@@ -104,6 +105,19 @@ def check_shown(program):
     return wrong, len(shown) + len(parts)
 
 
+def check_fields():
+    """(what docs/report-json.md leaves out, names looked for)"""
+    folder = os.path.join("analyzer", "report")
+    parts = [name for name in os.listdir(os.path.join(TOP, folder)) if re.match(r"json.*\.c", name)]
+    source = "".join(read(folder, name) for name in parts)
+    names = set(re.findall(r'\bjson_(?:put\w*|field|list_begin)\([^;"]*"(\w+)"', source))
+    names |= set(re.findall(r'\\"(\w+)\\":', source))
+    names |= set(re.search(r'HEADER +"(.*)\\n"', read(folder, "csv.c"))[1].split(","))
+    names |= set(re.findall(r'X\(\w+, "(\w+)"', read("include", "whichhop_events.h")))
+    said = set(re.findall(r"`(\w+)`", read("docs", "report-json.md")))
+    return [f"docs/report-json.md: nothing of `{name}`" for name in sorted(names - said)], len(names)
+
+
 def check_method():
     """(what is wrong in docs/method.md, names and values compared, values that were not)"""
     doc = read("docs", "method.md")
@@ -142,8 +156,10 @@ def main():
         sys.exit("usage: docs.py WHICHHOP")
     wrong, checked, unread = check_method()
     shown_wrong, shown = check_shown(os.path.abspath(sys.argv[1]))
-    wrong += shown_wrong
+    left_out, fields = check_fields()
+    wrong += shown_wrong + left_out
     print("\n".join(wrong + [f"docs: {checked} names and values, {shown} lines of a report, "
+                             f"{fields} fields and kinds, "
                              f"{len(wrong)} wrong"
                              + f", not compared: {' '.join(unread)}" * bool(unread)]))
     return int(bool(wrong))
