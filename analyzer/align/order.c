@@ -160,8 +160,7 @@ static void mark_reversed(struct context *context, const struct alignment *align
         for (unsigned i = 0; i + 1 < context->count; i++)
             for (unsigned j = i + 1; j < context->count; j++) {
                 unsigned a = alignment->order[i], b = alignment->order[j];
-                int vote = link_of(context, a, b)->votes[f];
-                votes += a < b ? vote : -vote;
+                votes += (a < b ? 1 : -1) * link_of(context, a, b)->votes[f];
             }
         context->flows->items[f].reversed = votes < 0;
     }

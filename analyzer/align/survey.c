@@ -29,11 +29,11 @@
 struct surveyor {
     struct sample *samples;
     uint32_t count;
-    struct corridor corridor; /* scratch */
-    struct corridor known;    /* of the piece that is looked at, up to known_end */
     uint32_t known_end;
-    uint32_t end[PIECES_MAX];          /* of the pieces */
-    struct corridor piece[PIECES_MAX]; /* their corridors */
+    struct corridor known;             /* of the piece that is looked at, up to known_end */
+    struct corridor corridor;          /* scratch */
+    struct corridor piece[PIECES_MAX]; /* those of the pieces */
+    uint32_t end[PIECES_MAX];          /* where the pieces end */
     uint32_t sure[PIECES_MAX];         /* from here on, all fits the piece after, too */
     unsigned pieces;
     int64_t slope_ppb; /* common to all */
