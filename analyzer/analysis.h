@@ -52,7 +52,6 @@ struct capture {
     struct warnings warnings;
     struct reading *reading; /* while it is read */
     int status;              /* of reading: WH_OK, or `error` */
-    bool out_of_memory;      /* that is why: no file's fault */
     struct wh_error error;
     unsigned given; /* how many points were named before it */
     struct capture_file *files;

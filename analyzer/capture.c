@@ -115,8 +115,7 @@ static int take_record(struct reading *reading, const struct record *record)
         arrival->packet.checksum = CHECKSUM_UNKNOWN;
     arrival->time = record->time;
     arrival->place = reading->frames_before + record->frame;
-    capture->out_of_memory = track_add(&capture->track, arrival, &reading->error) != WH_OK;
-    return capture->out_of_memory ? WH_ERROR : WH_OK;
+    return track_add(&capture->track, arrival, &reading->error);
 }
 
 static double how_far(const struct reading *reading)
@@ -206,6 +205,10 @@ static int read_records(struct reading *reading)
         count_records(&reading->point, records, i);
         if (i < own)
             return WH_ERROR;
+    }
+    if (count < 0 && damage.out_of_memory) {
+        reading->error = damage;
+        return WH_ERROR;
     }
     if (count < 0) {
         capture->files[reading->file].damaged = arena_strdup(&capture->arena, damage.text);
@@ -321,7 +324,7 @@ static struct reading *begin_reading(struct wh_analysis *analysis, struct captur
 /* Files that cannot be read are left out as long as one of the point's can. */
 static void end_reading(struct capture *capture)
 {
-    bool usable = capture->reading->files_read > 0 && !capture->out_of_memory;
+    bool usable = capture->reading->files_read > 0 && !capture->error.out_of_memory;
     free(capture->reading);
     capture->reading = NULL;
     capture->status = WH_ERROR;
@@ -329,7 +332,6 @@ static void end_reading(struct capture *capture)
         return;
     check_sequence(capture);
     capture->status = track_finish(&capture->track, &capture->error);
-    capture->out_of_memory = capture->status != WH_OK;
 }
 
 double capture_turn(struct wh_analysis *analysis, struct capture *capture)
@@ -337,7 +339,6 @@ double capture_turn(struct wh_analysis *analysis, struct capture *capture)
     struct reading *reading = capture->reading;
     if (!reading && !(reading = begin_reading(analysis, capture))) {
         capture->status = error_memory(&capture->error, capture->name);
-        capture->out_of_memory = true;
         return TURNS_OVER;
     }
     int status = reading->reader ? WH_OK : open_file(reading);
@@ -346,7 +347,7 @@ double capture_turn(struct wh_analysis *analysis, struct capture *capture)
     report_progress(reading);
     if (status != 1)
         close_file(reading, status < 0);
-    if (reading->file < capture->file_count && !capture->out_of_memory)
+    if (reading->file < capture->file_count && !capture->error.out_of_memory)
         return how_far(reading);
     end_reading(capture);
     return TURNS_OVER;

@@ -325,6 +325,8 @@ static int split_capture(struct wh_analysis *analysis, uint32_t index, const str
         if (is_shared(&scout->lanes[i]) && !add_lane(analysis, index, scout, &scout->lanes[i]))
             return error_memory(error, "points");
     *gone = !keep_rest(analysis, &analysis->captures[index], scout);
+    if (!analysis->captures[index].files->others)
+        return error_memory(error, "points");
     tell_split(analysis, name, first, !*gone);
     return WH_OK;
 }

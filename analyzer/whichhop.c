@@ -294,7 +294,7 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
         if (capture->status) {
             if (error && !out_of_memory)
                 *error = capture->error;
-            out_of_memory = out_of_memory || capture->out_of_memory;
+            out_of_memory = out_of_memory || capture->error.out_of_memory;
             capture_free(capture);
             continue;
         }

@@ -41,6 +41,7 @@ enum wh_status { WH_OK = 0, WH_ERROR = -1 };
 struct wh_error {
     uint64_t packet;
     uint64_t byte;
+    bool out_of_memory; /* so it is no file's fault */
     char file[256];
     char text[768];
 };

@@ -13,6 +13,7 @@ int error_set(struct wh_error *error, const char *file, uint64_t packet, uint64_
         return WH_ERROR;
     error->packet = packet;
     error->byte = byte;
+    error->out_of_memory = false;
     snprintf(error->file, sizeof error->file, "%s", file ? file : "");
 
     char where[320] = "";
@@ -33,5 +34,8 @@ int error_set(struct wh_error *error, const char *file, uint64_t packet, uint64_
 
 int error_memory(struct wh_error *error, const char *what)
 {
-    return error_set(error, NULL, 0, 0, "out of memory for %s", what);
+    error_set(error, NULL, 0, 0, "out of memory for %s", what);
+    if (error)
+        error->out_of_memory = true;
+    return WH_ERROR;
 }

@@ -13,6 +13,12 @@
 #define SEARCH_STEPS  16384u /* packets looked at that may be what was missed */
 #define REPEATS_MIN   3u     /* of an acknowledgement, without SACK: RFC 5681, 3.2 */
 
+/* The first two of a hop's `unmet` that can still be what is sought. Two, as one of them may be so
+ * for ever: a packet with a wild number. */
+struct unmet_open {
+    uint32_t first, second;
+};
+
 /* Bytes seen at the receiver's point out of order: few at a time. */
 #define ISLANDS_MAX 64
 struct seen_bytes {
@@ -22,8 +28,7 @@ struct seen_bytes {
     bool begun, full;
     unsigned repeats;  /* of the acknowledgement `next`, while more has come */
     int64_t lacked_ns; /* when they showed that the receiver lacks `next`; INT64_MAX: they do not */
-    /* By hop: nothing before it in its `unmet` can still be what is sought. */
-    uint32_t open[WH_POINTS_MAX];
+    struct unmet_open open[WH_POINTS_MAX]; /* by hop */
     uint32_t after; /* where there is but one hop: its first copy with bytes from `next` on */
 };
 
@@ -83,14 +88,24 @@ static bool is_open(const struct hop *hop, uint32_t copy, int64_t at)
     return may_be_missed(&hop->copies[copy]) && pkt_end(hop_pkt(hop, copy)) > at;
 }
 
-/* The earliest copy at a hop that may be what is sought; COPY_NONE. */
-static uint32_t find_copy(const struct hop *hop, uint32_t *open, struct search *search)
+/* From `n` on in a hop's `unmet`. */
+static uint32_t next_open(const struct hop *hop, uint32_t n, int64_t at)
 {
-    while (*open < hop->unmet_count && !is_open(hop, hop->unmet[*open], search->at))
-        ++*open;
-    uint32_t stop =
-        hop->unmet_count - *open > SEARCH_STEPS ? *open + SEARCH_STEPS : hop->unmet_count;
-    for (uint32_t n = *open; n < stop && hop_time(hop, hop->unmet[n]) <= search->by_ns; n++) {
+    while (n < hop->unmet_count && !is_open(hop, hop->unmet[n], at))
+        n++;
+    return n;
+}
+
+/* The earliest copy at a hop that may be what is sought; COPY_NONE. */
+static uint32_t find_copy(const struct hop *hop, struct unmet_open *open, struct search *search)
+{
+    const uint32_t count = hop->unmet_count;
+    open->first = next_open(hop, open->first, search->at);
+    uint32_t second = open->second > open->first ? open->second : open->first + 1;
+    open->second = next_open(hop, second, search->at);
+    uint32_t stop = open->second + SEARCH_STEPS < count ? open->second + SEARCH_STEPS : count;
+    for (uint32_t n = open->first; n < stop && hop_time(hop, hop->unmet[n]) <= search->by_ns;
+         n = n == open->first ? open->second : n + 1) {
         uint32_t i = hop->unmet[n];
         const struct pkt *pkt = hop_pkt(hop, i);
         if (!is_open(hop, i, search->at) || hop_time(hop, i) <= search->from_ns)

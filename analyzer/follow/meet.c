@@ -15,6 +15,7 @@
 #define PENDING_STEPS 2048u
 #define ID_TRIALS     64u
 #define ID_WINDOW     256u /* packets */
+#define LATE_COPIES   8u   /* behind so many that are too late nothing is in time: clock steps */
 #define LINKS_EACH    4u /* one stream cut in two ways has less than one for each packet of both */
 /* A merged frame is captured when its last segment has come, or when the merging gives up: later
  * than its first segment is at the next point. Or it bears the time of its first segment: then the
@@ -162,10 +163,10 @@ static uint32_t find_ahead(struct walk *walk, const struct pkt *there, int64_t s
     bool merged = !walk->datagrams && pkt_span(there) > 0 &&
                   (seq > there->seq || walk->longest_bytes > there->len);
     int64_t until_ns = by_ns + (merged ? MERGE_WAIT_NS : 0);
-    for (uint32_t n = walk->cursor; n < stop; n++) {
+    unsigned late = 0;
+    for (uint32_t n = walk->cursor; n < stop && late < LATE_COPIES; n++) {
         uint32_t index = left_at(walk, n);
-        if (hop_time(walk->from, index) > until_ns)
-            break;
+        late += hop_time(walk->from, index) > until_ns;
         if (fits(walk, index, there, seq, by_ns))
             return n;
     }

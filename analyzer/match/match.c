@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -363,6 +364,8 @@ static bool newcomer_goes_on(const struct round *round, const struct candidate *
     return a != b && !round->assigned[a->newcomer] && !round->assigned[b->newcomer] &&
            a->score.flipped == b->score.flipped &&
            !is_another(round, round->first_of_newcomer[a->newcomer], a) &&
+           !is_another(round, round->first_of_newcomer[b->newcomer], b) &&
+           !is_another(round, round->first_of_flow[b->flow], b) &&
            renamed_goes_on(&round->track->flows[a->newcomer], &round->track->flows[b->newcomer]) &&
            !newcomer_has_rival(round, b);
 }
@@ -375,7 +378,9 @@ static bool known_goes_on(const struct round *round, const struct candidate *a,
     const struct flow *later = &round->flows->items[b->flow];
     if (a == b || round->gone[a->flow] || round->gone[b->flow] || sooner->at[round->point] ||
         later->at[round->point] || a->score.flipped != b->score.flipped ||
-        is_another(round, round->first_of_flow[a->flow], a))
+        is_another(round, round->first_of_flow[a->flow], a) ||
+        is_another(round, round->first_of_flow[b->flow], b) ||
+        is_another(round, round->first_of_newcomer[b->newcomer], b))
         return false;
     for (unsigned p = 0; p < round->flows->point_count; p++)
         if (!sooner->at[p] != !later->at[p] ||
@@ -384,45 +389,59 @@ static bool known_goes_on(const struct round *round, const struct candidate *a,
     return !flow_has_rival(round, b);
 }
 
-/* Where thousands of flows are alike, each fits thousands: only so many are asked in vain. */
+/* The candidates that go on what `a` begins, by when they do: an earlier name may fit less well
+ * than a later one. Where thousands of flows are alike, each fits thousands: only so many are asked
+ * in vain. */
+static bool find_later(const struct round *round, const struct candidate *a, bool of_flow,
+                       struct tokens *later)
+{
+    uint32_t k = of_flow ? round->first_of_flow[a->flow] : round->first_of_newcomer[a->newcomer];
+    for (unsigned vain = 0; k && vain < CANDIDATES_MAX;) {
+        const struct candidate *b = &round->candidates[k - 1];
+        const struct track_flow *view =
+            of_flow ? &round->track->flows[b->newcomer]
+                    : best_view(&round->flows->items[b->flow], round->flows->point_count);
+        bool goes_on = of_flow ? newcomer_goes_on(round, a, b) : known_goes_on(round, a, b);
+        if (goes_on && !add_token(later, keyed_signed(view->first.ns), k - 1))
+            return false;
+        vain += !goes_on;
+        k = of_flow ? b->next_of_flow : b->next_of_newcomer;
+    }
+    return keyed_sort(later->items, later->count);
+}
+
 static bool join_newcomers(struct round *round, const struct candidate *a)
 {
-    const struct candidate *b;
-    unsigned vain = 0;
-    for (uint32_t k = round->first_of_flow[a->flow]; k && vain < CANDIDATES_MAX;
-         k = b->next_of_flow) {
-        b = &round->candidates[k - 1];
-        if (!newcomer_goes_on(round, a, b)) {
-            vain++;
+    struct tokens later = {0};
+    bool ok = find_later(round, a, true, &later);
+    for (uint32_t n = 0; ok && n < later.count; n++) {
+        const struct candidate *b = &round->candidates[later.items[n].index];
+        if (!newcomer_goes_on(round, a, b)) /* not what was joined meanwhile */
             continue;
-        }
         round->assigned[b->newcomer] = b->flow + 1;
-        if (!renamed_join(&round->track->flows[a->newcomer], &round->track->flows[b->newcomer]))
-            return false;
+        ok = renamed_join(&round->track->flows[a->newcomer], &round->track->flows[b->newcomer]);
     }
-    return true;
+    free(later.items);
+    return ok;
 }
 
 static bool join_known(struct round *round, const struct candidate *a)
 {
-    const struct candidate *b;
     const struct flow *sooner = &round->flows->items[a->flow];
-    unsigned vain = 0;
-    for (uint32_t k = round->first_of_newcomer[a->newcomer]; k && vain < CANDIDATES_MAX;
-         k = b->next_of_newcomer) {
-        b = &round->candidates[k - 1];
-        if (!known_goes_on(round, a, b)) {
-            vain++;
+    struct tokens later = {0};
+    bool ok = find_later(round, a, false, &later);
+    for (uint32_t n = 0; ok && n < later.count; n++) {
+        const struct candidate *b = &round->candidates[later.items[n].index];
+        if (!known_goes_on(round, a, b))
             continue;
-        }
-        struct flow *later = &round->flows->items[b->flow];
+        struct flow *other = &round->flows->items[b->flow];
         round->gone[b->flow] = true;
-        for (unsigned p = 0; p < round->flows->point_count; p++)
-            if (sooner->at[p] && !renamed_join(sooner->at[p], later->at[p]))
-                return false;
-        later->at[round->point] = &round->track->flows[b->newcomer]; /* no rival any more */
+        for (unsigned p = 0; ok && p < round->flows->point_count; p++)
+            ok = !sooner->at[p] || renamed_join(sooner->at[p], other->at[p]);
+        other->at[round->point] = &round->track->flows[b->newcomer]; /* no rival any more */
     }
-    return true;
+    free(later.items);
+    return ok;
 }
 
 /* A translator that found another name for a UDP flow made two of it on its other side. */

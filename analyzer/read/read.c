@@ -37,6 +37,8 @@ int reader_cut(const struct reader *reader, uint64_t byte, uint64_t have, uint64
                struct wh_error *error)
 {
     const char *failure = window_failure(&reader->window);
+    if (reader->window.no_memory)
+        return error_memory(error, reader->path);
     return error_set(error, reader->path, (uint64_t)reader->frames + 1, byte,
                      "%s in the middle of this packet: %llu of %llu bytes are there; %s",
                      failure ? failure : "the file ends", (unsigned long long)have,
@@ -50,6 +52,8 @@ int reader_end(const struct reader *reader, struct wh_error *error)
     const char *failure = window_failure(&reader->window);
     if (!failure)
         return 0;
+    if (reader->window.no_memory)
+        return error_memory(error, reader->path);
     return error_set(error, reader->path, (uint64_t)reader->frames + 1,
                      window_offset(&reader->window), "%s; what stands before is used", failure);
 }

@@ -790,6 +790,34 @@ static void test_datagrams_under_many_names(void **state)
         assert_true(view->pkts[i - 1].time.ns <= view->pkts[i].time.ns);
 }
 
+/* One that is like no other. */
+static void see_question(struct bench *bench, unsigned point, const struct talk *talk, unsigned n)
+{
+    char text[16];
+    snprintf(text, sizeof text, "question %u", n);
+    bench->points = point >= bench->points ? point + 1 : bench->points;
+    track_line(&bench->track[point], talk,
+               &(struct line){.time_ns = NS_PER_S * n, .payload = text});
+}
+
+/* The second of three names fits least. */
+static void test_a_name_that_fits_less(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk = datagram_talk(4001);
+    unsigned asked = 0;
+    for (unsigned name = 0; name < 3; name++) {
+        struct talk outside = masked(talk, 1025 + name);
+        for (unsigned n = 0; n < (name == 1 ? 2 : 3); n++, asked++) {
+            see_question(bench, 0, &talk, asked);
+            see_question(bench, 1, &outside, asked);
+        }
+    }
+    match_views(bench);
+    assert_int_equal(bench->flows.count, 1);
+    assert_int_equal(bench->flows.items[0].at[1]->pkt_count, asked);
+}
+
 /* The point that sees them is known first. */
 static void test_known_datagrams_under_names(void **state)
 {
@@ -823,6 +851,20 @@ static void test_alike_datagrams_keep_their_names(void **state)
         assert_int_equal(flow->at[0]->pkt_count, 2);
         assert_int_equal(flow->at[1]->pkt_count, 2);
     }
+}
+
+/* And if one of the points saw the first only. */
+static void test_alike_datagrams_at_one_point(void **state)
+{
+    struct bench *bench = *state;
+    for (unsigned n = 0; n < 10; n++) {
+        struct talk talk = datagram_talk(4001 + n);
+        if (n == 0)
+            see_ping(bench, 0, &talk, n);
+        see_ping(bench, 1, &talk, n);
+    }
+    match(bench);
+    assert_int_equal(bench->flows.count, 10);
 }
 
 /* Translated, nothing tells which is which: they are no flow with many names. */
@@ -881,8 +923,10 @@ int main(void)
         TEST(test_strange_datagrams_stay_apart),
         TEST(test_protocols_do_not_mix),
         TEST(test_datagrams_under_many_names),
+        TEST(test_a_name_that_fits_less),
         TEST(test_known_datagrams_under_names),
         TEST(test_alike_datagrams_keep_their_names),
+        TEST(test_alike_datagrams_at_one_point),
         TEST(test_alike_datagrams_are_ambiguous),
     };
     return cmocka_run_group_tests_name("match", tests, NULL, NULL);
