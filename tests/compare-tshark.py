@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 # Our word for a kind, and tshark's field.
 ANALYSIS = [
@@ -237,16 +238,18 @@ def show(kinds):
     return " ".join(kind for kind in ROWS if kind in kinds and kind != TOGETHER) or "-"
 
 
-def compare_file(whichhop, path, totals):
-    """Adds to the totals; returns the disagreements: frame, kind, ours, tshark's, reason."""
+def compare_file(whichhop, path):
+    """What agrees, by kind, and the disagreements: frame, kind, ours, tshark's, reason."""
+    totals = {kind: collections.Counter() for kind in ROWS + ["file"]}
     theirs = run_tshark(path)
     ours, message = run_whichhop(whichhop, path)
     if ours is None and not theirs:
-        return []
+        return totals, []
     if ours is None:
         reason = "format: to be unpacked first" if path.endswith(".zst") else None
         totals["file"]["explained" if reason else "unexplained"] += 1
-        return [(0, "file", "not analysed: " + message, "%d TCP frames" % len(theirs), reason)]
+        return totals, [(0, "file", "not analysed: " + message, "%d TCP frames" % len(theirs),
+                         reason)]
     disagreements = []
     explainer = Explainer(ours, theirs)
     for number in sorted(set(ours) | set(theirs)):
@@ -259,7 +262,7 @@ def compare_file(whichhop, path, totals):
                 totals[kind]["explained" if reason else "unexplained"] += 1
                 totals[kind]["ours" if kind in mine else "theirs"] += 1
                 disagreements.append((number, kind, show(mine), show(other), reason))
-    return disagreements
+    return totals, disagreements
 
 
 def main(arguments):
@@ -271,12 +274,15 @@ def main(arguments):
         return 77
     whichhop = os.path.abspath(arguments[0])
     totals = {kind: collections.Counter() for kind in ROWS + ["file"]}
-    files = 0
-    for path in find_files(arguments[1:]):
-        files += 1
-        for number, kind, mine, other, reason in compare_file(whichhop, path, totals):
-            print("%s:%d %s: whichhop %s / tshark %s: %s" %
-                  (path, number, kind, mine, other, reason or "UNEXPLAINED"))
+    paths = list(find_files(arguments[1:]))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        compared = pool.map(lambda path: compare_file(whichhop, path), paths)
+        for path, (counts, disagreements) in zip(paths, compared):
+            for kind, count in counts.items():
+                totals[kind] += count
+            for number, kind, mine, other, reason in disagreements:
+                print("%s:%d %s: whichhop %s / tshark %s: %s" %
+                      (path, number, kind, mine, other, reason or "UNEXPLAINED"))
     print("\n%-24s %8s %10s %12s   %s" % ("kind", "agree", "explained", "unexplained",
                                           "only whichhop / only tshark"))
     for kind in ROWS:
@@ -285,7 +291,7 @@ def main(arguments):
                                                  row["unexplained"], row["ours"], row["theirs"]))
     sums = sum(totals.values(), collections.Counter())
     print("\n%d files, %d agree, %d explained, %d unexplained" %
-          (files, sums["agree"], sums["explained"], sums["unexplained"]))
+          (len(paths), sums["agree"], sums["explained"], sums["unexplained"]))
     return 1 if sums["unexplained"] else 0
 
 

@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 STALL = re.compile(r"^- \*\*Stall (\d+)\*\*")
 FILTER = re.compile(r"^ {4}- `([^`]*)`(?: `([^`]*)`)?, (evidence|flow): `([^`]*)`$")
@@ -96,21 +97,25 @@ def judge_set(program, folder, scratch):
         report = json.load(file)
     with open(os.path.join(scratch, "events.csv"), encoding="utf-8", newline="") as file:
         events = list(csv.DictReader(file))
-    wrong, tried = [], 0
-    for number, point, _, what, expression in filters_of(markdown):
+
+    def judge(found):
+        number, point, _, what, expression = found
         stall = next(stall for stall in report["stalls"] if stall["id"] == number)
-        tried += 1
         path = files[point]
         try:
             verdicts = (judge_flow(report, events, stall, point, path, expression) if what == "flow"
                         else judge_evidence(stall, point, path, expression))
-            wrong += [f"stall {number}, {point}, {what}: {text}: {expression}"
-                      for good, text in verdicts if not good]
         except ValueError as error:
-            wrong.append(str(error))
+            return [str(error)]
+        return [f"stall {number}, {point}, {what}: {text}: {expression}"
+                for good, text in verdicts if not good]
+
+    tried = list(filters_of(markdown))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        wrong = sum(pool.map(judge, tried), [])
     if report["stalls"] and not tried:
         wrong.append(SETS_WITHOUT_FILTERS)
-    return tried, wrong
+    return len(tried), wrong
 
 
 def main():
