@@ -47,7 +47,7 @@ static struct seen *find_seen(const struct wh_analysis *analysis, unsigned point
 {
     const struct track *track = &analysis->captures[point].track;
     const struct clock_fit *clock = &analysis->alignment.clock[point];
-    struct seen *seen = malloc(((size_t)misses->count + 1) * sizeof *seen);
+    struct seen *seen = array_new((size_t)misses->count + 1, sizeof *seen);
     for (size_t i = 0; seen && i <= misses->count; i++)
         seen[i] = (struct seen){INT64_MAX, INT64_MIN};
     for (uint32_t f = 0; seen && f < track->flow_count; f++) {

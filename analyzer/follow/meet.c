@@ -235,7 +235,9 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
     const struct pkt *there = hop_pkt(walk->to, there_index);
     int64_t by_ns = hop_time(walk->to, there_index) + walk->slack_ns;
     int64_t seq = there->seq, end = pkt_end(there);
-    for (bool first = true; (first || seq < end) && walk->links_left > 0; first = false) {
+    if (walk->links_left == 0)
+        return true;
+    do {
         uint32_t bytes, n = find_ahead(walk, there, seq, by_ns);
         bool ahead = n < walk->count;
         if (ahead && !pass_over(walk, n))
@@ -252,7 +254,7 @@ static bool meet_one(struct walk *walk, uint32_t there_index)
         else if (!ahead && !open)
             drop_met(walk, index);
         seq += bytes;
-    }
+    } while (seq < end && walk->links_left > 0);
     return true;
 }
 

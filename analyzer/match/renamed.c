@@ -48,21 +48,19 @@ static void add_stream(struct stream *sum, const struct stream *more)
         sum->payload_max_bytes = more->payload_max_bytes;
 }
 
-/* Room for `count` packets of its own; in the end for more, as a flow may have many names. */
+/* Room for `count` packets of its own, and more: a flow may have many names. */
 static bool make_room(struct track_flow *flow, uint32_t count)
 {
     bool own = flow->pkt_slab == TRACK_NO_SLAB;
     if (own && count <= flow->pkt_capacity)
         return true;
-    uint32_t capacity = own && count < UINT32_MAX / 2 ? count + count / 2 : count;
-    struct pkt *pkts = realloc(own ? flow->pkts : NULL, capacity * sizeof *pkts);
-    if (!pkts)
+    void *pkts = own ? flow->pkts : NULL;
+    if (!array_grow(&pkts, count, &flow->pkt_capacity, sizeof *flow->pkts))
         return false;
     if (!own)
-        memcpy(pkts, flow->pkts, flow->pkt_count * sizeof *pkts);
+        memcpy(pkts, flow->pkts, flow->pkt_count * sizeof *flow->pkts);
     flow->pkts = pkts;
     flow->pkt_slab = TRACK_NO_SLAB;
-    flow->pkt_capacity = capacity;
     return true;
 }
 

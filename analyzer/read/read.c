@@ -50,10 +50,10 @@ int reader_cut(const struct reader *reader, uint64_t byte, uint64_t have, uint64
 int reader_end(const struct reader *reader, struct wh_error *error)
 {
     const char *failure = window_failure(&reader->window);
-    if (!failure)
-        return 0;
     if (reader->window.no_memory)
         return error_memory(error, reader->path);
+    if (!failure)
+        return 0;
     return error_set(error, reader->path, (uint64_t)reader->frames + 1,
                      window_offset(&reader->window), "%s; what stands before is used", failure);
 }
@@ -110,6 +110,8 @@ static int not_a_capture(struct reader *reader, struct wh_error *error)
     const uint8_t *at = window_need(window, 16);
     size_t have = at ? 16 : window->left;
     const char *failure = window_failure(window);
+    if (window->no_memory)
+        return error_memory(error, reader->path);
     if (have == 0 && failure)
         return error_set(error, reader->path, 0, 0, "not a capture: %s", failure);
     if (have == 0 || !window->at)

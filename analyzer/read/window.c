@@ -71,7 +71,7 @@ bool window_discard(struct window *window, uint64_t bytes)
 
 const char *window_failure(const struct window *window)
 {
-    return window->no_memory ? "memory is out" : source_failure(window->source);
+    return source_failure(window->source);
 }
 
 double window_progress(const struct window *window)

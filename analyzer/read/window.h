@@ -23,7 +23,7 @@ struct window {
     struct source *source; /* not owned */
     uint8_t *buffer;
     size_t capacity;
-    bool no_memory;
+    bool no_memory; /* for more bytes, though the file may have them */
 };
 
 /* Over a source, which must live until window_close, with a buffer of `buffer_bytes` (at least 1)
@@ -59,7 +59,8 @@ static inline uint64_t window_offset(const struct window *window)
     return window->end - window->left;
 }
 
-/* Why the bytes ended although the file did not: a clause for a message; NULL: a plain end. */
+/* Why the bytes ended although the file did not, nor memory: a clause for a message; NULL: a plain
+ * end. */
 const char *window_failure(const struct window *window);
 
 /* 0 to 1. */

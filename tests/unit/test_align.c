@@ -603,6 +603,15 @@ static void test_pairs_are_one_of_a_kind(void **state)
     assert_null(pairs.items);
 }
 
+/* From packet `first` on. */
+static void cut_timestamps(struct track_flow *view, uint32_t first)
+{
+    for (uint32_t i = first; i < view->pkt_count; i++) {
+        view->pkts[i].tsval = view->pkts[i].tsecr = 0;
+        view->pkts[i].flags &= (uint32_t)~PKT_TIMESTAMPS;
+    }
+}
+
 /* A short snap length cut the timestamps at one point, or the payload. */
 static void test_pairs_despite_a_short_snap_length(void **state)
 {
@@ -610,11 +619,9 @@ static void test_pairs_despite_a_short_snap_length(void **state)
     struct path *path = add_path(bench, 2);
     play(path, 10);
     path_finish(path);
-    for (uint32_t i = 0; i < path->view[1].pkt_count; i++) {
+    for (uint32_t i = 0; i < path->view[1].pkt_count; i++)
         path->view[0].pkts[i].hash = (uint16_t)(i + 1);
-        path->view[1].pkts[i].tsval = path->view[1].pkts[i].tsecr = 0;
-        path->view[1].pkts[i].flags &= (uint32_t)~PKT_TIMESTAMPS;
-    }
+    cut_timestamps(&path->view[1], 0);
     struct pairs pairs = {0};
     assert_true(collect_pairs(path, 0, &pairs));
     assert_int_equal(pairs.count, 25);
@@ -628,10 +635,7 @@ static void test_pairs_lack_what_chosen_ones_lack(void **state)
     struct path *path = add_path(bench, 2);
     play(path, 10);
     path_finish(path);
-    for (uint32_t i = 1; i < path->view[1].pkt_count; i++) {
-        path->view[1].pkts[i].tsval = path->view[1].pkts[i].tsecr = 0;
-        path->view[1].pkts[i].flags &= (uint32_t)~PKT_TIMESTAMPS;
-    }
+    cut_timestamps(&path->view[1], 1);
     path->view[1].pkts[0].flags |= PKT_DUPLICATE;
     assert_true(path->view[1].pkts[0].flags & PKT_TIMESTAMPS);
     struct pairs pairs = {0};
