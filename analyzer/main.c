@@ -20,6 +20,7 @@ enum exit_status { EXIT_NO_STALL = 0, EXIT_STALLED = 1, EXIT_NOT_ANALYSED = 2 };
 
 #define LARGE_BYTES      (2 << 20) /* memory in larger pieces goes back to the system when freed */
 #define KEPT_BYTES       (4 << 20) /* so much that is free may stay: a picture and its packing */
+#define AHEAD_BYTES      (8 << 20) /* the heap grows by so much more than is wanted, in one piece */
 #define PROGRESS_AFTER_S 1.0
 #define PROGRESS_EVERY_S 0.2
 
@@ -409,6 +410,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* no half-written folder is left by a closed pipe */
     mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TOP_PAD, AHEAD_BYTES);
     if (argc > 1 && argc < 4 && strcmp(argv[1], "explain") == 0)
         return explain(argv[2]);
     char *command = command_line(argc, argv); /* before getopt moves the words */

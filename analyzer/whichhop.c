@@ -2,7 +2,6 @@
 /* The public library: an analysis from its opening to its end, the stages in order. */
 #include "whichhop.h"
 
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "analysis.h"
 #include "base/error.h"
+#include "base/pages.h"
 #include "base/parallel.h"
 #include "base/turns.h"
 #include "report/report.h"
@@ -306,6 +306,7 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
     if (kept == 0 || out_of_memory)
         return WH_ERROR;
     warn_copies(analysis);
+    pages_hint_heap(); /* what else is kept of them lies there */
     if (packets == 0)
         return error_set(error, NULL, 0, 0, "no packet to analyse in %s",
                          analysis->options.filter || analysis->options.time_set
@@ -429,7 +430,6 @@ static int match(struct wh_analysis *analysis, struct wh_error *error)
     if (analysis->flows.count == 0 && analysis->options.flow)
         return error_set(error, NULL, 0, 0, "no flow has the end point %s", analysis->options.flow);
     parallel_run(analysis->options.threads, analysis->capture_count, forget_content, analysis);
-    malloc_trim(0);
     return WH_OK;
 }
 
@@ -459,7 +459,6 @@ static int join(struct wh_analysis *analysis, struct wh_error *error)
     join_settle(&analysis->flows, &analysis->alignment);
     for (unsigned p = 0; p < analysis->capture_count; p++)
         track_forget_content(&analysis->captures[p].track);
-    malloc_trim(0);
     return WH_OK;
 }
 

@@ -5,13 +5,14 @@
  * pages, and to have one again takes long; and where a hypervisor keeps page tables of its own,
  * each small page takes long.
  */
-#define _GNU_SOURCE /* MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, madvise */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, madvise, sbrk */
 #include "base/pages.h"
 
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -190,13 +191,26 @@ void pages_free(struct pages *pages)
     *pages = (struct pages){0};
 }
 
+static bool huge_is_cheaper(void)
+{
+    return atomic_load_explicit(&cheaper, memory_order_relaxed) == PAGES_HUGE;
+}
+
 void pages_hint(void *memory, size_t bytes)
 {
-    if (bytes < HINT_LEAST || atomic_load_explicit(&cheaper, memory_order_relaxed) != PAGES_HUGE)
+    if (bytes < HINT_LEAST || !huge_is_cheaper())
         return;
     /* With all of its pages, among which is what malloc keeps before it: parts of a mapping that
      * are not alike cannot be moved by mremap as a whole. */
     size_t before = (uintptr_t)memory % PAGE_LEAST;
     size_t pages = (before + bytes + PAGE_LEAST - 1) / PAGE_LEAST;
     madvise((char *)memory - before, pages * PAGE_LEAST, MADV_HUGEPAGE);
+}
+
+void pages_hint_heap(void)
+{
+    uintptr_t end = (uintptr_t)sbrk(0);
+    uintptr_t from = (end - PAGES_AHEAD) / PAGES_STEP * PAGES_STEP;
+    if (huge_is_cheaper())
+        madvise((void *)from, end - from, MADV_HUGEPAGE);
 }

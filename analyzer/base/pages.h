@@ -23,7 +23,8 @@ struct pages {
     int64_t cost_ns[PAGE_KINDS]; /* of PAGES_STEP of them, as taken latest */
 };
 
-#define PAGES_STEP ((size_t)1 << 21) /* one huge page, on most processors */
+#define PAGES_STEP  ((size_t)1 << 21) /* one huge page, on most processors */
+#define PAGES_AHEAD (4 * PAGES_STEP)
 
 /* The next `bytes`, right behind those taken before, the first of which are aligned to PAGES_STEP.
  * Not zeroed. NULL when memory or address space is out: nothing was taken then. */
@@ -41,5 +42,9 @@ void pages_free(struct pages *pages);
 /* For large memory that comes from elsewhere, before it is written to: asks for huge pages where
  * these were the cheaper ones lately. Safe from any thread. */
 void pages_hint(void *memory, size_t bytes);
+
+/* The same for the last PAGES_AHEAD bytes of the heap. Most of these were not written to yet where
+ * malloc takes as much ahead of what is wanted (M_TOP_PAD). */
+void pages_hint_heap(void);
 
 #endif
