@@ -27,15 +27,15 @@ static uint64_t time_of(const void *element)
 }
 
 /* By time first: the few that share one are put in order afterwards. */
-static bool sort_events(struct wh_event **events, uint32_t count)
+static bool sort_events(struct wh_event *events, uint32_t count)
 {
-    if (!keyed_arrange((void **)events, count, sizeof **events, time_of))
+    if (!keyed_arrange(events, count, sizeof *events, time_of))
         return false;
     for (uint32_t i = 0, same; i < count; i += same) {
-        for (same = 1; i + same < count && (*events)[i + same].time_ns == (*events)[i].time_ns;)
+        for (same = 1; i + same < count && events[i + same].time_ns == events[i].time_ns;)
             same++;
         if (same > 1)
-            qsort(*events + i, same, sizeof **events, compare_events);
+            qsort(events + i, same, sizeof *events, compare_events);
     }
     return true;
 }
@@ -51,7 +51,7 @@ bool events_make(struct wh_analysis *analysis, const uint32_t *ids, const unsign
         event->frame = frame.frame;
         event->point = (uint8_t)place[event->point];
     }
-    if (!sort_events(&analysis->events, analysis->event_count))
+    if (!sort_events(analysis->events, analysis->event_count))
         return false;
     analysis->result.events = analysis->events;
     analysis->result.event_count = analysis->event_count;

@@ -283,8 +283,8 @@ bool link_sample(struct context *context, unsigned near, unsigned far)
             sample->outwards = (pair->side == 1) != reversed;
         }
     }
-    if (!keyed_arrange((void **)&link->samples, link->sample_count, sizeof *link->samples,
-                       near_place))
+    pairs_free(&link->pairs);
+    if (!keyed_arrange(link->samples, link->sample_count, sizeof *link->samples, near_place))
         return false;
     samples_set_x(link->samples, link->sample_count);
     return true;

@@ -14,7 +14,7 @@
 
 /* What two points have in common; a < b, as points are numbered. */
 struct link {
-    struct pairs pairs;   /* of all their flows, flow by flow */
+    struct pairs pairs;   /* of all their flows, flow by flow; until they became samples */
     uint32_t *flow_end;   /* pairs.items[flow_end[i-1]..flow_end[i]] belong to flow number i */
     int8_t *votes;        /* by flow, see order.c: 1: a is nearer to its server, -1: b, 0: untold */
     double nearer_server; /* above 0: a is nearer to the servers, weighted by bytes */

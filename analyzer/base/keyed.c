@@ -56,19 +56,36 @@ bool keyed_sort(struct keyed *items, uint32_t count)
     return true;
 }
 
-bool keyed_arrange(void **array, uint32_t count, size_t size, keyed_key *key)
+/* Elements that go where another is wait for that one to go first; the last waits for the first,
+ * which `spare` keeps. */
+static void move_elements(char *elements, size_t size, struct keyed *sorted, uint32_t count,
+                          char *spare)
+{
+    for (uint32_t first = 0; first < count; first++) {
+        if (sorted[first].index == first)
+            continue;
+        memcpy(spare, elements + first * size, size);
+        uint32_t to = first, from;
+        while ((from = sorted[to].index) != first) {
+            memcpy(elements + to * size, elements + from * size, size);
+            sorted[to].index = to;
+            to = from;
+        }
+        memcpy(elements + to * size, spare, size);
+        sorted[to].index = to;
+    }
+}
+
+bool keyed_arrange(void *array, uint32_t count, size_t size, keyed_key *key)
 {
     struct keyed *keys = array_new(count, sizeof *keys);
-    char *sorted = array_new(count, size);
-    const char *elements = *array;
+    char *spare = malloc(size);
     for (uint32_t i = 0; keys && i < count; i++)
-        keys[i] = (struct keyed){key(elements + i * size), i};
-    bool ok = keys && sorted && keyed_sort(keys, count);
-    for (uint32_t i = 0; ok && i < count; i++)
-        memcpy(sorted + i * size, elements + keys[i].index * size, size);
-    free(keys);
-    free(ok ? *array : sorted);
+        keys[i] = (struct keyed){key((const char *)array + i * size), i};
+    bool ok = keys && spare && keyed_sort(keys, count);
     if (ok)
-        *array = sorted;
+        move_elements(array, size, keys, count, spare);
+    free(keys);
+    free(spare);
     return ok;
 }

@@ -23,8 +23,8 @@ bool keyed_sort(struct keyed *items, uint32_t count);
 
 typedef uint64_t keyed_key(const void *element);
 
-/* Puts a malloc'ed array of `count` elements of `size` bytes in the order of their keys; equal ones
- * keep theirs. It moves. False when memory is out; the array is then as it was. */
-bool keyed_arrange(void **array, uint32_t count, size_t size, keyed_key *key);
+/* Puts an array of `count` elements of `size` bytes in the order of their keys; equal ones keep
+ * theirs. False when memory is out; the array is then as it was. */
+bool keyed_arrange(void *array, uint32_t count, size_t size, keyed_key *key);
 
 #endif

@@ -441,8 +441,7 @@ static bool make_indexes(struct search *search, const struct nat_icmps *icmps)
     struct index *both[2] = {&search->by_numbers, &search->by_names};
     bool ok = true;
     for (unsigned i = 0; ok && i < 2; i++)
-        ok = keyed_arrange((void **)&both[i]->items, both[i]->count, sizeof *both[i]->items,
-                           entry_key);
+        ok = keyed_arrange(both[i]->items, both[i]->count, sizeof *both[i]->items, entry_key);
     return ok;
 }
 
