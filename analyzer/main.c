@@ -18,7 +18,7 @@
 
 enum exit_status { EXIT_NO_STALL = 0, EXIT_STALLED = 1, EXIT_NOT_ANALYSED = 2 };
 
-#define LARGE_BYTES      (2 << 20) /* memory in larger pieces goes back to the system when freed */
+#define LARGE_BYTES      (4 << 20) /* memory in larger pieces goes back to the system when freed */
 #define KEPT_BYTES       (4 << 20) /* so much that is free may stay: a picture and its packing */
 #define AHEAD_BYTES      (8 << 20) /* the heap grows by so much more than is wanted, in one piece */
 #define PROGRESS_AFTER_S 1.0
