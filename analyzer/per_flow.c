@@ -248,7 +248,7 @@ static bool collect_events(struct wh_analysis *analysis, struct work *work)
     for (uint32_t b = 0; b < work->batch_count; b++)
         room += work->batches[b].event_count;
     room = room < EVENTS_MAX ? room : EVENTS_MAX;
-    analysis->events = malloc((room + 1) * sizeof *analysis->events);
+    analysis->events = array_unset(room, sizeof *analysis->events);
     for (uint32_t b = 0; analysis->events && b < work->batch_count; b++) {
         struct batch *batch = &work->batches[b];
         uint32_t left = (uint32_t)room - analysis->event_count;

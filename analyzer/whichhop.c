@@ -10,7 +10,6 @@
 
 #include "analysis.h"
 #include "base/error.h"
-#include "base/pages.h"
 #include "base/parallel.h"
 #include "base/turns.h"
 #include "report/report.h"
@@ -306,7 +305,6 @@ static int read_points(struct wh_analysis *analysis, struct wh_error *error)
     if (kept == 0 || out_of_memory)
         return WH_ERROR;
     warn_copies(analysis);
-    pages_hint_heap(); /* what else is kept of them lies there */
     if (packets == 0)
         return error_set(error, NULL, 0, 0, "no packet to analyse in %s",
                          analysis->options.filter || analysis->options.time_set

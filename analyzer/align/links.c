@@ -113,7 +113,7 @@ static bool join_parts(struct context *context, const struct part *parts, unsign
         count += parts[n].pairs[index].count;
     if (count > UINT32_MAX)
         return false;
-    link->pairs.items = array_new(count, sizeof *link->pairs.items);
+    link->pairs.items = array_unset(count, sizeof *link->pairs.items);
     link->pairs.capacity = (uint32_t)count;
     for (unsigned n = 0; link->pairs.items && n < PARTS; n++) {
         struct pairs *pairs = &parts[n].pairs[index];
@@ -268,7 +268,7 @@ bool link_sample(struct context *context, unsigned near, unsigned far)
     struct link *link = link_of(context, near, far);
     bool turned = near > far;
     link->sample_count = 0;
-    link->samples = array_new(link->pairs.count, sizeof *link->samples);
+    link->samples = array_unset(link->pairs.count, sizeof *link->samples);
     if (!link->samples)
         return false;
     for (uint32_t f = 0; f < context->flows->count; f++) {
@@ -276,11 +276,11 @@ bool link_sample(struct context *context, unsigned near, unsigned far)
         for (uint32_t i = link_first_pair(link, f); i < link->flow_end[f]; i++) {
             const struct pair *pair = &link->pairs.items[i];
             struct sample *sample = &link->samples[link->sample_count++];
+            *sample = (struct sample){.outwards = (pair->side == 1) != reversed};
             sample->place[turned] = pair->place[0];
             sample->place[!turned] = pair->place[1];
             sample->ns[turned] = pair->at.ns;
             sample->ns[!turned] = pair->at.ns + pair->later_ns;
-            sample->outwards = (pair->side == 1) != reversed;
         }
     }
     pairs_free(&link->pairs);

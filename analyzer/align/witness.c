@@ -184,7 +184,7 @@ struct testimony witness_senders(const struct flows *flows, unsigned point,
     struct testimony testimony = {0};
     int64_t moved_ns[WITNESSES_MAX];
     bool ways[2] = {false, false};
-    for (uint32_t f = 0; f < flows->count; f++) {
+    for (uint32_t f = 0; f < flows->count && testimony.witnesses < WITNESSES_MAX; f++) {
         const struct track_flow *view = flows->items[f].at[point];
         for (unsigned side = 0; view && side < 2 && testimony.witnesses < WITNESSES_MAX; side++)
             if (ask_sender(view, known, side, before, after, &moved_ns[testimony.witnesses])) {

@@ -114,6 +114,14 @@ void *array_new(size_t count, size_t size)
     return array;
 }
 
+void *array_unset(size_t count, size_t size)
+{
+    void *array = reallocarray(NULL, count + 1, size);
+    if (array)
+        pages_hint(array, (count + 1) * size);
+    return array;
+}
+
 bool array_grow(void **array, uint32_t count, uint32_t *capacity, size_t size)
 {
     uint64_t room = count < 8 ? 8 : (uint64_t)count + count / 2;

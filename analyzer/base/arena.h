@@ -35,6 +35,9 @@ void arena_join(struct arena *to, struct arena *from);
  * huge pages, see pages_hint. NULL when memory is out. */
 void *array_new(size_t count, size_t size);
 
+/* The same, not zeroed: for what is written whole. */
+void *array_unset(size_t count, size_t size);
+
 /* Makes room for element number `count` in a malloc'ed array of `*capacity` elements: grows by
  * half (large arrays move by remapping pages, not by copying). Returns false when memory is out;
  * the array is then as it was. */

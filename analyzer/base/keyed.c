@@ -39,7 +39,7 @@ bool keyed_sort(struct keyed *items, uint32_t count)
     }
     if (in_order)
         return true;
-    struct keyed *scratch = array_new(count, sizeof *scratch), *from = items, *to = scratch;
+    struct keyed *scratch = array_unset(count, sizeof *scratch), *from = items, *to = scratch;
     if (!scratch)
         return false;
     for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
@@ -78,7 +78,7 @@ static void move_elements(char *elements, size_t size, struct keyed *sorted, uin
 
 bool keyed_arrange(void *array, uint32_t count, size_t size, keyed_key *key)
 {
-    struct keyed *keys = array_new(count, sizeof *keys);
+    struct keyed *keys = array_unset(count, sizeof *keys);
     char *spare = malloc(size);
     for (uint32_t i = 0; keys && i < count; i++)
         keys[i] = (struct keyed){key((const char *)array + i * size), i};

@@ -191,26 +191,26 @@ void pages_free(struct pages *pages)
     *pages = (struct pages){0};
 }
 
-static bool huge_is_cheaper(void)
+static void hint_heap(void)
 {
-    return atomic_load_explicit(&cheaper, memory_order_relaxed) == PAGES_HUGE;
+    static _Atomic uintptr_t hinted;
+    uintptr_t end = (uintptr_t)sbrk(0), from = (end - PAGES_AHEAD) / PAGES_STEP * PAGES_STEP;
+    if (atomic_load_explicit(&hinted, memory_order_relaxed) == end)
+        return;
+    atomic_store_explicit(&hinted, end, memory_order_relaxed);
+    madvise((void *)from, end - from, MADV_HUGEPAGE);
 }
 
 void pages_hint(void *memory, size_t bytes)
 {
-    if (bytes < HINT_LEAST || !huge_is_cheaper())
+    if (atomic_load_explicit(&cheaper, memory_order_relaxed) != PAGES_HUGE)
+        return;
+    hint_heap();
+    if (bytes < HINT_LEAST)
         return;
     /* With all of its pages, among which is what malloc keeps before it: parts of a mapping that
      * are not alike cannot be moved by mremap as a whole. */
     size_t before = (uintptr_t)memory % PAGE_LEAST;
     size_t pages = (before + bytes + PAGE_LEAST - 1) / PAGE_LEAST;
     madvise((char *)memory - before, pages * PAGE_LEAST, MADV_HUGEPAGE);
-}
-
-void pages_hint_heap(void)
-{
-    uintptr_t end = (uintptr_t)sbrk(0);
-    uintptr_t from = (end - PAGES_AHEAD) / PAGES_STEP * PAGES_STEP;
-    if (huge_is_cheaper())
-        madvise((void *)from, end - from, MADV_HUGEPAGE);
 }

@@ -39,12 +39,10 @@ void pages_release(struct pages *pages, unsigned part, unsigned parts);
 
 void pages_free(struct pages *pages);
 
-/* For large memory that comes from elsewhere, before it is written to: asks for huge pages where
- * these were the cheaper ones lately. Safe from any thread. */
+/* For memory that comes from malloc, before it is written to: asks for huge pages where these were
+ * the cheaper ones lately, for large memory itself, and for the last PAGES_AHEAD bytes of a heap
+ * that has grown. Most of these were not written to yet where malloc takes as much ahead of what is
+ * wanted (M_TOP_PAD). Safe from any thread. */
 void pages_hint(void *memory, size_t bytes);
-
-/* The same for the last PAGES_AHEAD bytes of the heap. Most of these were not written to yet where
- * malloc takes as much ahead of what is wanted (M_TOP_PAD). */
-void pages_hint_heap(void);
 
 #endif

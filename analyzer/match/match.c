@@ -26,6 +26,7 @@
 #define ACCEPT_TUPLE_BITS 24.0 /* both end points equal, nothing contradicts */
 #define MARGIN_BITS       6.0  /* a second candidate this near makes it ambiguous */
 #define CANDIDATES_MAX    64u  /* with the same token */
+#define FETCH_AHEAD       8u   /* flows: memory takes as long as these */
 #define TOKENS_MAX        (4u + SKETCH_SAMPLES + 2 * SKETCH_EDGE)
 
 /* What flows may have in common, each with the flow that has it. */
@@ -122,6 +123,13 @@ static void pair_tokens(const struct tokens *known, const struct tokens *coming,
 
 static void assign(struct round *round, const struct candidate *candidate);
 
+/* Their first packets, which will be compared: of many flows, each is far from the one before. */
+static void fetch_pair(const struct round *round, uint32_t flow, uint32_t newcomer)
+{
+    __builtin_prefetch(best_view(&round->flows->items[flow], round->flows->point_count)->pkts);
+    __builtin_prefetch(round->track->flows[newcomer].pkts);
+}
+
 static int match_handshakes(struct round *round, struct wh_error *error)
 {
     struct tokens known = {0}, coming = {0};
@@ -140,6 +148,8 @@ static int match_handshakes(struct round *round, struct wh_error *error)
         goto cleanup;
     pair_tokens(&known, &coming, pairs);
     for (uint32_t i = 0; i < round->flows->count; i++) { /* in the order in which they lie */
+        if (i + FETCH_AHEAD < round->flows->count && pairs[i + FETCH_AHEAD])
+            fetch_pair(round, i + FETCH_AHEAD, pairs[i + FETCH_AHEAD] - 1);
         if (!pairs[i])
             continue;
         const struct track_flow *view =
