@@ -309,43 +309,47 @@ static void warn_of_path(struct wh_analysis *analysis)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-/* Two halves: what stalls tell of each other, and what is said of points, with the flows' numbers.
- * Neither needs the other. */
-struct halves {
+/* Three parts, of which none needs another: what stalls tell of each other, the flows' numbers, and
+ * what is said of points. */
+enum { PART_STALLS, PART_NUMBERS, PART_PATH, PARTS };
+
+struct parts {
     struct wh_analysis *analysis;
-    struct arena arena; /* of the first half; the second has the analysis's */
+    struct arena arena; /* of PART_STALLS; PART_PATH has the analysis's */
     struct renumbering numbers;
     struct wh_segment *segments;
-    bool ok; /* the second */
+    bool failed[PARTS];
 };
 
-static void make_half(void *context, unsigned worker, uint32_t item)
+static void make_part(void *context, unsigned worker, uint32_t part)
 {
-    struct halves *halves = context;
-    struct wh_analysis *analysis = halves->analysis;
+    struct parts *parts = context;
+    struct wh_analysis *analysis = parts->analysis;
     (void)worker;
-    if (item == 0) {
+    if (part == PART_STALLS) {
         look_across(&analysis->findings, &analysis->flows, &analysis->alignment);
-        look_sideways(&analysis->findings, &analysis->flows, &analysis->alignment, &halves->arena);
+        look_sideways(&analysis->findings, &analysis->flows, &analysis->alignment, &parts->arena);
+    } else if (part == PART_NUMBERS) {
+        parts->failed[part] = !flows_number(analysis, &parts->numbers.id, &parts->numbers.flow);
     } else {
-        halves->ok = flows_number(analysis, &halves->numbers.id, &halves->numbers.flow) &&
-                     make_path(analysis, &halves->segments);
+        parts->failed[part] = !make_path(analysis, &parts->segments);
     }
 }
 
 int result_make(struct wh_analysis *analysis, struct wh_error *error)
 {
     struct wh_result *result = &analysis->result;
-    struct halves halves = {.analysis = analysis};
-    const struct renumbering *numbers = &halves.numbers;
-    struct wh_flow *flows;
+    struct parts parts = {.analysis = analysis};
+    const struct renumbering *numbers = &parts.numbers;
+    struct wh_flow *flows = NULL;
     int64_t last_ns = 0;
     bool ok = false;
     for (unsigned place = 0; place < analysis->capture_count; place++)
-        halves.numbers.place[analysis->alignment.order[place]] = place;
-    parallel_run(analysis->options.threads, 2, make_half, &halves);
-    arena_join(&analysis->arena, &halves.arena);
-    flows = halves.ok ? flows_make(analysis, numbers->id) : NULL;
+        parts.numbers.place[analysis->alignment.order[place]] = place;
+    parallel_run(analysis->options.threads, PARTS, make_part, &parts);
+    arena_join(&analysis->arena, &parts.arena);
+    if (!parts.failed[PART_NUMBERS] && !parts.failed[PART_PATH])
+        flows = flows_make(analysis, numbers->id);
     if (!flows || !joined_make(analysis, numbers->id, numbers->place, flows) ||
         !make_stalls(analysis, numbers, flows) || !flows_choose(analysis, flows) ||
         !events_make(analysis, numbers->id, numbers->place))
@@ -355,7 +359,7 @@ int result_make(struct wh_analysis *analysis, struct wh_error *error)
         if (result->points[p].last_ns != WH_NONE && result->points[p].last_ns > last_ns)
             last_ns = result->points[p].last_ns;
     result->duration_ns = last_ns;
-    if (verdict_make(result, halves.segments, &analysis->arena, error) ||
+    if (verdict_make(result, parts.segments, &analysis->arena, error) ||
         hypotheses_make(result, &analysis->arena, error))
         goto cleanup;
     for (unsigned p = 0; p < analysis->capture_count; p++)

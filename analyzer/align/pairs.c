@@ -21,6 +21,7 @@ struct pair_slot {
 };
 
 #define PACKETS_MOST (UINT64_C(1) << 28)
+#define FETCH_AHEAD  8u /* memory takes as long as so many packets */
 
 enum part { PART_STAMPS = 1, PART_HASH = 2 };
 
@@ -115,14 +116,21 @@ static struct pair_slot *slot_of(const struct pair_table *table, uint64_t hash)
     return &table->slots[at];
 }
 
+/* The packet chosen as number `n`; of a large flow, each is far from the one before. */
+static const struct pkt *chosen_pkt(const struct choice *choice, uint32_t n)
+{
+    if (n + FETCH_AHEAD < choice->count)
+        __builtin_prefetch(&choice->view->pkts[choice->pkts[n + FETCH_AHEAD]]);
+    return &choice->view->pkts[choice->pkts[n]];
+}
+
 /* What only the second point saw needs no place. */
 static void put(const struct pair_table *table, const struct choice *choice, unsigned which,
                 unsigned thin, unsigned parts)
 {
     bool tcp = choice->view->protocol == IPPROTO_TCP;
     for (uint32_t n = 0; n < choice->count; n++) {
-        uint32_t i = choice->pkts[n];
-        const struct pkt *pkt = &choice->view->pkts[i];
+        const struct pkt *pkt = chosen_pkt(choice, n);
         if (!is_chosen(pkt, tcp, mask_of(thin)))
             continue;
         uint64_t hash = identity(pkt, parts);
@@ -131,7 +139,7 @@ static void put(const struct pair_table *table, const struct choice *choice, uns
             continue;
         slot->hash = hash;
         slot->twice |= slot->pkt[which] != 0;
-        slot->pkt[which] = i + 1;
+        slot->pkt[which] = choice->pkts[n] + 1;
     }
 }
 
@@ -145,12 +153,11 @@ bool pairs_collect(const struct choice *a, const struct choice *b, unsigned thin
     put(table, a, 0, thin, parts);
     put(table, b, 1, thin, parts);
     for (uint32_t n = 0; n < a->count; n++) {
-        uint32_t i = a->pkts[n];
-        const struct pkt *from = &a->view->pkts[i];
+        const struct pkt *from = chosen_pkt(a, n);
         if (!is_chosen(from, tcp, mask_of(thin)))
             continue;
         const struct pair_slot *slot = slot_of(table, identity(from, parts));
-        if (slot->pkt[0] != i + 1 || !slot->pkt[1] || slot->twice)
+        if (slot->pkt[0] != a->pkts[n] + 1 || !slot->pkt[1] || slot->twice)
             continue;
         struct pair *pair = ARRAY_PUSH(pairs->items, pairs->count, pairs->capacity);
         if (!pair)
