@@ -56,23 +56,30 @@ bool keyed_sort(struct keyed *items, uint32_t count)
     return true;
 }
 
+static void fetch(const char *element, size_t size)
+{
+    for (size_t i = 0; i < size; i += 64) /* a line of the cache, on most processors */
+        __builtin_prefetch(element + i, 1);
+}
+
 /* Elements that go where another is wait for that one to go first; the last waits for the first,
  * which `spare` keeps. */
-static void move_elements(char *elements, size_t size, struct keyed *sorted, uint32_t count,
-                          char *spare)
+void keyed_move(void *array, size_t size, struct keyed *order, uint32_t count, void *spare)
 {
+    char *elements = array;
     for (uint32_t first = 0; first < count; first++) {
-        if (sorted[first].index == first)
+        if (order[first].index == first)
             continue;
         memcpy(spare, elements + first * size, size);
         uint32_t to = first, from;
-        while ((from = sorted[to].index) != first) {
+        while ((from = order[to].index) != first) {
+            fetch(elements + order[from].index * size, size); /* while this one is copied */
             memcpy(elements + to * size, elements + from * size, size);
-            sorted[to].index = to;
+            order[to].index = to;
             to = from;
         }
         memcpy(elements + to * size, spare, size);
-        sorted[to].index = to;
+        order[to].index = to;
     }
 }
 
@@ -84,7 +91,7 @@ bool keyed_arrange(void *array, uint32_t count, size_t size, keyed_key *key)
         keys[i] = (struct keyed){key((const char *)array + i * size), i};
     bool ok = keys && spare && keyed_sort(keys, count);
     if (ok)
-        move_elements(array, size, keys, count, spare);
+        keyed_move(array, size, keys, count, spare);
     free(keys);
     free(spare);
     return ok;

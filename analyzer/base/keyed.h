@@ -21,6 +21,10 @@ static inline uint64_t keyed_signed(int64_t number)
 /* Sorts by key; equal keys keep their order. False when memory is out. */
 bool keyed_sort(struct keyed *items, uint32_t count);
 
+/* Puts element number order[i].index of an array in place i, for all `count` of them, each of
+ * `size` bytes. `order` is of no use afterwards; `spare` has room for an element. */
+void keyed_move(void *array, size_t size, struct keyed *order, uint32_t count, void *spare);
+
 typedef uint64_t keyed_key(const void *element);
 
 /* Puts an array of `count` elements of `size` bytes in the order of their keys; equal ones keep

@@ -194,10 +194,11 @@ void pages_free(struct pages *pages)
 static void hint_heap(void)
 {
     static _Atomic uintptr_t hinted;
-    uintptr_t end = (uintptr_t)sbrk(0), from = (end - PAGES_AHEAD) / PAGES_STEP * PAGES_STEP;
+    uintptr_t end = (uintptr_t)sbrk(0);
     if (atomic_load_explicit(&hinted, memory_order_relaxed) == end)
         return;
     atomic_store_explicit(&hinted, end, memory_order_relaxed);
+    uintptr_t from = (end - PAGES_AHEAD + PAGES_STEP - 1) / PAGES_STEP * PAGES_STEP;
     madvise((void *)from, end - from, MADV_HUGEPAGE);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/keyed.h"
 
 #define NO_BLOCK     UINT32_MAX
 #define CHAIN_BEGINS 2u
@@ -161,37 +162,12 @@ static void pack_short(struct slabs *slabs, struct slab_use *uses, uint32_t coun
     memset(slabs->unused, 0, sizeof slabs->unused);
 }
 
-static void fetch(const char *block)
-{
-    for (size_t i = 0; i < SLAB_BLOCK_BYTES; i += 64) /* a line of the cache, on most processors */
-        __builtin_prefetch(block + i, 1);
-}
-
-/* Blocks that go where another is wait for that one to go first; the last waits for the first. */
-static void move_blocks(struct slabs *slabs, uint32_t *from)
-{
-    char spare[SLAB_BLOCK_BYTES];
-    for (uint32_t first = 0; first < slabs->block_count; first++) {
-        if (from[first] == first)
-            continue;
-        memcpy(spare, block_at(slabs, first), SLAB_BLOCK_BYTES);
-        uint32_t to = first, source;
-        while ((source = from[to]) != first) {
-            fetch(block_at(slabs, from[source])); /* while this one is copied */
-            memcpy(block_at(slabs, to), block_at(slabs, source), SLAB_BLOCK_BYTES);
-            from[to] = to;
-            to = source;
-        }
-        memcpy(block_at(slabs, to), spare, SLAB_BLOCK_BYTES);
-        from[to] = to;
-    }
-}
-
 static bool pack_chains(struct slabs *slabs, struct slab_use *uses, uint32_t count)
 {
-    uint32_t *from = array_new(slabs->block_count, sizeof *from); /* which block comes here */
+    struct keyed *order = array_unset(slabs->block_count, sizeof *order);
+    char spare[SLAB_BLOCK_BYTES];
     uint32_t next = 0;
-    for (uint32_t i = 0; from && i < count; i++) {
+    for (uint32_t i = 0; order && i < count; i++) {
         struct slab *slab = &uses[i].slab;
         if (slab->size != SLAB_CHAINED)
             continue;
@@ -199,15 +175,15 @@ static bool pack_chains(struct slabs *slabs, struct slab_use *uses, uint32_t cou
             (uint32_t)((uses[i].used_bytes + SLAB_BLOCK_BYTES - 1) / SLAB_BLOCK_BYTES);
         uint32_t block = last_block(slabs, slab, blocks);
         for (uint32_t k = blocks; k-- > 0; block = slabs->before[block])
-            from[next + k] = block;
+            order[next + k].index = block;
         slab->memory = block_at(slabs, next);
         next += blocks;
     }
-    if (!from)
+    if (!order)
         return false;
     assert(next == slabs->block_count); /* all are used, each in one place */
-    move_blocks(slabs, from);
-    free(from);
+    keyed_move(slabs->blocks.memory, SLAB_BLOCK_BYTES, order, next, spare);
+    free(order);
     return true;
 }
 
