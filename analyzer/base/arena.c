@@ -106,20 +106,21 @@ void arena_join(struct arena *to, struct arena *from)
     from->blocks = NULL;
 }
 
+static void *hinted(void *array, size_t count, size_t size)
+{
+    if (array)
+        pages_hint(array, count * size);
+    return array;
+}
+
 void *array_new(size_t count, size_t size)
 {
-    void *array = calloc(count + 1, size);
-    if (array)
-        pages_hint(array, (count + 1) * size);
-    return array;
+    return hinted(calloc(count + 1, size), count + 1, size);
 }
 
 void *array_unset(size_t count, size_t size)
 {
-    void *array = reallocarray(NULL, count + 1, size);
-    if (array)
-        pages_hint(array, (count + 1) * size);
-    return array;
+    return hinted(reallocarray(NULL, count + 1, size), count + 1, size);
 }
 
 bool array_grow(void **array, uint32_t count, uint32_t *capacity, size_t size)
